@@ -1,0 +1,13 @@
+// Bindings by subject; module.cpp calls each.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+namespace nnf {
+
+void bind_run(pybind11::module_& m);
+void bind_config(pybind11::module_& m);
+
+}  // namespace nnf

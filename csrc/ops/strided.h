@@ -1,0 +1,81 @@
+// Broadcasting: brings up to three inputs and a contiguous output to as few common dimensions as
+// possible, then walks them in blocks of contiguous or scalar runs.
+#pragma once
+
+#include "base/parallel.h"
+#include "base/view.h"
+
+namespace nnf {
+
+struct Walk {
+  int ndim = 0;  // the last is the inner one
+  int n_in = 0;
+  int64_t shape[kMaxDims];
+  int64_t stride[3][kMaxDims];  // of each input; 0 where it is broadcast
+  int64_t inner = 1, outer = 1;
+};
+
+// The common iteration space of the inputs broadcast to `out`.
+inline Walk make_walk(const View& out, const View* in, int n_in) {
+  Walk w;
+  w.n_in = n_in;
+  for (int d = 0; d < out.ndim; ++d) {
+    if (out.shape[d] == 1) continue;
+    int64_t s[3] = {};
+    for (int k = 0; k < n_in; ++k) {
+      int e = d - (out.ndim - in[k].ndim);  // dimension of the input, aligned right
+      s[k] = e < 0 || in[k].shape[e] == 1 ? 0 : in[k].stride[e];
+    }
+    // Joins the previous dimension if one step there is a whole run here, for every input.
+    bool joins = w.ndim > 0;
+    for (int k = 0; k < n_in && joins; ++k)
+      joins = w.stride[k][w.ndim - 1] == s[k] * out.shape[d];
+    if (!joins) w.shape[w.ndim++] = 1;
+    w.shape[w.ndim - 1] *= out.shape[d];
+    for (int k = 0; k < n_in; ++k) w.stride[k][w.ndim - 1] = s[k];
+  }
+  if (w.ndim == 0) {
+    w.ndim = 1, w.shape[0] = out.size ? 1 : 0;
+    for (int k = 0; k < n_in; ++k) w.stride[k][0] = 0;
+  }
+  w.inner = w.shape[w.ndim - 1];
+  for (int d = 0; d < w.ndim - 1; ++d) w.outer *= w.shape[d];
+  return w;
+}
+
+// Offsets of each input at the start of outer row r.
+inline void walk_offsets(const Walk& w, int64_t r, int64_t* offset) {
+  for (int k = 0; k < w.n_in; ++k) offset[k] = 0;
+  for (int d = w.ndim - 2; d >= 0; --d) {
+    int64_t i = r % w.shape[d];
+    r /= w.shape[d];
+    for (int k = 0; k < w.n_in; ++k) offset[k] += i * w.stride[k][d];
+  }
+}
+
+// Elements a task covers. Fixed: the cut into tasks may not depend on the threads.
+constexpr int64_t kWalkBlock = 8192;
+
+// Calls f(n, offsets of the inputs, offset of the output) for runs of the inner dimension of at
+// most kWalkBlock elements, in parallel. cost: work per element.
+template <class F>
+void for_runs(const Walk& w, double cost, F&& f) {
+  const int64_t total = w.outer * w.inner;
+  if (total == 0) return;
+  const int64_t blocks = ceil_div(w.inner, kWalkBlock);
+  const int64_t rows = w.inner < kWalkBlock ? kWalkBlock / w.inner : 1;  // per task
+  const int64_t tasks = ceil_div(w.outer, rows) * blocks;
+  parallel_for(tasks, double(total) * cost, [&](int64_t task, int) {
+    const int64_t start = task % blocks * kWalkBlock, row0 = task / blocks * rows;
+    const int64_t n = w.inner - start < kWalkBlock ? w.inner - start : kWalkBlock;
+    const int64_t row1 = row0 + rows < w.outer ? row0 + rows : w.outer;
+    for (int64_t r = row0; r < row1; ++r) {
+      int64_t offset[3];
+      walk_offsets(w, r, offset);
+      for (int k = 0; k < w.n_in; ++k) offset[k] += start * w.stride[k][w.ndim - 1];
+      f(n, offset, r * w.inner + start);
+    }
+  });
+}
+
+}  // namespace nnf

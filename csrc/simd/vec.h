@@ -1,0 +1,194 @@
+// The vector contract: what kernels may use, whatever the ISA.
+//
+// A vector is the compiler's own vector type, so + - * / & | ^ ~ << >>, comparisons (lanes of
+// all ones or zeros, in the integer type of the same width) and mask ? a : b work as they stand.
+// A back end (vec_avx2.h, ...) defines NNF_VECTOR_BYTES and overloads what its instructions do
+// better; everything else has the default here, so a new ISA works before it is tuned.
+//
+// Everything lives in an anonymous namespace: this code is compiled once per ISA, and no symbol
+// of one ISA may be linked into another's path. No standard library templates for that reason.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NNF_INLINE inline __attribute__((always_inline))
+
+namespace nnf {
+namespace {
+
+template <class T>
+struct VecType {
+  typedef T type __attribute__((vector_size(NNF_VECTOR_BYTES)));
+};
+template <class T>
+using vec = typename VecType<T>::type;
+template <class T>
+constexpr int kLanes = NNF_VECTOR_BYTES / int(sizeof(T));
+
+using vf32 = vec<float>;
+using vf64 = vec<double>;
+using vi32 = vec<int32_t>;
+using vi64 = vec<int64_t>;
+
+// The integer of the same width: masks, exponents, bit patterns.
+template <class T>
+struct IntOf;
+template <>
+struct IntOf<float> {
+  using type = int32_t;
+};
+template <>
+struct IntOf<double> {
+  using type = int64_t;
+};
+template <>
+struct IntOf<int64_t> {
+  using type = int64_t;
+};
+template <class T>
+using int_of = typename IntOf<T>::type;
+template <class T>
+using mask = vec<int_of<T>>;
+
+}  // namespace
+}  // namespace nnf
+
+#include NNF_VECTOR_BACKEND  // overloads; must precede the defaults and every kernel
+
+namespace nnf {
+namespace {
+
+// ---- memory -------------------------------------------------------------------------------
+
+template <class T>
+NNF_INLINE vec<T> load(const T* p) {
+  vec<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+NNF_INLINE void store(T* p, vec<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+// set1<T>: every lane is x.
+template <class T>
+NNF_INLINE vec<T> set1(T x) {
+  return x - vec<T>{};  // x - 0 keeps the sign of zero
+}
+// load_n: the first n lanes (0 <= n < lanes) from p, the others `fill`; reads n elements only.
+template <class T>
+NNF_INLINE vec<T> load_n(const T* p, int n, T fill = T(0)) {
+#ifdef NNF_HAS_MASKED_MEMORY
+  return backend_load_n(p, n, set1<T>(fill));
+#else
+  T tmp[kLanes<T>];
+  for (int i = 0; i < kLanes<T>; ++i) tmp[i] = i < n ? p[i] : fill;
+  return load<T>(tmp);
+#endif
+}
+// store_n: writes the first n lanes and nothing else.
+template <class T>
+NNF_INLINE void store_n(T* p, vec<T> v, int n) {
+#ifdef NNF_HAS_MASKED_MEMORY
+  backend_store_n(p, v, n);
+#else
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+// ---- arithmetic ---------------------------------------------------------------------------
+
+// fma(a, b, c) = a * b + c, rounded once where the ISA has it (all but baseline x86).
+#ifndef NNF_HAS_FMA
+NNF_INLINE vf32 fma(vf32 a, vf32 b, vf32 c) { return a * b + c; }
+NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) { return a * b + c; }
+#endif
+#ifndef NNF_HAS_SQRT
+NNF_INLINE vf32 sqrt(vf32 a) {
+  for (int i = 0; i < kLanes<float>; ++i) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+}
+NNF_INLINE vf64 sqrt(vf64 a) {
+  for (int i = 0; i < kLanes<double>; ++i) a[i] = __builtin_sqrt(a[i]);
+  return a;
+}
+#endif
+
+// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do.
+template <class V>
+NNF_INLINE V max(V a, V b) {
+  return (a > b) | (a != a) ? a : b;
+}
+template <class V>
+NNF_INLINE V min(V a, V b) {
+  return (a < b) | (a != a) ? a : b;
+}
+template <class V>
+NNF_INLINE V abs(V a) {
+  return a < 0 ? -a : a;
+}
+NNF_INLINE vf32 abs(vf32 a) { return (vf32)((vi32)a & 0x7fffffff); }
+NNF_INLINE vf64 abs(vf64 a) { return (vf64)((vi64)a & 0x7fffffffffffffff); }
+NNF_INLINE vf32 copysign(vf32 a, vf32 s) {
+  return (vf32)(((vi32)a & 0x7fffffff) | ((vi32)s & ~0x7fffffff));
+}
+NNF_INLINE vf64 copysign(vf64 a, vf64 s) {
+  return (vf64)(((vi64)a & 0x7fffffffffffffff) | ((vi64)s & ~0x7fffffffffffffff));
+}
+
+// round: to the nearest integer, ties to even, for |a| < 2^22 (float), 2^51 (double): adding
+// 1.5 * 2^p pushes the fraction out of the significand.
+NNF_INLINE vf32 round(vf32 a) { return (a + 12582912.0f) - 12582912.0f; }
+NNF_INLINE vf64 round(vf64 a) { return (a + 6755399441055744.0) - 6755399441055744.0; }
+// to_int: of a value that is already integral and in the range of round.
+NNF_INLINE vi32 to_int(vf32 a) { return (vi32)(a + 12582912.0f) - 0x4b400000; }
+NNF_INLINE vi64 to_int(vf64 a) { return (vi64)(a + 6755399441055744.0) - 0x4338000000000000; }
+
+// ---- lanes --------------------------------------------------------------------------------
+
+// rotate<T, h>: lane i takes lane (i + h) % lanes.
+template <class T, int h>
+NNF_INLINE vec<T> rotate(vec<T> v) {
+  mask<T> index{};
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>((i + h) % kLanes<T>);
+  return __builtin_shuffle(v, index);
+}
+// fold: combines lane i with i + lanes/2, then i + lanes/4, ... The order is part of the
+// contract (see reduce.h: sums have the same bits on every ISA).
+template <class T, int h = kLanes<T> / 2, class F>
+NNF_INLINE T fold(vec<T> v, F f) {
+  if constexpr (h == 0)
+    return v[0];
+  else
+    return fold<T, h / 2>(f(v, rotate<T, h>(v)), f);
+}
+template <class T>
+NNF_INLINE T reduce_add(vec<T> v) {
+  return fold<T>(v, [](vec<T> a, vec<T> b) { return a + b; });
+}
+template <class T>
+NNF_INLINE T reduce_max(vec<T> v) {
+  return fold<T>(v, [](vec<T> a, vec<T> b) { return max(a, b); });
+}
+template <class T>
+NNF_INLINE T reduce_min(vec<T> v) {
+  return fold<T>(v, [](vec<T> a, vec<T> b) { return min(a, b); });
+}
+// iota: 0, 1, 2, ...
+template <class T>
+NNF_INLINE vec<T> iota() {
+  vec<T> v{};
+  for (int i = 0; i < kLanes<T>; ++i) v[i] = T(i);
+  return v;
+}
+// even_lanes(a, b): a0 a2 a4 ... b0 b2 ...: every second element of 2 * lanes.
+template <class T>
+NNF_INLINE vec<T> even_lanes(vec<T> a, vec<T> b) {
+  mask<T> index{};
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(2 * i);
+  return __builtin_shuffle(a, b, index);
+}
+
+}  // namespace
+}  // namespace nnf

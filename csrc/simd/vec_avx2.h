@@ -1,0 +1,49 @@
+// Back end of vec.h: 32-byte vectors, AVX2 with FMA.
+#include <immintrin.h>
+
+#define NNF_HAS_FMA
+#define NNF_HAS_SQRT
+#define NNF_HAS_MASKED_MEMORY
+
+namespace nnf {
+namespace {
+
+NNF_INLINE vf32 fma(vf32 a, vf32 b, vf32 c) {
+  return (vf32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
+  return (vf64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm256_sqrt_ps((__m256)a); }
+NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm256_sqrt_pd((__m256d)a); }
+
+NNF_INLINE __m256i first_n(const float*, int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+NNF_INLINE __m256i first_n(const double*, int n) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+NNF_INLINE vf32 backend_load_n(const float* p, int n, vf32 fill) {
+  __m256i m = first_n(p, n);
+  return (vf32)_mm256_blendv_ps((__m256)fill, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
+}
+NNF_INLINE vf64 backend_load_n(const double* p, int n, vf64 fill) {
+  __m256i m = first_n(p, n);
+  return (vf64)_mm256_blendv_pd((__m256d)fill, _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m));
+}
+NNF_INLINE vi64 backend_load_n(const int64_t* p, int n, vi64 fill) {
+  return (vi64)backend_load_n((const double*)p, n, (vf64)fill);
+}
+NNF_INLINE void backend_store_n(float* p, vf32 v, int n) {
+  _mm256_maskstore_ps(p, first_n(p, n), (__m256)v);
+}
+NNF_INLINE void backend_store_n(double* p, vf64 v, int n) {
+  _mm256_maskstore_pd(p, first_n(p, n), (__m256d)v);
+}
+NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
+  _mm256_maskstore_pd((double*)p, first_n((double*)p, n), (__m256d)v);
+}
+
+}  // namespace
+}  // namespace nnf

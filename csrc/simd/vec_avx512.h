@@ -1,0 +1,43 @@
+// Back end of vec.h: 64-byte vectors, AVX-512 F, BW, DQ and VL.
+#include <immintrin.h>
+
+#define NNF_HAS_FMA
+#define NNF_HAS_SQRT
+#define NNF_HAS_MASKED_MEMORY
+
+namespace nnf {
+namespace {
+
+NNF_INLINE vf32 fma(vf32 a, vf32 b, vf32 c) {
+  return (vf32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
+  return (vf64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+// The maskz forms: GCC warns of an uninitialized value in the plain ones.
+NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm512_maskz_sqrt_ps(0xffff, (__m512)a); }
+NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm512_maskz_sqrt_pd(0xff, (__m512d)a); }
+
+NNF_INLINE unsigned first_n(int n) { return (1u << n) - 1; }
+
+NNF_INLINE vf32 backend_load_n(const float* p, int n, vf32 fill) {
+  return (vf32)_mm512_mask_loadu_ps((__m512)fill, (__mmask16)first_n(n), p);
+}
+NNF_INLINE vf64 backend_load_n(const double* p, int n, vf64 fill) {
+  return (vf64)_mm512_mask_loadu_pd((__m512d)fill, (__mmask8)first_n(n), p);
+}
+NNF_INLINE vi64 backend_load_n(const int64_t* p, int n, vi64 fill) {
+  return (vi64)_mm512_mask_loadu_epi64((__m512i)fill, (__mmask8)first_n(n), p);
+}
+NNF_INLINE void backend_store_n(float* p, vf32 v, int n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)first_n(n), (__m512)v);
+}
+NNF_INLINE void backend_store_n(double* p, vf64 v, int n) {
+  _mm512_mask_storeu_pd(p, (__mmask8)first_n(n), (__m512d)v);
+}
+NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
+  _mm512_mask_storeu_epi64(p, (__mmask8)first_n(n), (__m512i)v);
+}
+
+}  // namespace
+}  // namespace nnf

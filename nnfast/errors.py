@@ -1,0 +1,73 @@
+"""The one form of every error: what was expected, what came, where, what to do.
+
+`conv2d: expected x with C=4 channels, got C=3. x: (8, 3, 32, 32) float32, ...
+Hint: ...` and, when a module raised it, the module's path in front: `features.3: conv2d: ...`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+
+class NNFastError(Exception):
+    """Base of every error that nnfast raises on purpose.
+
+    `where` is the op or function, `path` the dotted path of the module it ran in ("" outside).
+    """
+
+    def __init__(self, where: str, what: str, hint: str = "") -> None:
+        super().__init__(where, what, hint)
+        self.where, self.what, self.hint = where, what, hint
+        self.path = ""
+        self.module: Any = None  # the innermost module that has put itself into `path`
+
+    def __str__(self) -> str:
+        path = f"{self.path}: " if self.path else ""
+        hint = f" Hint: {self.hint}" if self.hint else ""
+        return f"{path}{self.where}: {self.what}{hint}"
+
+
+class ArgumentError(NNFastError, ValueError):
+    """A shape, value or combination of arguments that the function cannot take."""
+
+
+class DTypeError(NNFastError, TypeError):
+    """A type or dtype that the function cannot take."""
+
+
+class StateError(NNFastError, RuntimeError):
+    """A call that comes at the wrong time (a second backward, gradients switched off)."""
+
+
+class FormatError(NNFastError, ValueError):
+    """A file whose content is not what its format says."""
+
+
+def describe(**values: Any) -> str:
+    """Name, shape and dtype of each array-like value: `x: (8, 3) float32, w: (4, 3) float32`."""
+    return ", ".join(f"{name}: {_one(v)}" for name, v in values.items() if v is not None)
+
+
+def _one(v: Any) -> str:
+    if hasattr(v, "shape") and hasattr(v, "dtype"):
+        return f"{tuple(v.shape)} {v.dtype}"
+    return f"{type(v).__name__} {v!r}"
+
+
+def fail(
+    where: str,
+    expected: str,
+    got: str,
+    hint: str = "",
+    error: type[NNFastError] = ArgumentError,
+    **values: Any,
+) -> NoReturn:
+    """Raise `error` as "where: expected ..., got .... <values> Hint: ...".
+
+    >>> import numpy as np
+    >>> fail("relu", "a float tensor", "int64", x=np.zeros(3, int))
+    Traceback (most recent call last):
+    nnfast.errors.ArgumentError: relu: expected a float tensor, got int64. x: (3,) int64.
+    """
+    shown = f" {describe(**values)}." if values else ""
+    raise error(where, f"expected {expected}, got {got}.{shown}", hint)

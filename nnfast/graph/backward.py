@@ -1,0 +1,123 @@
+"""The backward pass: from outputs to leaves, latest node first, never recursive."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnfast.errors import StateError, fail
+from nnfast.graph.mode import MODE
+from nnfast.graph.node import Edge, Node
+from nnfast.tensor import Tensor, wrap
+
+
+class _Pass:
+    """One backward pass: pending gradients, and the nodes that wait for their turn."""
+
+    def __init__(self, captures: Sequence[Tensor] | None) -> None:
+        self.grads: dict[Node, list[Tensor | None]] = {}
+        self.heap: list[tuple[int, Node]] = []
+        # Gradients to return instead of adding them to leaves: by leaf, or by (node, slot).
+        self.captured: dict[object, Tensor | None] | None = None
+        if captures is not None:
+            self.captured = {_key(t): None for t in captures}
+        self.given_away: set[int] = set()  # arrays that a leaf holds already
+
+    def send(self, edge: Edge, grad: Tensor) -> None:
+        """Add `grad` to what `edge` has received."""
+        if isinstance(edge, Tensor):
+            self._to_leaf(edge, grad)
+        elif edge is not None:
+            node, slot = edge
+            slots = self.grads.get(node)
+            if slots is None:
+                slots = self.grads[node] = [None] * len(node.out_specs)
+                heapq.heappush(self.heap, (-node.number, node))
+            before = slots[slot]
+            slots[slot] = grad if before is None else before + grad  # type: ignore[operator]
+
+    def _to_leaf(self, leaf: Tensor, grad: Tensor) -> None:
+        if self.captured is not None:
+            key = id(leaf)
+            if key in self.captured:
+                before = self.captured[key]
+                self.captured[key] = grad if before is None else before + grad  # type: ignore[operator]
+        elif leaf.grad is not None:
+            leaf.grad = leaf.grad + grad  # type: ignore[operator]
+        else:
+            leaf.grad = self._owned(grad)
+
+    def _owned(self, grad: Tensor) -> Tensor:
+        """`grad` in memory that no other leaf's gradient shares (rules may pass dy through)."""
+        if not MODE.grad and (grad.array.base is not None or id(grad.array) in self.given_away):
+            grad = wrap(grad.array.copy())
+        self.given_away.add(id(grad.array))
+        return grad
+
+    def run(self, retain_graph: bool) -> None:
+        while self.heap:
+            node = heapq.heappop(self.heap)[1]
+            dys = self.grads.pop(node)
+            self._capture(node, dys)
+            node.check_usable()
+            for edge, grad in node.op.gradients(node, dys):
+                self.send(edge, grad)
+            if not retain_graph:
+                node.saved = None
+
+    def _capture(self, node: Node, dys: list[Tensor | None]) -> None:
+        if self.captured is not None:
+            for slot, dy in enumerate(dys):
+                if (node, slot) in self.captured:
+                    self.captured[node, slot] = dy
+
+
+def _key(t: Tensor) -> object:
+    return id(t) if t.node is None else (t.node, t.slot)
+
+
+def _seed(output: Tensor, gradient: Tensor | None) -> Tensor:
+    if not output.requires_grad:
+        raise StateError(
+            "backward",
+            f"expected a tensor that requires gradients, got one of shape {output.shape} that "
+            "depends on none.",
+            "create a leaf with requires_grad=True, and do not compute under no_grad.",
+        )
+    if gradient is None:
+        if output.array.size != 1:
+            fail(
+                "backward",
+                "a scalar",
+                f"shape {output.shape}",
+                "reduce it with sum() or mean(), or pass gradient=.",
+            )
+        return wrap(np.ones(output.shape, output.dtype))
+    if gradient.shape != output.shape:
+        fail("backward", f"a gradient of shape {output.shape}", f"shape {gradient.shape}")
+    return gradient
+
+
+def run_backward(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    inputs: Sequence[Tensor] | None = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> list[Tensor | None]:
+    """Pull `gradients` of `outputs` back; into `.grad` of leaves, or returned for `inputs`."""
+    work = _Pass(inputs)
+    before, MODE.grad = MODE.grad, create_graph
+    try:
+        for output, gradient in zip(outputs, gradients, strict=True):
+            seed = _seed(output, gradient)
+            work.given_away.add(id(seed.array))
+            work.send(output if output.node is None else (output.node, output.slot), seed)
+        work.run(retain_graph)
+    finally:
+        MODE.grad = before
+    if work.captured is None:
+        return []
+    return [work.captured[_key(t)] for t in inputs or ()]

@@ -1,0 +1,89 @@
+"""What the calling thread records: gradients on or off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Mode(threading.local):
+    grad = True
+
+
+MODE = _Mode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops of this thread record nodes for `backward`."""
+    return MODE.grad
+
+
+class set_grad_enabled:
+    """Context manager and function: recording on or off for this thread.
+
+    >>> import nnfast
+    >>> x = nnfast.ones(2, requires_grad=True)
+    >>> with nnfast.set_grad_enabled(False):
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._before = MODE.grad
+        MODE.grad = bool(mode)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        MODE.grad = self._before
+
+
+class _Scope:
+    """A context manager and decorator that switches recording while it is active."""
+
+    mode = True
+
+    def __init__(self) -> None:
+        self._stack: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._stack.append(MODE.grad)
+        MODE.grad = self.mode
+
+    def __exit__(self, *exc: object) -> None:
+        MODE.grad = self._stack.pop()
+
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
+        scope = type(self)
+
+        @wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> R:
+            with scope():
+                return fn(*args, **kwargs)
+
+        return call
+
+
+class no_grad(_Scope):
+    """No nodes are recorded inside: for evaluation and updates. Also a decorator.
+
+    >>> import nnfast
+    >>> w = nnfast.ones(3, requires_grad=True)
+    >>> with nnfast.no_grad():
+    ...     (w * 2).requires_grad
+    False
+    """
+
+    mode = False
+
+
+class enable_grad(_Scope):
+    """Nodes are recorded inside, even within `no_grad`. Also a decorator."""
+
+    mode = True

@@ -1,0 +1,323 @@
+"""The user's handle on an array. It knows its node in the graph, but no op: nnfast.ops adds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nnfast.graph.node import Node
+
+float32 = np.dtype(np.float32)
+float64 = np.dtype(np.float64)
+int64 = np.dtype(np.int64)
+bool_ = np.dtype(np.bool_)
+KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    `array` is the NumPy array underneath (shared, not copied). `grad` is filled by `backward`
+    for leaves that require gradients.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_version", "array", "grad", "node", "requires_grad", "slot")
+    __array_priority__ = 1000  # array + tensor is a tensor
+    __array_ufunc__ = None
+
+    array: np.ndarray
+    grad: Tensor | None
+    requires_grad: bool
+    node: Node | None  # made this tensor; None for a leaf
+    slot: int  # as its output number `slot`
+    _version: int  # counts changes in place
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.array = as_array(data, "Tensor")
+        self.grad = None
+        self.node = None
+        self.slot = 0
+        self._version = 0
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # ---- the array ------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self.array.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self.array.shape if dim is None else self.array.shape[dim]
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self.array.size
+
+    def numpy(self) -> np.ndarray:
+        """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients.
+
+        >>> import nnfast
+        >>> nnfast.tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
+        """
+        if self.requires_grad:
+            raise StateError(
+                "numpy",
+                f"expected a tensor without gradient, got one of shape {self.shape} that "
+                "requires gradients.",
+                "use x.detach().numpy().",
+            )
+        return self.array
+
+    def item(self) -> Any:
+        """The one element, as a Python number."""
+        if self.array.size != 1:
+            fail("item", "a tensor of one element", f"shape {self.shape}", "use numpy().")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+    # ---- the graph ------------------------------------------------------------------------
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made it."""
+        return self.node is None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history. Assigning replaces the array."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.array = as_array(value, "data")
+        self._version += 1
+
+    def detach(self) -> Tensor:
+        """The same memory, cut off from the graph.
+
+        >>> import nnfast
+        >>> nnfast.ones(1, requires_grad=True).detach().requires_grad
+        False
+        """
+        return wrap(self.array)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for (or refuse) gradients of this leaf; returns itself."""
+        if requires_grad and self.array.dtype.kind != "f":
+            fail(
+                "requires_grad_",
+                "a float tensor",
+                str(self.dtype),
+                "convert it with x.float().",
+                DTypeError,
+            )
+        if not requires_grad and self.node is not None:
+            fail("requires_grad_", "a leaf", "a result of an op", "use x.detach().")
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Add d self / d leaf to the `grad` of each leaf that requires it.
+
+        `gradient` is the gradient of something with respect to self (1 for a scalar).
+        `create_graph` records the backward pass, so that it can be differentiated again.
+        Raises StateError on a second call without `retain_graph`.
+        """
+        from nnfast.graph.backward import run_backward
+
+        keep = create_graph if retain_graph is None else retain_graph
+        run_backward([self], [gradient], retain_graph=keep, create_graph=create_graph)
+
+    # ---- Python ---------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        if self.array.ndim == 0:
+            raise DTypeError("len", "expected at least one dimension, got a scalar tensor.")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            fail("bool", "one element", f"shape {self.shape}", "compare, then use item().")
+        return bool(self.array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.array.dtype.kind not in "iu":
+            raise DTypeError("index", f"expected an integer tensor, got {self.dtype}.")
+        return int(self.item())
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.array, separator=", ", prefix="tensor(")
+        if self.dtype not in (float32, int64, bool_):
+            text += f", dtype={self.dtype}"
+        if self.node is not None:
+            text += f", node={self.node.op.name}"
+        elif self.requires_grad:
+            text += ", requires_grad=True"
+        return f"tensor({text})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __copy__(self) -> Tensor:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self.node is not None:
+            raise StateError("copy", "expected a leaf, got a result of an op.", "use x.detach().")
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__setstate__({"array": self.array.copy(), "requires_grad": self.requires_grad})
+        new.grad = None if self.grad is None else wrap(self.grad.array.copy())
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"array": self.detach().array, "requires_grad": self.requires_grad}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.array, self.requires_grad = state["array"], state["requires_grad"]
+        self.grad, self.node, self.slot, self._version = None, None, 0, 0
+
+
+def wrap(array: np.ndarray) -> Tensor:
+    """A tensor on `array` as it is, without checks: for arrays that an op made."""
+    t = Tensor.__new__(Tensor)
+    t.array = array
+    t.grad = None
+    t.node = None
+    t.slot = 0
+    t._version = 0
+    t.requires_grad = False
+    return t
+
+
+def as_array(data: Any, where: str) -> np.ndarray:
+    """`data` as an array of numbers that kernels can read, copied only where it must be."""
+    if isinstance(data, Tensor):
+        return data.array
+    try:
+        array = np.asarray(data)
+    except (ValueError, TypeError) as e:
+        raise ArgumentError(where, f"expected numbers of one shape, got {e}.") from e
+    if array.dtype.kind not in "fiub":
+        fail(where, "real numbers or booleans", f"dtype {array.dtype}", error=DTypeError)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    strided = all(s % array.itemsize == 0 for s in array.strides)
+    return array if array.flags.aligned and strided else array.copy()
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`. Python floats become float32, ints int64.
+
+    >>> import nnfast
+    >>> nnfast.tensor([[1, 2], [3, 4]]).dtype
+    dtype('int64')
+    >>> nnfast.tensor([1.5]).dtype
+    dtype('float32')
+    """
+    array = as_array(data, "tensor")
+    given = isinstance(data, Tensor | np.ndarray | np.generic)
+    if dtype is None and array.dtype == float64 and not given:
+        dtype = float32
+    return Tensor(np.array(array, dtype=dtype), requires_grad)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor on the memory of `array`: a change of one is seen in the other.
+
+    >>> import numpy as np, nnfast
+    >>> a = np.zeros(2, np.float32)
+    >>> t = nnfast.from_numpy(a)
+    >>> a[0] = 1
+    >>> t
+    tensor([1., 0.])
+    """
+    if not isinstance(array, np.ndarray):
+        fail("from_numpy", "a NumPy array", type(array).__name__, error=DTypeError)
+    if as_array(array, "from_numpy") is not array:
+        fail(
+            "from_numpy",
+            "an aligned array in native byte order",
+            f"dtype {array.dtype}, strides {array.strides}",
+            "use nnfast.tensor(array), which copies.",
+        )
+    return wrap(array)
+
+
+def _filled(value: float) -> Any:
+    def create(
+        *shape: int | Sequence[int], dtype: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        try:
+            array = np.full(sizes, value, dtype=dtype or float32)  # type: ignore[arg-type]
+        except (ValueError, TypeError, MemoryError) as e:
+            raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
+        return Tensor(array, requires_grad)
+
+    return create
+
+
+zeros = _filled(0)
+zeros.__doc__ = """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`, float32 unless told."""
+ones = _filled(1)
+ones.__doc__ = """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`, float32 unless told."""
