@@ -21,4 +21,10 @@ struct MatmulAttrs {
   double slope;
 };
 
+// conv2d.cpp. ph pw: padding at the top and left; that at the bottom and right follows from the
+// shapes, and stands here for the gradient rules.
+struct Conv2dAttrs {
+  int64_t sh, sw, ph, pw, ph_end, pw_end, dh, dw, groups;
+};
+
 }  // namespace nnf

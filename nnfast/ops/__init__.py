@@ -1,5 +1,6 @@
 """Every op, once. The public functions and Tensor methods come from the records here."""
 
+from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
 from nnfast.ops.elementwise import div as div
