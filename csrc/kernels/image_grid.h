@@ -1,4 +1,4 @@
-// How a convolution sees an image: shared by kernels and ops.
+// How convolution and pooling see an image: shared by kernels and ops.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,11 @@ struct ImageGrid {
   const int64_t *begin, *end;  // grid columns begin[j] .. end[j] - 1 see the inside through tap j
   int64_t channels;
   int64_t plane, image;  // elements from one channel, and one image, to the next
+};
+
+// Pooling windows: window (oh, ow) has its corner at row oh * sh - ph, column ow * sw - pw.
+struct PoolGrid {
+  int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;
 };
 
 }  // namespace nnf
