@@ -141,15 +141,18 @@ void avg_pool(const PoolGrid& g, const T* x, int64_t ld, const T* row_count, con
     avg_pool_rows<T, 0>(g, x, ld, row_count, col_count, y);
 }
 
-// sum[ow] = the share of window column ow in row h of dx: dy / count over all windows that
-// cover the row, from the top.
-template <class T>
-NNF_INLINE void sum_windows(const PoolGrid& g, int64_t h, const T* dy, const T* row_count,
-                            const T* col_count, T* sum) {
-  constexpr int L = kLanes<T>;
+// Rows of windows that cover row h of the image: [begin, end).
+NNF_INLINE void covering_rows(const PoolGrid& g, int64_t h, int64_t* begin, int64_t* end) {
   const int64_t first = h + g.ph - g.KH + 1, last = (h + g.ph) / g.sh;
-  const int64_t begin = first > 0 ? (first + g.sh - 1) / g.sh : 0;
-  const int64_t end = last + 1 < g.OH ? last + 1 : g.OH;
+  *begin = first > 0 ? (first + g.sh - 1) / g.sh : 0;
+  *end = last + 1 < g.OH ? last + 1 : g.OH;
+}
+
+// sum[ow] = dy / count summed over the rows of windows [begin, end), in order.
+template <class T>
+NNF_INLINE void sum_windows(const PoolGrid& g, int64_t begin, int64_t end, const T* dy,
+                            const T* row_count, const T* col_count, T* sum) {
+  constexpr int L = kLanes<T>;
   for (int64_t ow = 0; ow < g.OW; ow += L) {
     const int n = g.OW - ow < L ? int(g.OW - ow) : L;
     const vec<T> cols = load_n<T>(col_count + ow, n, 1);
@@ -160,29 +163,39 @@ NNF_INLINE void sum_windows(const PoolGrid& g, int64_t h, const T* dy, const T* 
   }
 }
 
+// row[ow * sw + kw] += sum[ow] for each kw in turn.
+template <class T>
+NNF_INLINE void spread_windows(const PoolGrid& g, const T* sum, T* row) {
+  constexpr int L = kLanes<T>;
+  for (int64_t kw = 0; kw < g.KW; ++kw, ++row) {
+    if (g.sw == 1) {
+      for (int64_t ow = 0; ow < g.OW; ow += L) {
+        const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+        store_some<T>(row + ow, load_n<T>(row + ow, n) + load_n<T>(sum + ow, n), n);
+      }
+    } else {
+      for (int64_t ow = 0; ow < g.OW; ++ow) row[ow * g.sw] += sum[ow];
+    }
+  }
+}
+
 // The gradient of avg_pool. scratch: OW + (OW - 1) * sw + KW + pw + W elements.
 template <class T>
 void avg_pool_backward(const PoolGrid& g, const T* dy, const T* row_count, const T* col_count,
                        T* scratch, T* dx) {
-  constexpr int L = kLanes<T>;
-  T *sum = scratch, *spread = scratch + g.OW;
+  T *sum = scratch, *row = scratch + g.OW;
   const int64_t reach = (g.OW - 1) * g.sw + g.KW;
   const int64_t width = reach > g.pw + g.W ? reach : g.pw + g.W;
-  for (int64_t h = 0; h < g.H; ++h) {
-    sum_windows<T>(g, h, dy, row_count, col_count, sum);
-    __builtin_memset(spread, 0, size_t(width) * sizeof(T));
-    if (g.sw == 1) {
-      for (int64_t kw = 0; kw < g.KW; ++kw)
-        for (int64_t ow = 0; ow < g.OW; ow += L) {
-          const int n = g.OW - ow < L ? int(g.OW - ow) : L;
-          T* p = spread + ow + kw;
-          store_some<T>(p, load_n<T>(p, n) + load_n<T>(sum + ow, n), n);
-        }
-    } else {
-      for (int64_t ow = 0; ow < g.OW; ++ow)
-        for (int64_t kw = 0; kw < g.KW; ++kw) spread[ow * g.sw + kw] += sum[ow];
+  int64_t begin = -1, end = -1;
+  for (int64_t h = 0; h < g.H; ++h, dx += g.W) {
+    const int64_t begin_before = begin, end_before = end;
+    covering_rows(g, h, &begin, &end);
+    if (begin != begin_before || end != end_before) {  // else the row is that above
+      sum_windows<T>(g, begin, end, dy, row_count, col_count, sum);
+      __builtin_memset(row, 0, size_t(width) * sizeof(T));
+      spread_windows<T>(g, sum, row);
     }
-    __builtin_memcpy(dx + h * g.W, spread + g.pw, size_t(g.W) * sizeof(T));
+    __builtin_memcpy(dx, row + g.pw, size_t(g.W) * sizeof(T));
   }
 }
 
