@@ -16,9 +16,8 @@ is saved for them and the `Tensor` methods hang on the same record:
 
 Annotations say what an input may be: `Operand` (tensor, array or number; promoted together with
 the other operands), `Tensor` (float32 or float64, all of one dtype), `IntTensor`, `BoolTensor`,
-`AnyTensor`. A gradient rule asks by name for what it needs: `dy` (the gradient of output y; `g`
-where an input has that name), inputs, outputs, attributes, `<input>_shape`; exactly that is
-saved. Rules are written with ops, so they record too.
+`AnyTensor`. A gradient rule asks by name for what it needs: inputs, outputs, `d<output>` (`dy`),
+attributes, `<input>_shape`; exactly that is saved. Rules are written with ops, so they record too.
 """
 
 from __future__ import annotations
@@ -214,8 +213,6 @@ class Op(Generic[P]):
             return "in", name
         if name in self.outputs:
             return "out", name
-        if name == "g":
-            return "dy", 0
         if name.startswith("d") and name[1:] in self.outputs:
             return "dy", self.outputs.index(name[1:])
         if name.endswith("_shape") and name[:-6] in self.inputs:
