@@ -235,16 +235,18 @@ class Op(Generic[P]):
             )
         return saved
 
-    def gradients(self, node: Node, dys: list[Tensor | None]) -> Iterator[tuple[Edge, Tensor]]:
-        """Pull the gradients of the outputs back through one node."""
+    def gradients(
+        self, node: Node, dys: list[Tensor | None], edges: list[Edge]
+    ) -> Iterator[tuple[Edge, Tensor]]:
+        """Pull the gradients of the outputs back through one node, along those edges not None."""
         if self.joint:
             grads = self.joint.fn(*self._arguments(self.joint, node, dys))
-            pairs = zip(node.edges, grads, strict=True)
+            pairs = zip(edges, grads, strict=True)
         else:
             pairs = (
-                (node.edges[i], rule.fn(*self._arguments(rule, node, dys)))
+                (edges[i], rule.fn(*self._arguments(rule, node, dys)))
                 for i, rule in self.rules.items()
-                if node.edges[i] is not None
+                if edges[i] is not None
             )  # type: ignore[assignment]
         for edge, grad in pairs:
             if edge is not None and grad is not None:
