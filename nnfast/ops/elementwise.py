@@ -108,13 +108,13 @@ def neg(input: Operand) -> Result:
 neg.vjp(input=lambda dy: -dy)
 
 
-@op("relu_backward")
+@op("relu_backward", outputs=("dx",))
 def relu_backward(dy: Tensor, y: Tensor) -> Result:
     """dx = dy where y > 0, else 0."""
     return _broadcast("relu_backward", dy, y)
 
 
-relu_backward.vjp(dy=lambda dy, y: relu_backward(dy, y))
+relu_backward.vjp(dy=lambda ddx, y: relu_backward(ddx, y))
 
 
 @op("relu", methods=("relu",), floats=True)
