@@ -45,7 +45,8 @@ bool make_view(PyObject* o, bool output, View* v) {
     return false;
   }
   const auto* a = py::detail::array_proxy(o);
-  if (!dtype_from_numpy(py::detail::array_descriptor_proxy(a->descr)->type_num, &v->dtype)) {
+  DType dtype;
+  if (!dtype_from_numpy(py::detail::array_descriptor_proxy(a->descr)->type_num, &dtype)) {
     PyErr_SetString(PyExc_TypeError, "_core.run: expected float32, float64, int64 or bool");
     return false;
   }
@@ -59,7 +60,9 @@ bool make_view(PyObject* o, bool output, View* v) {
                     "writable contiguous one for an output");
     return false;
   }
-  const int64_t item = item_size(v->dtype);
+  const int64_t item = item_size(dtype);
+  *v = View{};
+  v->dtype = dtype;
   v->data = a->data;
   v->ndim = a->nd;
   v->size = 1;
@@ -73,6 +76,33 @@ bool make_view(PyObject* o, bool output, View* v) {
     v->stride[d] = a->strides[d] / item;
   }
   return true;
+}
+
+// C-contiguous copies of inputs, alive for one call.
+struct Copies {
+  PyObject* arrays[kMaxArgs];
+  int n = 0;
+  ~Copies() {
+    for (int i = 0; i < n; ++i) Py_DECREF(arrays[i]);
+  }
+};
+
+bool is_dense(const View& v) {
+  int64_t step = 1;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    if (v.shape[d] != 1 && v.stride[d] != step) return v.size == 0;
+    step *= v.shape[d];
+  }
+  return true;
+}
+
+bool make_dense(PyObject* o, View* v, Copies* copies) {
+  if (!*v || is_dense(*v)) return true;
+  const auto& api = py::detail::npy_api::get();
+  PyObject* copy = api.PyArray_NewCopy_(o, 0);  // 0: C order
+  if (!copy) return false;
+  copies->arrays[copies->n++] = copy;
+  return make_view(copy, false, v);
 }
 
 bool make_views(PyObject* tuple, bool output, View* views, int* n) {
@@ -133,6 +163,10 @@ PyObject* run(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   OpArgs args{&op, in, 0, out, 0, PyBytes_AS_STRING(argv[1]), nullptr};
   if (!make_views(argv[2], false, in, &args.n_in)) return nullptr;
   if (!make_views(argv[3], true, out, &args.n_out)) return nullptr;
+  Copies copies;
+  if (op.inputs == DENSE)
+    for (int i = 0; i < args.n_in; ++i)
+      if (!make_dense(PyTuple_GET_ITEM(argv[2], i), &in[i], &copies)) return nullptr;
   if (!execute(op, args)) return nullptr;
   Py_RETURN_NONE;
 }

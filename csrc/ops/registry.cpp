@@ -13,12 +13,12 @@ constexpr size_t attrs_size = std::is_empty_v<A> ? 0 : sizeof(A);
 
 constexpr OpInfo kOps[] = {
 #define NNF_MAP(name, arity, types, expr) \
-  {#name, ops::map, nullptr, sizeof(MapAttrs), int(Map::name)},
-#define NNF_COMPARE(name, expr) {#name, ops::compare, nullptr, 0, int(Compare::name)},
+  {#name, ops::map, nullptr, sizeof(MapAttrs), STRIDED, int(Map::name)},
+#define NNF_COMPARE(name, expr) {#name, ops::compare, nullptr, 0, STRIDED, int(Compare::name)},
 #include "kernels/elementwise.def"
-#define NNF_OP(name, attrs) {#name, ops::name, nullptr, attrs_size<attrs>, 0},
-#define NNF_OP_WITH_WORKSPACE(name, attrs) \
-  {#name, ops::name, ops::name##_workspace, attrs_size<attrs>, 0},
+#define NNF_OP(name, attrs, inputs) {#name, ops::name, nullptr, attrs_size<attrs>, inputs, 0},
+#define NNF_OP_WITH_WORKSPACE(name, attrs, inputs) \
+  {#name, ops::name, ops::name##_workspace, attrs_size<attrs>, inputs, 0},
 #include "ops/ops.def"
 };
 

@@ -8,11 +8,14 @@
 
 namespace nnf {
 
+enum InputLayout : bool { STRIDED, DENSE };
+
 struct OpInfo {
   const char* name;
   void (*run)(const OpArgs&);
   int64_t (*workspace)(const OpArgs&);  // bytes; null: none
   size_t attrs_size;                    // of its struct of attrs.h; 0: none
+  InputLayout inputs;
   int variant;                          // which map, comparison, ... of a family
 };
 
@@ -21,8 +24,8 @@ const OpInfo* op_table();
 int op_count();
 
 namespace ops {
-#define NNF_OP(name, attrs) void name(const OpArgs&);
-#define NNF_OP_WITH_WORKSPACE(name, attrs) \
+#define NNF_OP(name, attrs, inputs) void name(const OpArgs&);
+#define NNF_OP_WITH_WORKSPACE(name, attrs, inputs) \
   void name(const OpArgs&);                \
   int64_t name##_workspace(const OpArgs&);
 #include "ops/ops.def"

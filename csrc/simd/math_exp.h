@@ -1,0 +1,84 @@
+// exp, expm1, sigmoid, tanh. See math.h.
+#pragma once
+
+#include "simd/math_base.h"
+
+namespace nnf {
+namespace {
+
+// x = n ln(2) + r with integer n and |r| <= ln(2)/2 (Cody and Waite 1980). Adding 1.5 * 2^mantissa
+// rounds x / ln(2) and leaves n + bias + k in the low bits, so one shift makes 2^(n+k).
+template <class T>
+struct Reduced {
+  vec<T> r;      // the remainder
+  vec<T> scale;  // 2^(n+k), for 1 - bias <= n + k <= bias
+};
+template <class T, int k = 0>
+NNF_INLINE Reduced<T> reduce_ln2(vec<T> x) {
+  using C = Coef<T>;
+  constexpr T magic = pick<T>(0x1.8p23f, 0x1.8p52) + T(Ieee<T>::bias + k);
+  vec<T> t = fma(x, set1<T>(C::log2_e), set1<T>(magic));
+  vec<T> n = t - magic;
+  vec<T> r = fma(n, set1<T>(-C::ln2_lo), fma(n, set1<T>(-C::ln2_hi), x));
+  return {r, (vec<T>)((mask<T>)t << Ieee<T>::mantissa)};
+}
+// e^r and e^r - 1 for |r| <= ln(2)/2.
+template <class T>
+NNF_INLINE vec<T> exp_reduced(vec<T> r) {
+  vec<T> q = poly(r, Coef<T>::exp);
+  return fma(fma(q, r, set1<T>(1)), r, set1<T>(1));
+}
+template <class T>
+NNF_INLINE vec<T> expm1_reduced(vec<T> r) {
+  return fma(r * r, poly(r, Coef<T>::exp), r);
+}
+
+template <class T>
+NNF_INLINE vec<T> exp_any(vec<T> x) {
+  // k = -bias: n itself is added to the exponent of e^r. That reaches n = bias + 1, where 2^n is
+  // no number but the result may be one.
+  auto [r, n_bits] = reduce_ln2<T, -Ieee<T>::bias>(x);
+  vec<T> y = (vec<T>)((mask<T>)exp_reduced<T>(r) + (mask<T>)n_bits);
+  y = x <= Coef<T>::exp_max ? y : x + Ieee<T>::inf;  // NaN too
+  return x < Coef<T>::exp_min ? vec<T>{} : y;
+}
+// exp(x) = 2^n e^r. All x; 0 where the result is below the smallest normal number.
+NNF_INLINE vf32 exp(vf32 x) { return exp_any<float>(x); }
+NNF_INLINE vf64 exp(vf64 x) { return exp_any<double>(x); }
+
+template <class T>
+NNF_INLINE vec<T> expm1_any(vec<T> x) {
+  // Half of everything, for 2^n overflows before the result does.
+  auto [r, half] = reduce_ln2<T, -1>(clamp<T>(x, pick<T>(-40, -80), pick<T>(89, 710)));
+  vec<T> y = fma(half, expm1_reduced<T>(r), half - T(0.5));
+  return abs(x) < T(0x1p-60) ? x : y + y;  // -0, and numbers whose half would be flushed
+}
+// expm1(x) = 2^n (e^r - 1) + (2^n - 1). All x.
+NNF_INLINE vf32 expm1(vf32 x) { return expm1_any<float>(x); }
+NNF_INLINE vf64 expm1(vf64 x) { return expm1_any<double>(x); }
+
+template <class T>
+NNF_INLINE vec<T> sigmoid_any(vec<T> x) {
+  auto [r, scale] = reduce_ln2<T>(clamp<T>(-x, pick<T>(-40, -80), pick<T>(88, 709)));
+  // 1 + 2^n is exact, or 1 does not matter: e^r itself is never rounded.
+  return T(1) / fma(scale, expm1_reduced<T>(r), T(1) + scale);
+}
+// sigmoid(x) = 1 / (1 + e^-x). All x; 0 where the result is below the smallest normal number.
+NNF_INLINE vf32 sigmoid(vf32 x) { return sigmoid_any<float>(x); }
+NNF_INLINE vf64 sigmoid(vf64 x) { return sigmoid_any<double>(x); }
+
+template <class T>
+NNF_INLINE vec<T> tanh_any(vec<T> x) {
+  vec<T> a = at_most<T>(abs(x), pick<T>(10, 20));  // tanh rounds to 1 from 9.1 and 19.1 on
+  auto [r, half] = reduce_ln2<T, -1>(a + a);
+  vec<T> h = fma(half, expm1_reduced<T>(r), half - T(0.5));
+  vec<T> y = h / (h + T(1));
+  y = h < T(0.5) ? fma(-h, y, h) : y;  // equal, but the rounding of the quotient matters less
+  return copysign(y, x);
+}
+// tanh(x) = h / (h + 1) = h - h h / (h + 1) with h = (e^(2|x|) - 1) / 2, and the sign of x. All x.
+NNF_INLINE vf32 tanh(vf32 x) { return tanh_any<float>(x); }
+NNF_INLINE vf64 tanh(vf64 x) { return tanh_any<double>(x); }
+
+}  // namespace
+}  // namespace nnf

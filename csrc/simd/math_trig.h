@@ -1,0 +1,71 @@
+// sin, cos, sincos_2pi. See math.h.
+#pragma once
+
+#include "simd/math_base.h"
+
+namespace nnf {
+namespace {
+
+// Sine and cosine of quarter * pi/2 + r, |r| <= pi/4. The quarter, an integer of any sign, swaps
+// the two if odd; its bit of weight 2 is the sign.
+template <class T>
+struct SinCos {
+  vec<T> sin, cos;
+};
+template <class T>
+NNF_INLINE SinCos<T> sincos_reduced(vec<T> r, mask<T> quarter) {
+  vec<T> z = r * r;
+  vec<T> s = fma(z * r, poly(z, Coef<T>::sin), r);
+  vec<T> c = fma(z * z, poly(z, Coef<T>::cos), fma(z, set1<T>(T(-0.5)), set1<T>(1)));
+  mask<T> odd = (quarter & 1) != 0;
+  constexpr int to_sign = 8 * sizeof(T) - 2;
+  constexpr int_of<T> sign = Ieee<T>::sign_bit;
+  return {(vec<T>)((mask<T>)(odd ? c : s) ^ ((quarter << to_sign) & sign)),
+          (vec<T>)((mask<T>)(odd ? s : c) ^ (((quarter + 1) << to_sign) & sign))};
+}
+
+template <class T>
+NNF_INLINE void sincos_2pi_any(vec<T> u, vec<T>* s, vec<T>* c) {
+  vec<T> quarter = round(u * T(4));
+  vec<T> r = fma(quarter, set1<T>(T(-0.25)), u);  // exact, in turns
+  SinCos<T> y = sincos_reduced<T>(r * Coef<T>::two_pi, to_int(quarter));
+  *s = y.sin;
+  *c = y.cos;
+}
+// sincos_2pi(u): sin(2 pi u) and cos(2 pi u), for 0 <= u < 1.
+NNF_INLINE void sincos_2pi(vf32 u, vf32* s, vf32* c) { sincos_2pi_any<float>(u, s, c); }
+NNF_INLINE void sincos_2pi(vf64 u, vf64* s, vf64* c) { sincos_2pi_any<double>(u, s, c); }
+
+// x = quarter * pi/2 + r for |x| <= 2^27: pi/2 in parts of 26 bits, whose products with the quarter
+// are exact even without FMA (Cody and Waite 1980). NaN beyond: there a float's spacing exceeds
+// a period, and a double would need more of pi.
+struct Quarters {
+  vf64 quarter, r;
+};
+NNF_INLINE Quarters reduce_pio2(vf64 x) {
+  using C = Coef<double>;
+  x = abs(x) <= 0x1p27 ? x : set1<double>(Ieee<double>::nan);
+  vf64 quarter = round(x * C::two_over_pi);
+  vf64 r = fma(quarter, set1(-C::pio2_1), fma(quarter, set1(-C::pio2_0), x));
+  return {quarter, fma(quarter, set1(-C::pio2_3), fma(quarter, set1(-C::pio2_2), r))};
+}
+NNF_INLINE SinCos<double> sincos(vf64 x) {
+  Quarters q = reduce_pio2(x);
+  return sincos_reduced<double>(q.r, to_int(q.quarter));
+}
+// Floats are reduced as doubles; a quarter narrowed to float must be small to stay exact.
+NNF_INLINE SinCos<float> sincos(vf32 x) {
+  Wide wide = widen(x);
+  Quarters a = reduce_pio2(wide.low), b = reduce_pio2(wide.high);
+  vf64 qa = a.quarter - 4.0 * round(a.quarter * 0.25);
+  vf64 qb = b.quarter - 4.0 * round(b.quarter * 0.25);
+  return sincos_reduced<float>(narrow({a.r, b.r}), to_int(narrow({qa, qb})));
+}
+// sin(x), cos(x): |x| <= 2^27, NaN beyond.
+NNF_INLINE vf32 sin(vf32 x) { return x == 0.0f ? x : sincos(x).sin; }
+NNF_INLINE vf64 sin(vf64 x) { return x == 0.0 ? x : sincos(x).sin; }
+NNF_INLINE vf32 cos(vf32 x) { return sincos(x).cos; }
+NNF_INLINE vf64 cos(vf64 x) { return sincos(x).cos; }
+
+}  // namespace
+}  // namespace nnf
