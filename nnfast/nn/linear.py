@@ -65,8 +65,7 @@ class Linear(Module):
         default_init(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        y: Tensor = ops.linear(input, self.weight, self.bias)
-        return y
+        return ops.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (
@@ -88,8 +87,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        y: Tensor = ops.flatten(input, self.start_dim, self.end_dim)
-        return y
+        return ops.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -113,10 +111,7 @@ class Unflatten(Module):
             whole("Unflatten", "size", size, least=-1)
 
     def forward(self, input: Tensor) -> Tensor:
-        dim = ops.check_dim("Unflatten", self.dim, input.ndim)
-        shape = (*input.shape[:dim], *self.unflattened_size, *input.shape[dim + 1 :])
-        y: Tensor = ops.reshape(input, shape)
-        return y
+        return ops.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

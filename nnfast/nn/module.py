@@ -335,14 +335,15 @@ class Module:
 
         "cpu" is accepted too and changes nothing.
         """
-        if str(target).startswith("cpu"):
+        if str(target) == "cpu":
             return self
         try:
-            dtype = np.dtype(target)
+            dtype = None if target is None else np.dtype(target)
         except TypeError:
             dtype = None
-        if dtype not in (float32, float64):
-            fail("to", "float32, float64 or 'cpu'", repr(target), error=DTypeError)
+        if dtype is None or dtype not in (float32, float64):
+            hint = "nnfast runs on the CPU; leave the call out." if "cuda" in str(target) else ""
+            fail("to", "float32, float64 or 'cpu'", repr(target), hint, DTypeError)
         for value in [*self.parameters(), *self.buffers()]:
             for t in (value, value.grad):
                 if t is not None and t.dtype.kind == "f" and t.dtype != dtype:

@@ -67,10 +67,10 @@ class _BatchNorm(Module):
         if input.ndim not in self._ndims:
             fail(type(self).__name__, f"an input of shape {self._shapes}", f"{input.ndim} dimensions", input=input)
         update = self.training and self.running_mean is not None
-        stats = (self.running_mean, self.running_var) if update or not self.training else (None, None)
         y: Tensor = ops.batch_norm(
             input,
-            *stats,
+            self.running_mean,
+            self.running_var,
             self.weight,
             self.bias,
             training=self.training or self.running_mean is None,
