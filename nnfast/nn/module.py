@@ -284,11 +284,12 @@ class Module:
         if strict:
             problems = [*_listed("missing", missing), *_listed("unexpected", unexpected), *problems]
         if problems:
+            loose = "strict=False allows missing and unexpected keys."
             fail(
                 "load_state_dict",
                 f"the keys and shapes of {type(self).__name__}",
                 "\n  " + "\n  ".join(problems),
-                "strict=False allows missing and unexpected keys." if missing or unexpected else "",
+                loose if strict and (missing or unexpected) else "",
             )
         for key, array in arrays.items():
             own[key].array[...] = array
