@@ -126,7 +126,11 @@ def test_to_changes_floats_in_place() -> None:
     m(nnfast.ones(2, 3)).sum().backward()
     assert m.double() is m and m.to("cpu") is m
     assert all(a is b for a, b in zip(kept, m.parameters(), strict=True))
-    assert {p.dtype for p in kept} == {p.grad.dtype for p in kept if p.grad is not None} == {nnfast.float64}
+    assert (
+        {p.dtype for p in kept}
+        == {p.grad.dtype for p in kept if p.grad is not None}
+        == {nnfast.float64}
+    )
     assert m.block.mean.dtype == nnfast.float64 and m.count.dtype == nnfast.int64
     assert m.float().head.weight.dtype == nnfast.float32 == m.to("float32").block.cache.dtype
 
@@ -173,7 +177,7 @@ def test_sequential_slice_keeps_names_and_grows() -> None:
 def test_module_list_adds() -> None:
     m = nn.ModuleList([nn.ReLU()])
     m += [nn.Tanh()]
-    assert len(m + [nn.ReLU()]) == 3 and len(m) == 2
+    assert len(m + m) == 4 and len(m) == 2
 
 
 def test_module_dict() -> None:
@@ -225,7 +229,10 @@ def test_load_copies_in_place() -> None:
     result = b.load_state_dict({k: v.numpy().astype(np.float64) for k, v in a.state_dict().items()})
     assert result == ([], []) and repr(result) == "<all keys matched>"
     assert all(p.array is array for p, array in arrays.items())
-    assert all((x.numpy() == y.numpy()).all() for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    assert all(
+        (x.numpy() == y.numpy()).all()
+        for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_load_not_strict() -> None:
@@ -297,81 +304,228 @@ def _set(name: str, value: Any) -> Any:
     return lambda: setattr(Block(), name, value)
 
 
-MISUSE = [
-    (Early, StateError, "Early: expected super().__init__() before the module 'linear' is assigned. "
-     "Hint: make super().__init__() the first line of __init__."),
-    (lambda: NoForward()(1), StateError, "NoForward: expected a method forward(self, ...), got none. "
-     "Hint: define NoForward.forward."),
-    (_set("scale", nnfast.ones(4)), DTypeError, "Block: expected an nn.Parameter or None as parameter "
-     "'scale', got Tensor. Hint: wrap it: nn.Parameter(tensor)."),
-    (_set("mean", np.ones(4)), DTypeError, "Block: expected a Tensor or None as buffer 'mean', "
-     "got ndarray. Hint: make a tensor of it: nnfast.tensor(...)."),
-    (_set("linear", 1), DTypeError, "Block: expected an nn.Module or None as module 'linear', got int."),
-    (lambda: Block().register_buffer("a.b", None), ArgumentError, "register_buffer: expected a name "
-     "that is not empty and has no dot, got 'a.b'."),
-    (lambda: Block().register_parameter("forward", None), ArgumentError, "register_parameter: expected "
-     "a new name, got 'forward', which Block has as an attribute."),
-    (lambda: Block().add_module(1, nn.ReLU()), DTypeError, "add_module: expected a name, got 1."),
-    (lambda: nn.Sequential(nn.ReLU), DTypeError, "add_module: expected an nn.Module or None as module "
-     "'0', got the class ReLU. Hint: create the module: ReLU(...)."),
-    (lambda: net().get_submodule("block.conv"), AttributeError, "get_submodule: expected a module of "
-     "Block ('linear'), got 'conv' in 'block.conv'."),
-    (lambda: net().get_parameter("act.weight"), KeyError, "get_parameter: expected a parameter of ReLU "
-     "(no parameter), got 'weight' in 'act.weight'."),
-    (lambda: nn.ModuleDict({"a": nn.ReLU()})["b"], KeyError, "ModuleDict: expected a module of "
-     "ModuleDict ('a'), got 'b'."),
-    (lambda: nn.ModuleList([nn.ReLU()])[1], IndexError, "ModuleList: expected an index below 1, got 1."),
-    (lambda: nn.Sequential()["a"], DTypeError, "Sequential: expected an integer index or a slice, "
-     "got 'a'."),
-    (lambda: net().insert(0, nn.ReLU()), ArgumentError, "Sequential: expected numbered modules, got "
-     "names ['block', 'act', 'head']. Hint: build a new one."),
-    (lambda: net().train("yes"), DTypeError, "train: expected mode=True or mode=False, got 'yes'."),
-    (lambda: net().half(), DTypeError, "half: expected float32 or float64, got float16. Hint: use "
-     "float(): training needs its range."),
-    (lambda: net().to("cuda"), DTypeError, "to: expected float32, float64 or 'cpu', got 'cuda'. Hint: "
-     "nnfast runs on the CPU; leave the call out."),
-    (lambda: net().to(np.int64), DTypeError, "to: expected float32, float64 or 'cpu', got <class "
-     "'numpy.int64'>."),
-    (lambda: net().load_state_dict("a.safetensors"), DTypeError, "load_state_dict: expected a dict of "
-     "tensors or arrays, got str 'a.safetensors'. Hint: load a file with nnfast.load(path)."),
-    (lambda: nn.Parameter([1.0]), DTypeError, "Parameter: expected a tensor or an array, got list "
-     "[1.0]. Hint: wrap it: nn.Parameter(nnfast.tensor(data))."),
-    (lambda: nn.Parameter(nnfast.tensor([1])), DTypeError, "requires_grad_: expected a float tensor, "
-     "got int64. Hint: convert it with x.float()."),
-    (lambda: nn.Linear(-1, 2), ArgumentError, "Linear: expected in_features >= 0, got in_features=-1."),
-    (lambda: nn.Linear(2, 2.5), DTypeError, "Linear: expected an integer out_features, got 2.5."),
-    (lambda: nn.Linear(True, 2), DTypeError, "Linear: expected an integer in_features, got True."),
-    (lambda: nn.Unflatten(1, 4), DTypeError, "Unflatten: expected a tuple of sizes, got 4."),
-    (lambda: nn.Conv2d(0, 2, 3), ArgumentError, "Conv2d: expected in_channels >= 1, got in_channels=0."),
-    (lambda: nn.Conv2d(4, 6, 3, groups=4), ArgumentError, "Conv2d: expected out_channels that groups=4 "
-     "divides, got out_channels=6."),
-    (lambda: nn.Conv2d(3, 6, 3, groups=2), ArgumentError, "Conv2d: expected in_channels that groups=2 "
-     "divides, got in_channels=3."),
-    (lambda: nn.Conv2d(1, 1, 3, padding="full"), ArgumentError, "Conv2d: expected padding one of "
-     "'same', 'valid', got 'full'."),
-    (lambda: nn.Conv2d(1, 1, 3, 2, padding="same"), ArgumentError, "Conv2d: expected stride 1 with "
-     "padding='same', got stride=(2, 2)."),
-    (lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"), ArgumentError, "Conv2d: expected padding_mode "
-     "one of 'zeros', got 'reflect'."),
-    (lambda: nn.MaxPool2d(2, padding=2), ArgumentError, "MaxPool2d: expected padding of at most half "
-     "of kernel_size=2, got padding=2."),
-    (lambda: nn.AvgPool2d(2, divisor_override=0), ArgumentError, "AvgPool2d: expected a "
-     "divisor_override that is not 0, got 0."),
-    (lambda: nn.Dropout(1.5), ArgumentError, "Dropout: expected p from 0 to 1, got p=1.5."),
-    (lambda: nn.Dropout("a"), DTypeError, "Dropout: expected a number as p, got 'a'."),
-    (lambda: nn.BatchNorm2d(3, momentum=float("nan")), ArgumentError, "BatchNorm2d: expected momentum "
-     "from 0 to 1, got momentum=nan."),
-    (lambda: nn.BatchNorm1d(3, eps=-1), ArgumentError, "BatchNorm1d: expected eps from 0 to inf, got "
-     "eps=-1."),
-    (lambda: nn.GELU("erf"), ArgumentError, "GELU: expected approximate one of 'none', 'tanh', got "
-     "'erf'."),
-    (nn.Softmax, DTypeError, "Softmax: expected an integer dim, got None. Hint: dim=1 for classes in "
-     "(N, C)."),
-    (lambda: nn.CrossEntropyLoss(reduction="avg"), ArgumentError, "CrossEntropyLoss: expected "
-     "reduction one of 'none', 'mean', 'sum', got 'avg'."),
-    (lambda: nn.CrossEntropyLoss(label_smoothing=2), ArgumentError, "CrossEntropyLoss: expected "
-     "label_smoothing from 0 to 1, got label_smoothing=2."),
-]  # fmt: skip
+MISUSE: list[tuple[Any, type[Exception], str]] = [
+    (
+        Early,
+        StateError,
+        "Early: expected super().__init__() before the module 'linear' is assigned. Hint: make "
+        "super().__init__() the first line of __init__.",
+    ),
+    (
+        lambda: NoForward()(1),
+        StateError,
+        "NoForward: expected a method forward(self, ...), got none. Hint: define "
+        "NoForward.forward.",
+    ),
+    (
+        _set("scale", nnfast.ones(4)),
+        DTypeError,
+        "Block: expected an nn.Parameter or None as parameter 'scale', got Tensor. Hint: wrap it:"
+        " nn.Parameter(tensor).",
+    ),
+    (
+        _set("mean", np.ones(4)),
+        DTypeError,
+        "Block: expected a Tensor or None as buffer 'mean', got ndarray. Hint: make a tensor of "
+        "it: nnfast.tensor(...).",
+    ),
+    (
+        _set("linear", 1),
+        DTypeError,
+        "Block: expected an nn.Module or None as module 'linear', got int.",
+    ),
+    (
+        lambda: Block().register_buffer("a.b", None),
+        ArgumentError,
+        "Block: expected a name that is not empty and has no dot, got 'a.b'.",
+    ),
+    (
+        lambda: Block().register_parameter("forward", None),
+        ArgumentError,
+        "Block: expected a new name, got 'forward', which is an attribute already.",
+    ),
+    (
+        lambda: Block().add_module(1, nn.ReLU()),
+        DTypeError,
+        "Block: expected a name, got 1.",
+    ),
+    (
+        lambda: nn.Sequential(nn.ReLU),
+        DTypeError,
+        "Sequential: expected an nn.Module or None as module '0', got the class ReLU. Hint: "
+        "create the module: ReLU(...).",
+    ),
+    (
+        lambda: net().get_submodule("block.conv"),
+        AttributeError,
+        "get_submodule: expected a module of Block ('linear'), got 'conv' in 'block.conv'.",
+    ),
+    (
+        lambda: net().get_parameter("act.weight"),
+        KeyError,
+        "get_parameter: expected a parameter of ReLU (no parameter), got 'weight' in 'act.weight'.",
+    ),
+    (
+        lambda: nn.ModuleDict({"a": nn.ReLU()})["b"],
+        KeyError,
+        "ModuleDict: expected a module of ModuleDict ('a'), got 'b'.",
+    ),
+    (
+        lambda: nn.ModuleList([nn.ReLU()])[1],
+        IndexError,
+        "ModuleList: expected an index below 1, got 1.",
+    ),
+    (
+        lambda: nn.Sequential()["a"],
+        DTypeError,
+        "Sequential: expected an integer index or a slice, got 'a'.",
+    ),
+    (
+        lambda: net().insert(0, nn.ReLU()),
+        ArgumentError,
+        "Sequential: expected numbered modules, got names ['block', 'act', 'head']. Hint: build a"
+        " new one.",
+    ),
+    (
+        lambda: net().train("yes"),
+        DTypeError,
+        "train: expected mode=True or mode=False, got 'yes'.",
+    ),
+    (
+        lambda: net().half(),
+        DTypeError,
+        "half: expected float32 or float64, got float16. Hint: use float(): training needs its "
+        "range.",
+    ),
+    (
+        lambda: net().to("cuda"),
+        DTypeError,
+        "to: expected float32, float64 or 'cpu', got 'cuda'. Hint: nnfast runs on the CPU; leave "
+        "the call out.",
+    ),
+    (
+        lambda: net().to(np.int64),
+        DTypeError,
+        "to: expected float32, float64 or 'cpu', got <class 'numpy.int64'>.",
+    ),
+    (
+        lambda: net().load_state_dict("a.safetensors"),
+        DTypeError,
+        "load_state_dict: expected a dict of tensors or arrays, got str 'a.safetensors'. Hint: "
+        "load a file with nnfast.load(path).",
+    ),
+    (
+        lambda: nn.Parameter([1.0]),
+        DTypeError,
+        "Parameter: expected a tensor or an array, got list [1.0]. Hint: wrap it: "
+        "nn.Parameter(nnfast.tensor(data)).",
+    ),
+    (
+        lambda: nn.Parameter(nnfast.tensor([1])),
+        DTypeError,
+        "requires_grad_: expected a float tensor, got int64. Hint: convert it with x.float().",
+    ),
+    (
+        lambda: nn.Linear(-1, 2),
+        ArgumentError,
+        "Linear: expected in_features >= 0, got in_features=-1.",
+    ),
+    (
+        lambda: nn.Linear(2, 2.5),
+        DTypeError,
+        "Linear: expected an integer out_features, got 2.5.",
+    ),
+    (
+        lambda: nn.Linear(True, 2),
+        DTypeError,
+        "Linear: expected an integer in_features, got True.",
+    ),
+    (
+        lambda: nn.Unflatten(1, 4),
+        DTypeError,
+        "Unflatten: expected a tuple of sizes, got 4.",
+    ),
+    (
+        lambda: nn.Conv2d(0, 2, 3),
+        ArgumentError,
+        "Conv2d: expected in_channels >= 1, got in_channels=0.",
+    ),
+    (
+        lambda: nn.Conv2d(4, 6, 3, groups=4),
+        ArgumentError,
+        "Conv2d: expected out_channels that groups=4 divides, got out_channels=6.",
+    ),
+    (
+        lambda: nn.Conv2d(3, 6, 3, groups=2),
+        ArgumentError,
+        "Conv2d: expected in_channels that groups=2 divides, got in_channels=3.",
+    ),
+    (
+        lambda: nn.Conv2d(1, 1, 3, padding="full"),
+        ArgumentError,
+        "Conv2d: expected padding one of 'same', 'valid', got 'full'.",
+    ),
+    (
+        lambda: nn.Conv2d(1, 1, 3, 2, padding="same"),
+        ArgumentError,
+        "Conv2d: expected stride 1 with padding='same', got stride=(2, 2).",
+    ),
+    (
+        lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"),
+        ArgumentError,
+        "Conv2d: expected padding_mode one of 'zeros', got 'reflect'.",
+    ),
+    (
+        lambda: nn.MaxPool2d(2, padding=2),
+        ArgumentError,
+        "MaxPool2d: expected padding of at most half of kernel_size=2, got padding=2.",
+    ),
+    (
+        lambda: nn.AvgPool2d(2, divisor_override=0),
+        ArgumentError,
+        "AvgPool2d: expected a divisor_override that is not 0, got 0.",
+    ),
+    (
+        lambda: nn.Dropout(1.5),
+        ArgumentError,
+        "Dropout: expected p from 0 to 1, got p=1.5.",
+    ),
+    (
+        lambda: nn.Dropout("a"),
+        DTypeError,
+        "Dropout: expected a number as p, got 'a'.",
+    ),
+    (
+        lambda: nn.BatchNorm2d(3, momentum=float("nan")),
+        ArgumentError,
+        "BatchNorm2d: expected momentum from 0 to 1, got momentum=nan.",
+    ),
+    (
+        lambda: nn.BatchNorm1d(3, eps=-1),
+        ArgumentError,
+        "BatchNorm1d: expected eps from 0 to inf, got eps=-1.",
+    ),
+    (
+        lambda: nn.GELU("erf"),
+        ArgumentError,
+        "GELU: expected approximate one of 'none', 'tanh', got 'erf'.",
+    ),
+    (
+        nn.Softmax,
+        DTypeError,
+        "Softmax: expected an integer dim, got None. Hint: dim=1 for classes in (N, C).",
+    ),
+    (
+        lambda: nn.CrossEntropyLoss(reduction="avg"),
+        ArgumentError,
+        "CrossEntropyLoss: expected reduction one of 'none', 'mean', 'sum', got 'avg'.",
+    ),
+    (
+        lambda: nn.CrossEntropyLoss(label_smoothing=2),
+        ArgumentError,
+        "CrossEntropyLoss: expected label_smoothing from 0 to 1, got label_smoothing=2.",
+    ),
+]
 
 
 @pytest.mark.parametrize(("call", "kind", "text"), MISUSE, ids=[m[2][:40] for m in MISUSE])
@@ -456,7 +610,11 @@ IMAGE = nnfast.ones(2, 3, 8, 8)
 PATHS: list[tuple[Any, Any, str]] = [
     (nn.Linear(3, 2), x12, linear_error(2, 2, 3)),
     (seq(nn.ReLU(), nn.Linear(3, 2)), x12, "1: " + linear_error(2, 2, 3)),
-    (features(nn.ReLU(), seq(nn.ReLU(), nn.Linear(5, 2))), x12, "features.1.1: " + linear_error(2, 2, 5)),
+    (
+        features(nn.ReLU(), seq(nn.ReLU(), nn.Linear(5, 2))),
+        x12,
+        "features.1.1: " + linear_error(2, 2, 5),
+    ),
     (features(nn.ReLU(), nn.Linear(2, 4)), x12, "head: " + linear_error(4, 2, 2)),
     (shared(), x12, "1: " + linear_error(3, 3, 2)),  # the second use, under its first name
     (Loop((2, 3), (4, 2)), x12, "layers.1: " + linear_error(3, 2, 4)),
@@ -466,11 +624,19 @@ PATHS: list[tuple[Any, Any, str]] = [
     (seq(Heads()), x12, "0.heads.b: " + linear_error(2, 2, 3)),
     (seq(Hidden()), nnfast.ones(1, 3), "0: " + linear_error(3, 2, 2)),
     (seq(seq(Hidden())), nnfast.ones(1, 3), "0.0: " + linear_error(3, 2, 2)),
-    (seq(nn.BatchNorm2d(3)), x12, "0: BatchNorm2d: expected an input of shape (N, C, H, W), got 2 "
-     "dimensions. input: (1, 2) float32."),
-    (seq(nn.Identity(), NoForward()), x12, "1: NoForward: expected a method forward(self, ...), got "
-     "none. Hint: define NoForward.forward."),
-]  # fmt: skip
+    (
+        seq(nn.BatchNorm2d(3)),
+        x12,
+        "0: BatchNorm2d: expected an input of shape (N, C, H, W), got 2 dimensions. "
+        "input: (1, 2) float32.",
+    ),
+    (
+        seq(nn.Identity(), NoForward()),
+        x12,
+        "1: NoForward: expected a method forward(self, ...), got none. "
+        "Hint: define NoForward.forward.",
+    ),
+]
 
 
 @pytest.mark.parametrize(("module", "x", "text"), PATHS, ids=[p[2][:30] for p in PATHS])

@@ -224,7 +224,10 @@ def test_batch_norm_counts_only_what_succeeded() -> None:
     assert bn.num_batches_tracked.item() == 0 and bn.running_mean.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("name, args, fan_in", [("Linear", (300, 200), 300), ("Conv2d", (20, 40, 5, 1, 0, 1, 2), 250)])
+@pytest.mark.parametrize(
+    ("name", "args", "fan_in"),
+    [("Linear", (300, 200), 300), ("Conv2d", (20, 40, 5, 1, 0, 1, 2), 250)],
+)
 def test_initial_weights_are_distributed_as_in_pytorch(name: str, args: Any, fan_in: int) -> None:
     mine, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
     bound = 1 / np.sqrt(fan_in)
@@ -344,9 +347,8 @@ def test_model(name: str, mode: str, dtype: str) -> None:
     mine: nn.Sequential = models.cnn(dropout=0.0) if name == "cnn" else models.MODELS[name]()
     reference = TORCH_MODELS[name]()
     assert repr(mine) == repr(reference)
-    state = {k: v.numpy().astype(dtype if v.dtype == nnfast.float32 else v.dtype) for k, v in mine.state_dict().items()}
     mine.to(dtype)
-    reference.double().load_state_dict({k: torch.tensor(v) for k, v in state.items()})
+    reference.double().load_state_dict({k: torch.tensor(v) for k, v in numpy_state(mine).items()})
     for module in (mine, reference):
         module.train(mode == "train")
     # Forward and backward each add rounding of every layer's sums, the batch's in the last step.

@@ -87,7 +87,8 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return ops.flatten(input, self.start_dim, self.end_dim)
+        y: Tensor = ops.flatten(input, self.start_dim, self.end_dim)
+        return y
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
@@ -111,7 +112,8 @@ class Unflatten(Module):
             whole("Unflatten", "size", size, least=-1)
 
     def forward(self, input: Tensor) -> Tensor:
-        return ops.unflatten(input, self.dim, self.unflattened_size)
+        y: Tensor = ops.unflatten(input, self.dim, self.unflattened_size)
+        return y
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
