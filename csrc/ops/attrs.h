@@ -21,4 +21,8 @@ struct MatmulAttrs {
   double slope;
 };
 
+struct DropoutAttrs {
+  double p;  // of being dropped
+};
+
 }  // namespace nnf

@@ -3,6 +3,7 @@
 
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
+#define NNF_HAS_MUL_U32
 #define NNF_HAS_MASKED_MEMORY
 
 namespace nnf {
@@ -16,6 +17,7 @@ NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
 }
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm256_sqrt_ps((__m256)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm256_sqrt_pd((__m256d)a); }
+NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) { return (vi64)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 
 NNF_INLINE __m256i first_n(const float*, int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
