@@ -1,7 +1,88 @@
-"""nnfast: train and run neural networks on an ordinary CPU, fast."""
+"""nnfast: train and run neural networks on an ordinary CPU, fast.
 
-from nnfast import _core
+`import nnfast` loads NumPy and nothing else; `nnfast.nn`, `nnfast.optim`, `nnfast.data` and
+`nnfast.autograd` are imported when they are first used.
+"""
 
-_core.set_isa("")
-from nnfast.ops import *
-from nnfast.tensor import *
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from nnfast import config as _config
+
+_config.configure()  # before any op: chooses the instruction set
+
+from nnfast.config import get_num_threads as get_num_threads  # noqa: E402
+from nnfast.config import set_num_threads as set_num_threads  # noqa: E402
+from nnfast.config import show_config as show_config  # noqa: E402
+from nnfast.config import threads as threads  # noqa: E402
+from nnfast.errors import NNFastError as NNFastError  # noqa: E402
+from nnfast.graph.mode import enable_grad as enable_grad  # noqa: E402
+from nnfast.graph.mode import is_grad_enabled as is_grad_enabled  # noqa: E402
+from nnfast.graph.mode import no_grad as no_grad  # noqa: E402
+from nnfast.graph.mode import set_grad_enabled as set_grad_enabled  # noqa: E402
+from nnfast.ops import abs as abs  # noqa: E402
+from nnfast.ops import add as add  # noqa: E402
+from nnfast.ops import cast as cast  # noqa: E402
+from nnfast.ops import clamp as clamp  # noqa: E402
+from nnfast.ops import clip as clip  # noqa: E402
+from nnfast.ops import div as div  # noqa: E402
+from nnfast.ops import eq as eq  # noqa: E402
+from nnfast.ops import erf as erf  # noqa: E402
+from nnfast.ops import exp as exp  # noqa: E402
+from nnfast.ops import flatten as flatten  # noqa: E402
+from nnfast.ops import ge as ge  # noqa: E402
+from nnfast.ops import gt as gt  # noqa: E402
+from nnfast.ops import le as le  # noqa: E402
+from nnfast.ops import log as log  # noqa: E402
+from nnfast.ops import log1p as log1p  # noqa: E402
+from nnfast.ops import lt as lt  # noqa: E402
+from nnfast.ops import matmul as matmul  # noqa: E402
+from nnfast.ops import maximum as maximum  # noqa: E402
+from nnfast.ops import minimum as minimum  # noqa: E402
+from nnfast.ops import mul as mul  # noqa: E402
+from nnfast.ops import ne as ne  # noqa: E402
+from nnfast.ops import neg as neg  # noqa: E402
+from nnfast.ops import permute as permute  # noqa: E402
+from nnfast.ops import pow as pow  # noqa: E402
+from nnfast.ops import relu as relu  # noqa: E402
+from nnfast.ops import reshape as reshape  # noqa: E402
+from nnfast.ops import sigmoid as sigmoid  # noqa: E402
+from nnfast.ops import sign as sign  # noqa: E402
+from nnfast.ops import sqrt as sqrt  # noqa: E402
+from nnfast.ops import squeeze as squeeze  # noqa: E402
+from nnfast.ops import sub as sub  # noqa: E402
+from nnfast.ops import sum as sum  # noqa: E402
+from nnfast.ops import tanh as tanh  # noqa: E402
+from nnfast.ops import transpose as transpose  # noqa: E402
+from nnfast.ops import unsqueeze as unsqueeze  # noqa: E402
+from nnfast.ops import where as where  # noqa: E402
+from nnfast.tensor import Tensor as Tensor  # noqa: E402
+from nnfast.tensor import bool_ as bool_  # noqa: E402
+from nnfast.tensor import float32 as float32  # noqa: E402
+from nnfast.tensor import float64 as float64  # noqa: E402
+from nnfast.tensor import from_numpy as from_numpy  # noqa: E402
+from nnfast.tensor import int64 as int64  # noqa: E402
+from nnfast.tensor import ones as ones  # noqa: E402
+from nnfast.tensor import tensor as tensor  # noqa: E402
+from nnfast.tensor import zeros as zeros  # noqa: E402
+
+if _TYPE_CHECKING:
+    from nnfast import autograd as autograd
+    from nnfast import data as data
+    from nnfast import nn as nn
+    from nnfast import optim as optim
+    from nnfast.serialize import load as load
+    from nnfast.serialize import save as save
+
+__version__ = _config.version()
+
+_LAZY = {"load": "nnfast.serialize", "save": "nnfast.serialize"}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in ("autograd", "data", "nn", "optim"):
+        return _import_module(f"nnfast.{name}")
+    if name in _LAZY:
+        return getattr(_import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'nnfast' has no attribute '{name}'")

@@ -1,6 +1,7 @@
 // y[..., m, n] = activation(alpha * sum_k a[..., m, k] b[..., k, n] + bias[n]), any strides in;
-// leading dimensions broadcast.
+// leading dimensions broadcast. linear takes b transposed, as layers keep their weights.
 #include <type_traits>
+#include <utility>
 
 #include "kernels/table.h"
 #include "ops/attrs.h"
@@ -90,6 +91,24 @@ int64_t matmul_workspace(const OpArgs& args) {
 void matmul(const OpArgs& args) {
   for_float(args.out[0].dtype, [&](auto* t) { run<std::remove_pointer_t<decltype(t)>>(args); });
 }
+
+// linear is matmul with its second argument (the weight) transposed.
+namespace {
+struct Transposed {
+  View in[3];
+  OpArgs args;
+  explicit Transposed(const OpArgs& a) : args(a) {
+    for (int i = 0; i < a.n_in; ++i) in[i] = a.in[i];
+    std::swap(in[1].shape[0], in[1].shape[1]);
+    std::swap(in[1].stride[0], in[1].stride[1]);
+    args.in = in;
+  }
+};
+}  // namespace
+
+int64_t linear_workspace(const OpArgs& args) { return matmul_workspace(Transposed(args).args); }
+
+void linear(const OpArgs& args) { matmul(Transposed(args).args); }
 
 }  // namespace ops
 

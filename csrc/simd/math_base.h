@@ -34,7 +34,6 @@ NNF_INLINE constexpr T pick(float f, double d) {
 template <class T, size_t n>
 NNF_INLINE vec<T> poly(vec<T> x, const T (&c)[n]) {
   vec<T> p = set1<T>(c[n - 1]);
-#pragma GCC unroll 16
   for (size_t i = n - 1; i-- > 0;) p = fma(p, x, set1<T>(c[i]));
   return p;
 }

@@ -6,26 +6,29 @@
 namespace nnf {
 namespace {
 
-// The tail of the normal distribution, a >= 0: Phi(-a) = e^(-a^2/2) p / q, where p/q falls from 1/2
-// like 1 / a. The fit has positive coefficients only, so nothing cancels.
+// The tail of the normal distribution: Phi(-a) = e^(-a^2/2) p / q = 2^n (1 + t) p / q for
+// 0 <= a <= kTailEnd. p / q falls from 1/2 like 1 / a; its fit has positive coefficients only, so
+// nothing cancels.
 template <class T>
 struct Tail {
-  vec<T> e, p, q;
+  vec<T> scale, t, p, q;
 };
-// A relative error of a^2/2 is an absolute one of the exponent: `square_error`, what a * a lost,
-// keeps the far tail accurate.
+// A relative error of a^2/2 is an absolute one of the exponent: `square_error`, what the rounding
+// of the square lost, keeps the far tail accurate.
 template <class T>
 NNF_INLINE Tail<T> normal_tail(vec<T> a, vec<T> square, vec<T> square_error) {
   auto [r, scale] = reduce_ln2<T>(T(-0.5) * square);
   r = fma(square_error, set1<T>(T(-0.5)), r);
-  return {exp_reduced<T>(r) * scale, poly(a, Coef<T>::tail_p), poly(a, Coef<T>::tail_q)};
+  vec<T> p = poly(a, Coef<T>::tail_p);
+  vec<T> q = fma(a * Coef<T>::sqrt_2pi, p, poly(a, Coef<T>::tail_q));
+  return {scale, expm1_reduced<T>(r), p, q};
 }
 template <class T>
 NNF_INLINE Tail<T> normal_tail(vec<T> a) {
   vec<T> square = a * a;
   return normal_tail<T>(a, square, product_error(a, a, square));
 }
-// From here on Phi(-a) is below the smallest normal number; 2^n is still normal.
+// From here on a Phi(-a) is below the smallest normal number; 2^n is still normal.
 template <class T>
 constexpr T kTailEnd = pick<T>(13.2f, 37.64);
 
@@ -34,12 +37,12 @@ NNF_INLINE vec<T> erf_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), T(6));  // erf rounds to 1 from 3.92 and 5.93 on
   vec<T> z = x * x;
   vec<T> inner = fma(x, poly(z, Coef<T>::erf), x);
-  vec<T> square = T(2) * a * a;
-  Tail<T> t = normal_tail<T>(a * Coef<T>::sqrt_2, square, vec<T>{});
-  vec<T> outer = T(1) - T(2) * (t.e * t.p) / t.q;
-  return a < T(0.75) ? inner : copysign(outer, x);
+  Tail<T> t = normal_tail<T>(a * Coef<T>::sqrt_2, T(2) * a * a, vec<T>{});
+  vec<T> ratio = t.scale * t.p / t.q;
+  vec<T> outer = fma(fma(ratio, t.t, ratio), set1<T>(-2), set1<T>(1));
+  return a < T(1) ? inner : copysign(outer, x);
 }
-// erf(x) = x + x E(x^2) for |x| < 3/4, else the sign of x times 1 - 2 Phi(-sqrt(2) |x|). All x.
+// erf(x) = x + x E(x^2) for |x| < 1, else the sign of x times 1 - 2 Phi(-sqrt(2) |x|). All x.
 NNF_INLINE vf32 erf(vf32 x) { return erf_any<float>(x); }
 NNF_INLINE vf64 erf(vf64 x) { return erf_any<double>(x); }
 
@@ -47,7 +50,8 @@ template <class T>
 NNF_INLINE vec<T> gelu_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), kTailEnd<T>);
   Tail<T> t = normal_tail<T>(a);
-  return (x < T(0) ? vec<T>{} : x) - a * t.p * t.e / t.q;
+  vec<T> ratio = a * t.p / t.q;
+  return (x < T(0) ? set1<T>(T(-0.0)) : x) - t.scale * fma(ratio, t.t, ratio);
 }
 // gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|). All x.
 NNF_INLINE vf32 gelu(vf32 x) { return gelu_any<float>(x); }
@@ -57,7 +61,8 @@ template <class T>
 NNF_INLINE vec<T> gelu_grad_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), kTailEnd<T>);
   Tail<T> t = normal_tail<T>(a);
-  vec<T> g = t.e * fma(a, set1<T>(-Coef<T>::inv_sqrt_2pi), t.p / t.q);
+  vec<T> g = fma(a, set1<T>(-Coef<T>::inv_sqrt_2pi), t.p / t.q);
+  g = t.scale * fma(g, t.t, g);
   return x < T(0) ? g : T(1) - g;
 }
 // gelu_grad(x) = Phi(x) + x phi(x) = g(|x|) for x < 0, else 1 - g(|x|),
@@ -77,7 +82,8 @@ NNF_INLINE vec<T> gelu_tanh_any(vec<T> x) {
   vec<T> v = b * fma(b * b, set1<T>(kGeluC3<T>), set1<T>(kGeluC1<T>));
   // A sixteenth of 1 + e^-v, which overflows before x / (1 + e^-v) is 0.
   auto [r, scale] = reduce_ln2<T, -4>(clamp<T>(-v, pick<T>(-40, -80), pick<T>(90, 712)));
-  return (x < T(0) ? b : x) / fma(exp_reduced<T>(r), scale, set1<T>(T(0.0625))) * T(0.0625);
+  vec<T> d = fma(scale, expm1_reduced<T>(r), T(0.0625) + scale);
+  return x > pick<T>(11, 23) ? x : b / d * T(0.0625);
 }
 NNF_INLINE vf32 gelu_tanh(vf32 x) { return gelu_tanh_any<float>(x); }
 NNF_INLINE vf64 gelu_tanh(vf64 x) { return gelu_tanh_any<double>(x); }

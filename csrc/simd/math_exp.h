@@ -51,7 +51,7 @@ NNF_INLINE vec<T> expm1_any(vec<T> x) {
   // Half of everything, for 2^n overflows before the result does.
   auto [r, half] = reduce_ln2<T, -1>(clamp<T>(x, pick<T>(-40, -80), pick<T>(89, 710)));
   vec<T> y = fma(half, expm1_reduced<T>(r), half - T(0.5));
-  return copysign(y + y, x);  // for -0
+  return abs(x) < T(0x1p-60) ? x : y + y;  // -0, and numbers whose half would be flushed
 }
 // expm1(x) = 2^n (e^r - 1) + (2^n - 1). All x.
 NNF_INLINE vf32 expm1(vf32 x) { return expm1_any<float>(x); }
@@ -59,22 +59,24 @@ NNF_INLINE vf64 expm1(vf64 x) { return expm1_any<double>(x); }
 
 template <class T>
 NNF_INLINE vec<T> sigmoid_any(vec<T> x) {
-  // The upper limit is where half of e^-x is infinite: the quotient is then 0.
-  auto [r, half] = reduce_ln2<T, -1>(clamp<T>(-x, pick<T>(-40, -80), pick<T>(89.4f, 710.4)));
-  return T(1) / fma(half * exp_reduced<T>(r), set1<T>(2), set1<T>(1));
+  auto [r, scale] = reduce_ln2<T>(clamp<T>(-x, pick<T>(-40, -80), pick<T>(88, 709)));
+  // 1 + 2^n is exact, or 1 does not matter: e^r itself is never rounded.
+  return T(1) / fma(scale, expm1_reduced<T>(r), T(1) + scale);
 }
-// sigmoid(x) = 1 / (1 + e^-x). All x.
+// sigmoid(x) = 1 / (1 + e^-x). All x; 0 where the result is below the smallest normal number.
 NNF_INLINE vf32 sigmoid(vf32 x) { return sigmoid_any<float>(x); }
 NNF_INLINE vf64 sigmoid(vf64 x) { return sigmoid_any<double>(x); }
 
 template <class T>
 NNF_INLINE vec<T> tanh_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), pick<T>(10, 20));  // tanh rounds to 1 from 9.1 and 19.1 on
-  auto [r, scale] = reduce_ln2<T>(a + a);
-  vec<T> e = fma(scale, expm1_reduced<T>(r), scale - T(1));
-  return copysign(e / (e + T(2)), x);
+  auto [r, half] = reduce_ln2<T, -1>(a + a);
+  vec<T> h = fma(half, expm1_reduced<T>(r), half - T(0.5));
+  vec<T> y = h / (h + T(1));
+  y = h < T(0.5) ? fma(-h, y, h) : y;  // equal, but the rounding of the quotient matters less
+  return copysign(y, x);
 }
-// tanh(x) = e / (e + 2) with e = e^(2|x|) - 1, and the sign of x. All x.
+// tanh(x) = h / (h + 1) = h - h h / (h + 1) with h = (e^(2|x|) - 1) / 2, and the sign of x. All x.
 NNF_INLINE vf32 tanh(vf32 x) { return tanh_any<float>(x); }
 NNF_INLINE vf64 tanh(vf64 x) { return tanh_any<double>(x); }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.errors import fail
-from nnfast.ops.operands import AnyTensor, Operand
-from nnfast.ops.record import Result, Shape, computed, like, op, out
-from nnfast.tensor import KERNEL_DTYPES, Tensor
+from nnfast.ops.operands import AnyTensor, BoolTensor, Operand
+from nnfast.ops.record import Result, Shape, computed, like, method, op, out
+from nnfast.tensor import KERNEL_DTYPES, Tensor, bool_, float32, float64, int64
 
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
@@ -108,31 +110,246 @@ def neg(input: Operand) -> Result:
 neg.vjp(input=lambda dy: -dy)
 
 
-@op("relu_backward")
-def relu_backward(dy: Tensor, y: Tensor) -> Result:
-    """dx = dy where y > 0, else 0."""
-    return _broadcast("relu_backward", dy, y)
+@op("abs", methods=("abs", "__abs__"))
+def abs(input: Operand) -> Result:
+    """y = |x|; gradient 0 at 0."""
+    return like(input)
 
 
-relu_backward.vjp(dy=lambda dy, y: relu_backward(dy, y))
+abs.vjp(input=lambda dy, input: dy * sign(input))
 
 
-@op("relu", methods=("relu",), floats=True)
-def relu(input: Operand) -> Result:
-    """y = max(x, 0); NaN stays NaN.
+@op("sign", methods=("sign",))
+def sign(input: Operand) -> Result:
+    """y = 1, 0 or -1 by the sign of x; NaN stays NaN. Gradient 0."""
+    return like(input)
 
-    Shapes: any, the same out. Gradient at 0: 0.
 
-    Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
+sign.vjp(input=lambda dy: dy * 0.0)
+
+
+@op("eq", methods=("eq", "__eq__"))
+def eq(input: Operand, other: Operand) -> Result:
+    """y = input == other, as bool."""
+    return out(broadcast_shape("eq", input, other), bool_)
+
+
+@op("ne", methods=("ne", "__ne__"))
+def ne(input: Operand, other: Operand) -> Result:
+    """y = input != other, as bool."""
+    return out(broadcast_shape("ne", input, other), bool_)
+
+
+@op("lt", methods=("lt", "__lt__"))
+def lt(input: Operand, other: Operand) -> Result:
+    """y = input < other, as bool."""
+    return out(broadcast_shape("lt", input, other), bool_)
+
+
+@op("le", methods=("le", "__le__"))
+def le(input: Operand, other: Operand) -> Result:
+    """y = input <= other, as bool."""
+    return out(broadcast_shape("le", input, other), bool_)
+
+
+@op("gt", methods=("gt", "__gt__"))
+def gt(input: Operand, other: Operand) -> Result:
+    """y = input > other, as bool."""
+    return out(broadcast_shape("gt", input, other), bool_)
+
+
+@op("ge", methods=("ge", "__ge__"))
+def ge(input: Operand, other: Operand) -> Result:
+    """y = input >= other, as bool."""
+    return out(broadcast_shape("ge", input, other), bool_)
+
+
+@op("where")
+def where(condition: BoolTensor, input: Operand, other: Operand) -> Result:
+    """y = input where condition, else other.
 
     >>> import nnfast
-    >>> nnfast.relu(nnfast.tensor([-1.0, 2.0]))
+    >>> x = nnfast.tensor([-1.0, 2.0])
+    >>> nnfast.where(x > 0, x, 0)
     tensor([0., 2.])
+    """
+    return out(broadcast_shape("where", condition, input, other), input.array.dtype)
+
+
+where.vjp(
+    input=lambda dy, condition, input_shape: sum_to(where(condition, dy, 0.0), input_shape),
+    other=lambda dy, condition, other_shape: sum_to(where(condition, 0.0, dy), other_shape),
+)
+
+
+def _winner(dy: Tensor, wins: Tensor, ties: Tensor, shape: Shape) -> Tensor:
+    """dy where this operand wins, half of it in a tie (as PyTorch)."""
+    return sum_to(where(wins, dy, where(ties, dy * 0.5, 0.0)), shape)
+
+
+@op("maximum", methods=("maximum",))
+def maximum(input: Operand, other: Operand) -> Result:
+    """y = max(input, other), NaN if either is; in a tie each gets half of the gradient.
+
+    >>> import nnfast
+    >>> nnfast.maximum(nnfast.tensor([1.0, 5.0]), nnfast.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
+    return _broadcast("maximum", input, other)
+
+
+maximum.vjp(
+    input=lambda dy, input, other, input_shape: _winner(
+        dy, input > other, input == other, input_shape
+    ),
+    other=lambda dy, input, other, other_shape: _winner(
+        dy, other > input, input == other, other_shape
+    ),
+)
+
+
+@op("minimum", methods=("minimum",))
+def minimum(input: Operand, other: Operand) -> Result:
+    """y = min(input, other), NaN if either is; in a tie each gets half of the gradient.
+
+    >>> import nnfast
+    >>> nnfast.minimum(nnfast.tensor([1.0, 5.0]), nnfast.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    return _broadcast("minimum", input, other)
+
+
+minimum.vjp(
+    input=lambda dy, input, other, input_shape: _winner(
+        dy, input < other, input == other, input_shape
+    ),
+    other=lambda dy, input, other, other_shape: _winner(
+        dy, other < input, input == other, other_shape
+    ),
+)
+
+
+class ClipAttrs(NamedTuple):
+    low: float
+    high: float
+
+
+@op("clip", attrs=ClipAttrs, floats=True)
+def _clip(input: Operand, low: float, high: float) -> Result:
+    """y = min(max(x, low), high)."""
+    return like(input, ClipAttrs(float(low), float(high)))
+
+
+_clip.vjp(
+    input=lambda dy, input, low, high: where(input >= low, where(input <= high, dy, 0.0), 0.0)
+)
+
+
+@method
+def clip(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+    """y = min(max(x, min), max); None is no bound. Gradient 0 outside the bounds.
+
+    >>> import nnfast
+    >>> nnfast.clip(nnfast.tensor([-2.0, 0.5, 2.0]), 0, 1)
+    tensor([0. , 0.5, 1. ])
+    """
+    if min is None and max is None:
+        fail("clip", "min or max", "neither")
+    return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
+
+
+clamp = clip
+Tensor.clamp = clip  # type: ignore[attr-defined]
+
+
+# ---- powers, exponentials, logarithms -------------------------------------------------------
+
+
+@op("pow", floats=True)
+def _pow(input: Operand, exponent: Operand) -> Result:
+    """y = input ** exponent."""
+    return _broadcast("pow", input, exponent)
+
+
+_pow.vjp(
+    input=lambda dy, input, exponent, input_shape: sum_to(
+        where(exponent == 0, 0.0, dy * exponent * _pow(input, exponent - 1)), input_shape
+    ),
+    exponent=lambda dy, input, exponent, y, exponent_shape: sum_to(
+        where(input == 0, 0.0, dy * y * log(where(input == 0, 1.0, input))), exponent_shape
+    ),
+)
+
+
+def pow(input: Operand, exponent: Operand) -> Tensor:
+    """y = input ** exponent, with the special cases of C's pow.
+
+    Gradients: exponent * input ** (exponent - 1), 0 for exponent 0; and y log(input), 0 where
+    input is 0. Squares are products and roots `sqrt`: exact, and faster.
+
+    >>> import nnfast
+    >>> nnfast.tensor([1.0, 2.0, 3.0]) ** 2
+    tensor([1., 4., 9.])
+    """
+    if isinstance(exponent, int | float) and exponent == 2:
+        return mul(input, input)
+    if isinstance(exponent, int | float) and exponent == 0.5:
+        return sqrt(input)
+    return _pow(input, exponent)
+
+
+Tensor.pow = Tensor.__pow__ = pow  # type: ignore[attr-defined]
+Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[attr-defined]
+
+
+@op("sqrt", methods=("sqrt",), floats=True)
+def sqrt(input: Operand) -> Result:
+    """y = square root of x; NaN below 0. Gradient dy / (2 y)."""
+    return like(input)
+
+
+sqrt.vjp(input=lambda dy, y: dy / (y * 2.0))
+
+
+@op("exp", methods=("exp",), floats=True)
+def exp(input: Operand) -> Result:
+    """y = e^x. Largest error: see nnfast/csrc/simd/math_exp.h, in ulp.
+
+    >>> import nnfast
+    >>> nnfast.exp(nnfast.tensor([0.0, 1.0]))
+    tensor([1.       , 2.7182817])
     """
     return like(input)
 
 
-relu.vjp(input=lambda dy, y: relu_backward(dy, y))
+exp.vjp(input=lambda dy, y: dy * y)
+
+
+@op("log", methods=("log",), floats=True)
+def log(input: Operand) -> Result:
+    """y = ln x; -inf at 0, NaN below."""
+    return like(input)
+
+
+log.vjp(input=lambda dy, input: dy / input)
+
+
+@op("log1p", methods=("log1p",), floats=True)
+def log1p(input: Operand) -> Result:
+    """y = ln(1 + x), precise near 0."""
+    return like(input)
+
+
+log1p.vjp(input=lambda dy, input: dy / (input + 1.0))
+
+
+@op("erf", methods=("erf",), floats=True)
+def erf(input: Operand) -> Result:
+    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    return like(input)
+
+
+erf.vjp(input=lambda dy, input: dy * exp(-(input * input)) * (2 / math.sqrt(math.pi)))
 
 
 # ---- dtype ----------------------------------------------------------------------------------
@@ -157,3 +374,13 @@ def cast(input: AnyTensor, dtype: Any) -> Result:
 
 
 cast.vjp(input=lambda dy, source: cast(dy, source))
+
+
+@method
+def to(input: Tensor, dtype: Any) -> Tensor:
+    """The tensor as `dtype`: itself if it has it already."""
+    return input if input.array.dtype == dtype else cast(input, dtype)
+
+
+for _name, _dtype in {"float": float32, "double": float64, "long": int64, "bool": bool_}.items():
+    setattr(Tensor, _name, partialmethod(to, _dtype))

@@ -16,8 +16,9 @@ is saved for them and the `Tensor` methods hang on the same record:
 
 Annotations say what an input may be: `Operand` (tensor, array or number; promoted together with
 the other operands), `Tensor` (float32 or float64, all of one dtype), `IntTensor`, `BoolTensor`,
-`AnyTensor`. A gradient rule asks by name for what it needs: `dy`, inputs, outputs, attributes,
-`<input>_shape`; exactly that is saved. Rules are written with ops, so they record too.
+`AnyTensor`. A gradient rule asks by name for what it needs: `dy` (the gradient of output y; `g`
+where an input has that name), inputs, outputs, attributes, `<input>_shape`; exactly that is
+saved. Rules are written with ops, so they record too.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Op(Generic[P]):
         mutates: tuple[str, ...],
         floats: bool,
     ) -> None:
-        self.name = self.__name__ = rule.__name__
+        self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
         self.__wrapped__ = self.rule = rule
         self.outputs, self.mutates, self.floats = outputs, mutates, floats
@@ -213,6 +214,8 @@ class Op(Generic[P]):
             return "in", name
         if name in self.outputs:
             return "out", name
+        if name == "g":
+            return "dy", 0
         if name.startswith("d") and name[1:] in self.outputs:
             return "dy", self.outputs.index(name[1:])
         if name.endswith("_shape") and name[:-6] in self.inputs:

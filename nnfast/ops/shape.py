@@ -1,16 +1,268 @@
-"""Shape: views of the same elements, and the gather and scatter that indexing needs."""
+"""Shape: other views of the same elements, and the gather and scatter that indexing needs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.mode import MODE
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, op, view
+from nnfast.ops.record import Result, check_dim, computed, method, op, view
+from nnfast.tensor import Tensor
+
+Sizes = int | Sequence[int]
+
+
+def _sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """(2, 3) and ((2, 3),) alike."""
+    return tuple(args[0]) if len(args) == 1 and not isinstance(args[0], int) else args
 
 
 @op(methods=("reshape", "view"))
-def reshape(input: AnyTensor, *shape: int) -> Result:
-    """The same elements in another shape."""
-    new = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-    return view(lambda a: a.reshape(new), input.array.reshape(new).shape, input)
+def reshape(input: AnyTensor, *shape: Sizes) -> Result:
+    """The same elements in another shape; one size may be -1.
+
+    Shares memory with the input where its strides allow.
+
+    >>> import nnfast
+    >>> nnfast.reshape(nnfast.zeros(2, 6), 3, -1).shape
+    (3, 4)
+    """
+    new = _resolve(input, _sizes(shape))
+    return view(lambda a: a.reshape(new), new, input)
 
 
-reshape.vjp(input=lambda dy, input_shape: dy.reshape(input_shape))
+reshape.vjp(input=lambda dy, input_shape: reshape(dy, input_shape))
+
+
+def _resolve(x: Tensor, shape: tuple[Any, ...]) -> tuple[int, ...]:
+    known = 1
+    for n in shape:
+        if not isinstance(n, int | np.integer) or n < -1:
+            fail("reshape", "sizes, one of them -1 at most", repr(shape), input=x)
+        known *= 1 if n == -1 else int(n)
+    free = sum(n == -1 for n in shape)
+    size = x.array.size
+    if free > 1 or (free and (known == 0 or size % known)) or (not free and known != size):
+        fail("reshape", f"a shape of {size} elements", f"{shape}", input=x)
+    return tuple(size // known if n == -1 else int(n) for n in shape)
+
+
+@method
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions start_dim to end_dim joined into one.
+
+    >>> import nnfast
+    >>> nnfast.flatten(nnfast.zeros(2, 3, 4), 1).shape
+    (2, 12)
+    """
+    first, last = (check_dim("flatten", d, input.ndim) for d in (start_dim, end_dim))
+    if first > last:
+        fail("flatten", "start_dim before end_dim", f"{start_dim} and {end_dim}", input=input)
+    joined = 1
+    for n in input.shape[first : last + 1]:
+        joined *= n
+    return reshape(input, (*input.shape[:first], joined, *input.shape[last + 1 :]))
+
+
+@method
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Dimension `dim` split into `sizes`, one of which may be -1."""
+    d = check_dim("unflatten", dim, input.ndim)
+    rest = 1
+    for n in sizes:
+        rest *= 1 if n == -1 else n
+    filled = tuple(input.shape[d] // max(rest, 1) if n == -1 else n for n in sizes)
+    return reshape(input, (*input.shape[:d], *filled, *input.shape[d + 1 :]))
+
+
+@method
+def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
+    """Without dimensions of size 1: all of them, or `dim` if its size is 1."""
+    d = None if dim is None else check_dim("squeeze", dim, input.ndim)
+    keep = tuple(n for i, n in enumerate(input.shape) if n != 1 or (d is not None and i != d))
+    return reshape(input, keep)
+
+
+@method
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of size 1 at `dim`."""
+    d = check_dim("unsqueeze", dim, input.ndim + 1)
+    return reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+
+
+class PermuteAttrs(NamedTuple):
+    dims: tuple[int, ...]
+
+
+@op(attrs=PermuteAttrs, methods=("permute",))
+def permute(input: AnyTensor, *dims: Sizes) -> Result:
+    """Dimensions in another order, as a view: y.shape[i] = x.shape[dims[i]].
+
+    >>> import nnfast
+    >>> nnfast.permute(nnfast.zeros(2, 3, 4), 2, 0, 1).shape
+    (4, 2, 3)
+    """
+    order = tuple(check_dim("permute", d, input.ndim) for d in _sizes(dims))
+    if sorted(order) != list(range(input.ndim)):
+        fail("permute", f"each of {input.ndim} dims once", f"{dims}", input=input)
+    shape = tuple(input.shape[d] for d in order)
+    return view(lambda a: a.transpose(order), shape, input, PermuteAttrs(order))
+
+
+permute.vjp(input=lambda dy, dims: permute(dy, tuple(dims.index(i) for i in range(len(dims)))))
+
+
+@method
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Two dimensions exchanged, as a view.
+
+    >>> import nnfast
+    >>> nnfast.transpose(nnfast.zeros(2, 3, 4), 0, -1).shape
+    (4, 3, 2)
+    """
+    a, b = (check_dim("transpose", d, input.ndim) for d in (dim0, dim1))
+    order = list(range(input.ndim))
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return permute(input, order)
+
+
+@method
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix, as a view; a vector stays as it is."""
+    if input.ndim > 2:
+        fail("t", "at most two dimensions", f"{input.ndim}", "use transpose or mT.", input=input)
+    return input if input.ndim < 2 else permute(input, 1, 0)
+
+
+def _mT(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    return transpose(input, -2, -1)
+
+
+def _T(input: Tensor) -> Tensor:
+    """All dimensions in reverse."""
+    return permute(input, tuple(reversed(range(input.ndim))))
+
+
+Tensor.mT = property(_mT)  # type: ignore[attr-defined]
+Tensor.T = property(_T)  # type: ignore[attr-defined]
+
+
+@method
+def contiguous(input: Tensor) -> Tensor:
+    """The same values in C order: itself if they are already."""
+    return input if input.array.flags.c_contiguous else clone(input)
+
+
+@op("copy", methods=("clone",))
+def clone(input: Tensor) -> Result:
+    """A copy in memory of its own, in C order; gradients pass through."""
+    return Result(((input.shape, input.dtype),))
+
+
+clone.vjp(input=lambda dy: dy)
+
+
+# ---- indexing -------------------------------------------------------------------------------
+
+
+class IndexAttrs(NamedTuple):
+    index: Any
+
+
+def _plain(index: Any) -> Any:
+    """An index with tensors replaced by their arrays."""
+    if isinstance(index, tuple):
+        return tuple(_plain(i) for i in index)
+    if isinstance(index, Tensor):
+        return index.array.item() if index.ndim == 0 else index.array
+    return np.asarray(index) if isinstance(index, list) else index
+
+
+def _is_basic(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        p is None or p is Ellipsis or isinstance(p, slice)
+        or (isinstance(p, int | np.integer) and not isinstance(p, bool))
+        for p in parts
+    )  # fmt: skip
+
+
+def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
+    try:
+        return array[index]
+    except (IndexError, ValueError, TypeError) as e:
+        error = DTypeError if isinstance(e, TypeError) else _IndexError
+        raise error(
+            where, f"expected an index for shape {array.shape}, got {index!r}: {e}."
+        ) from None
+
+
+class _IndexError(ArgumentError, IndexError):
+    """An index out of range: an IndexError for Python's iteration protocol too."""
+
+
+@op(attrs=IndexAttrs)
+def getitem(input: AnyTensor, index: Any) -> Result:
+    """x[index] with NumPy's rules: numbers, slices, None, ... (a view); arrays, masks (a copy).
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> x[:, 1]
+    tensor([2., 4.])
+    """
+    plain = _plain(index)
+    shape = _indexed(input.array, plain, "getitem").shape
+    if _is_basic(plain):
+        return view(lambda a: a[plain], shape, input, IndexAttrs(plain))
+    return computed(lambda a: a[plain], shape, input.dtype, IndexAttrs(plain))
+
+
+getitem.vjp(input=lambda dy, index, input_shape: index_put(dy, index, input_shape))
+Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+
+
+class IndexPutAttrs(NamedTuple):
+    index: Any
+
+
+@op(attrs=IndexPutAttrs)
+def index_put(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
+    """Zeros of `shape` with values added at `index`; repeated places add up, in order."""
+
+    def compute(a: np.ndarray) -> np.ndarray:
+        y = np.zeros(shape, a.dtype)
+        if _is_basic(index):
+            y[index] = a
+        else:
+            np.add.at(y, index, a)
+        return y
+
+    return computed(compute, shape, values.dtype, IndexPutAttrs(index))
+
+
+index_put.vjp(values=lambda dy, index: getitem(dy, index))
+
+
+@method
+def __setitem__(input: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value, in place. Not on a tensor whose gradient is being recorded."""
+    if input.requires_grad and MODE.grad:
+        raise StateError(
+            "setitem",
+            f"expected a tensor without gradient, got one of shape {input.shape} that requires it.",
+            "assign under no_grad(), or build the tensor with where or cat.",
+        )
+    source = value.array if isinstance(value, Tensor) else value
+    try:
+        input.array[_plain(index)] = source
+    except (IndexError, ValueError, TypeError) as e:
+        raise ArgumentError(
+            "setitem", f"expected an index and value for shape {input.shape}, got {e}."
+        ) from None
+    input._version += 1

@@ -1,0 +1,169 @@
+"""Threads and instruction set: what this process uses, and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nnfast import _core
+from nnfast.errors import ArgumentError, fail
+
+# Why the current number of threads and ISA are what they are, for show_config.
+_reasons = {"threads": "", "isa": ""}
+
+
+def available_cpus(root: str = "/") -> tuple[int, str]:
+    """CPUs this process may use, and what limits them: cores, affinity or the cgroup's quota.
+
+    `root` is where /proc and /sys are looked for.
+    """
+    limits = [(os.cpu_count() or 1, "cores of the machine")]
+    if hasattr(os, "sched_getaffinity"):
+        limits.append((len(os.sched_getaffinity(0)), "affinity mask"))
+    quota = _cgroup_quota(Path(root))
+    if quota is not None:
+        limits.append((max(1, int(quota)), "cgroup CPU quota"))
+    return min(limits, key=lambda limit: limit[0])
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """The smallest CPU quota of this process's cgroup and its parents, in CPUs."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":  # version 2
+            quotas += _quotas(root / "sys/fs/cgroup", path, _read_v2)
+        elif "cpu" in controllers.split(","):
+            quotas += _quotas(root / "sys/fs/cgroup" / controllers, path, _read_v1)
+            quotas += _quotas(root / "sys/fs/cgroup/cpu", path, _read_v1)
+    return min(quotas, default=None)
+
+
+def _quotas(mount: Path, path: str, read: Any) -> list[float]:
+    # Inside a container the path may be the host's: the mount itself is looked at too.
+    folders = [mount]
+    for part in Path(path.lstrip("/")).parts:
+        if part == "..":
+            break
+        folders.append(folders[-1] / part)
+    found = []
+    for folder in folders:
+        try:
+            quota, period = read(folder)
+        except (OSError, ValueError):
+            continue
+        if quota > 0 and period > 0:
+            found.append(quota / period)
+    return found
+
+
+def _read_v2(folder: Path) -> tuple[float, float]:
+    quota, period = (folder / "cpu.max").read_text().split()
+    return float(quota), float(period)  # quota may be "max": ValueError, no limit
+
+
+def _read_v1(folder: Path) -> tuple[float, float]:
+    quota = (folder / "cpu.cfs_quota_us").read_text()
+    return float(quota), float((folder / "cpu.cfs_period_us").read_text())
+
+
+def _check_threads(n: int, where: str) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1024:
+        fail(where, "a number of threads from 1 to 1024", repr(n))
+    return n
+
+
+def set_num_threads(n: int) -> None:
+    """Threads that ops use, for the whole process. Results do not depend on it.
+
+    >>> import nnfast
+    >>> before = nnfast.get_num_threads()
+    >>> nnfast.set_num_threads(1)
+    >>> nnfast.get_num_threads()
+    1
+    >>> nnfast.set_num_threads(before)
+    """
+    _core.set_num_threads(_check_threads(n, "set_num_threads"))
+    _reasons["threads"] = "set_num_threads"
+
+
+def get_num_threads() -> int:
+    """Threads that ops called from this Python thread use."""
+    return _core.num_threads()
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """At most n threads for ops called from this Python thread, while inside.
+
+    >>> import nnfast
+    >>> with nnfast.threads(1):
+    ...     nnfast.get_num_threads()
+    1
+    """
+    before = _core.thread_limit()
+    _core.set_thread_limit(_check_threads(n, "threads"))
+    try:
+        yield
+    finally:
+        _core.set_thread_limit(before)
+
+
+def configure() -> None:
+    """At import: the best ISA up to NNFAST_ISA, NNFAST_NUM_THREADS or the available CPUs."""
+    cap = os.environ.get("NNFAST_ISA", "")
+    try:
+        _core.set_isa(cap)
+    except ValueError as e:
+        usable = ", ".join(_core.isas())
+        raise ImportError(
+            f"nnfast: expected NNFAST_ISA to be one of {usable}, got '{cap}': {e}. "
+            "Hint: unset it to use the best."
+        ) from None
+    _reasons["isa"] = f"capped by NNFAST_ISA={cap}" if cap else "best of this processor"
+    wanted = os.environ.get("NNFAST_NUM_THREADS", "")
+    if wanted:
+        try:
+            n = _check_threads(int(wanted), "NNFAST_NUM_THREADS")
+        except (ValueError, ArgumentError):
+            raise ImportError(
+                "nnfast: expected NNFAST_NUM_THREADS to be a number from 1 to 1024, got "
+                f"'{wanted}'. Hint: unset it to use the CPUs available."
+            ) from None
+        why = "NNFAST_NUM_THREADS"
+    else:
+        n, why = available_cpus()
+    _core.set_num_threads(n)
+    _reasons["threads"] = why
+
+
+def version() -> str:
+    """The version of the package, as compiled."""
+    return str(_core.build_info()["version"])
+
+
+def config() -> dict[str, str]:
+    """What `show_config` prints, as a dictionary."""
+    build = _core.build_info()
+    return {
+        "nnfast": build["version"],
+        "isa": f"{_core.isa()} ({_reasons['isa']})",
+        "isas of this machine": ", ".join(_core.isas()),
+        "isas built": ", ".join(_core.built_isas()),
+        "threads": f"{get_num_threads()} ({_reasons['threads']})",
+        "compiler": build["compiler"],
+        "openmp": str(build["openmp"]),
+    }
+
+
+def show_config() -> None:
+    """Print version, ISA, threads (with the reason for each) and compiler."""
+    for key, value in config().items():
+        print(f"{key:>20}: {value}")

@@ -1,0 +1,161 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nnfast.errors import fail
+from nnfast.ops.elementwise import sum_to
+from nnfast.ops.record import Result, op, out
+from nnfast.ops.reduce import sum
+from nnfast.tensor import Tensor
+
+
+class MatmulAttrs(NamedTuple):
+    """y = activation(alpha * a b + bias)."""
+
+    alpha: float = 1.0
+    activation: int = 0
+    slope: float = 0.0
+
+
+def _batch(where: str, a: Tensor, b: Tensor) -> tuple[int, ...]:
+    """Leading dimensions of a product, broadcast."""
+    lead: list[int] = []
+    x, y = a.shape[:-2], b.shape[:-2]
+    for i in range(1, max(len(x), len(y)) + 1):
+        m = x[-i] if i <= len(x) else 1
+        n = y[-i] if i <= len(y) else 1
+        if m != n and 1 not in (m, n):
+            fail(
+                where,
+                "leading dimensions that broadcast",
+                f"{x} and {y}",
+                "batch dimensions must be equal or 1.",
+                input=a,
+                other=b,
+            )
+        lead.insert(0, n if m == 1 else m)
+    return tuple(lead)
+
+
+@op("matmul", attrs=MatmulAttrs)
+def _matmul(input: Tensor, other: Tensor) -> Result:
+    """y[..., m, n] = sum_k input[..., m, k] other[..., k, n]; both with two dimensions or more."""
+    if input.shape[-1] != other.shape[-2]:
+        fail(
+            "matmul",
+            f"other with K={input.shape[-1]} rows (the last dimension of input)",
+            f"K={other.shape[-2]}",
+            "the inner sizes must agree: (..., M, K) @ (..., K, N).",
+            input=input,
+            other=other,
+        )
+    shape = (*_batch("matmul", input, other), input.shape[-2], other.shape[-1])
+    return out(shape, input.dtype, MatmulAttrs())
+
+
+_matmul.vjp(
+    input=lambda dy, other, input_shape: sum_to(_matmul(dy, other.mT), input_shape),
+    other=lambda dy, input, other_shape: sum_to(_matmul(input.mT, dy), other_shape),
+)
+
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """Matrix product with PyTorch's and NumPy's rules for vectors and batches.
+
+    y[..., m, n] = sum_k input[..., m, k] other[..., k, n]
+
+    Shapes: (..., M, K) and (..., K, N) give (..., M, N); leading dimensions broadcast. A vector
+    on the left is a row (1, K), on the right a column (K, 1), and that dimension is dropped.
+
+    Errors: ArgumentError if the inner sizes differ; DTypeError if the dtypes do.
+
+    >>> import nnfast
+    >>> a = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> nnfast.matmul(a, nnfast.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
+    if input.ndim == 0 or other.ndim == 0:
+        fail(
+            "matmul",
+            "at least one dimension",
+            "a scalar",
+            "multiply by a scalar with *.",
+            input=input,
+            other=other,
+        )
+    a = input.unsqueeze(0) if input.ndim == 1 else input
+    b = other.unsqueeze(1) if other.ndim == 1 else other
+    y = _matmul(a, b)
+    if other.ndim == 1:
+        y = y.squeeze(-1)
+    return y.squeeze(-1 if other.ndim == 1 else -2) if input.ndim == 1 else y
+
+
+Tensor.matmul = Tensor.__matmul__ = matmul  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+
+
+@op("linear", attrs=MatmulAttrs)
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Result:
+    """y = input weight^T + bias, with input (M, I), weight (O, I), bias (O)."""
+    return out((input.shape[0], weight.shape[0]), input.dtype, MatmulAttrs())
+
+
+_linear.vjp(
+    input=lambda dy, weight: _linear(dy, weight.mT),
+    weight=lambda dy, input: _matmul(dy.mT, input),
+    bias=lambda dy: sum(dy, 0),
+)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x w^T + b: a fully connected layer.
+
+    y[..., o] = sum_i input[..., i] weight[o, i] + bias[o]
+
+    Shapes: input (..., I), weight (O, I) or (I), bias (O) or none; y (..., O).
+
+    Errors: ArgumentError if the sizes do not fit; DTypeError if the dtypes differ.
+
+    >>> import nnfast
+    >>> x, w = nnfast.ones(2, 3), nnfast.ones(4, 3)
+    >>> nnfast.linear(x, w, nnfast.zeros(4)).shape
+    (2, 4)
+    """
+    _check_linear(input, weight, bias)
+    if weight.ndim == 1:
+        y = matmul(input, weight)
+        return y if bias is None else y + bias
+    x = input if input.ndim == 2 else input.reshape(_rows(input), input.shape[-1])
+    y = _linear(x, weight, bias)
+    return y if input.ndim == 2 else y.reshape(*input.shape[:-1], weight.shape[0])
+
+
+def _rows(x: Tensor) -> int:
+    rows = 1
+    for n in x.shape[:-1]:
+        rows *= n
+    return rows
+
+
+def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    values = {"input": input, "weight": weight, "bias": bias}
+    if input.ndim == 0 or weight.ndim not in (1, 2):
+        fail(
+            "linear",
+            "input (..., in_features) and weight (out_features, in_features)",
+            f"{input.ndim} and {weight.ndim} dimensions",
+            **values,
+        )
+    if input.shape[-1] != weight.shape[-1]:
+        fail(
+            "linear",
+            f"input with {weight.shape[-1]} features (in_features of the weight)",
+            f"{input.shape[-1]}",
+            f"set in_features={input.shape[-1]}, or flatten the input first.",
+            **values,
+        )
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        fail("linear", f"a bias of shape {weight.shape[:-1]}", f"{bias.shape}", **values)
