@@ -43,6 +43,18 @@ class FormatError(NNFastError, ValueError):
     """A file whose content is not what its format says."""
 
 
+class FileError(NNFastError, OSError):
+    """What the operating system refused; `errno` and `filename` say why and which."""
+
+    def __reduce__(self) -> tuple[Any, ...]:  # OSError's own would mix up our arguments
+        state = {**self.__dict__, "errno": self.errno, "filename": self.filename}
+        return type(self), (self.where, self.what, self.hint), state
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no file of that name."""
+
+
 def describe(**values: Any) -> str:
     """Name, shape and dtype of each array-like value: `x: (8, 3) float32, w: (4, 3) float32`."""
     return ", ".join(f"{name}: {_one(v)}" for name, v in values.items() if v is not None)

@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from nnfast.data.idx import as_path, atomic_file, map_bytes, open_file
 from nnfast.errors import DTypeError, FormatError, NNFastError, fail
+from nnfast.files import as_path, atomic_file, map_bytes, open_file
 
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",

@@ -20,7 +20,9 @@ from safetensors.numpy import load_file, save_file
 
 import nnfast.data
 from nnfast import serialize
-from nnfast.data.idx import FileError, MissingFileError, atomic_file, write_idx
+from nnfast.data.idx import write_idx
+from nnfast.errors import FileError, MissingFileError
+from nnfast.files import atomic_file
 from nnfast.errors import DTypeError, FormatError, NNFastError
 from nnfast.serialize import load, metadata, save
 

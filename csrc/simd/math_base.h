@@ -60,33 +60,14 @@ NNF_INLINE vf64 product_error(vf64 a, vf64 b, vf64 p) {
 }
 #endif
 
-// clamp: unlike max(min()), one instruction per side; NaN stays NaN.
+// clamp keeps NaN: it is the second operand.
 template <class T>
 NNF_INLINE vec<T> at_most(vec<T> x, T high) {
-  return set1<T>(high) < x ? set1<T>(high) : x;
+  return lesser(set1<T>(high), x);
 }
 template <class T>
 NNF_INLINE vec<T> clamp(vec<T> x, T low, T high) {
-  x = at_most<T>(x, high);
-  return set1<T>(low) > x ? set1<T>(low) : x;
-}
-
-// widen, narrow: floats as two vectors of doubles, lower lanes first, and back.
-typedef float half_vf32 __attribute__((vector_size(NNF_VECTOR_BYTES / 2)));
-struct Wide {
-  vf64 low, high;
-};
-NNF_INLINE Wide widen(vf32 x) {
-  half_vf32 half[2];
-  __builtin_memcpy(half, &x, sizeof x);
-  return {__builtin_convertvector(half[0], vf64), __builtin_convertvector(half[1], vf64)};
-}
-NNF_INLINE vf32 narrow(Wide x) {
-  half_vf32 half[2] = {__builtin_convertvector(x.low, half_vf32),
-                       __builtin_convertvector(x.high, half_vf32)};
-  vf32 y;
-  __builtin_memcpy(&y, half, sizeof y);
-  return y;
+  return greater(set1<T>(low), at_most<T>(x, high));
 }
 
 }  // namespace

@@ -27,3 +27,106 @@ struct Coef<float> {
   // Error 0.23 * 2^-24.
   static constexpr float exp[] = {0.49999997f, 0.16666543f, 0.041667506f, 0.008366535f,
       0.0013864192f};
+
+  // log((1+s)/(1-s)) = 2s + s z log(z), z = s^2.
+  // Error 0.013 * 2^-24.
+  static constexpr float log[] = {0.66666776f, 0.3997759f, 0.29870573f};
+
+  // erf(x) = x + x erf(z), z = x^2, |x| <= 1.
+  // Error 0.025 * 2^-24.
+  static constexpr float erf[] = {0.12837917f, -0.37612626f, 0.112835824f, -0.026853643f,
+      0.0051879645f, -0.0008006821f, 7.842409e-05f};
+
+  // Phi(-a) = e^(-a^2/2) p / (sqrt_2pi a p + q), 0 <= a <= 13.2.
+  // Error 0.72 * 2^-24.
+  static constexpr float tail_p[] = {0.5f, 0.47487086f, 0.21140543f, 0.05042072f, 0.0056427447f};
+  static constexpr float tail_q[] = {1.0f, 0.49431387f, 0.1268708f, 0.014130745f};
+
+  // sin(r) = r + r^3 sin(z), z = r^2, |r| <= pi/4.
+  // Error 0.067 * 2^-24.
+  static constexpr float sin[] = {-0.16666655f, 0.008332189f, -0.0001951828f};
+
+  // cos(r) = 1 - z/2 + z^2 cos(z).
+  // Error 0.002 * 2^-24.
+  static constexpr float cos[] = {0.041666646f, -0.0013887311f, 2.4432562e-05f};
+};
+
+template <>
+struct Coef<double> {
+  static constexpr double log2_e = 1.4426950408889634;  // log2(e)
+  static constexpr double ln2_hi = 0.6931471803691238;  // ln(2), so short that e * ln2_hi is exact
+  static constexpr double ln2_lo = 1.9082149292705877e-10;  // ln(2) - ln2_hi
+  static constexpr double exp_max = 709.782712893384;  // the last x with finite e^x
+  static constexpr double exp_min = -708.3964185322641;  // the first x with normal e^x
+  static constexpr double sqrt_2 = 1.4142135623730951;  // sqrt(2)
+  static constexpr double sqrt_2_over_pi = 0.7978845608028654;  // sqrt(2 / pi)
+  static constexpr double sqrt_2pi = 2.5066282746310007;  // sqrt(2 pi)
+  static constexpr double inv_sqrt_2pi = 0.3989422804014327;  // 1 / sqrt(2 pi)
+  static constexpr double two_pi = 6.283185307179586;  // 2 pi
+  static constexpr double two_over_pi = 0.6366197723675814;  // 2 / pi
+  static constexpr double pio2_0 = 1.5707963109016418;  // pi/2 in four parts; 2^27 * part is exact
+  static constexpr double pio2_1 = 1.5893254712295857e-08;
+  static constexpr double pio2_2 = 6.123233932053594e-17;
+  static constexpr double pio2_3 = 6.36831716351095e-25;
+  static constexpr double two_thirds_hi = 0.6666666666666666;  // 2/3 in two parts
+  static constexpr double two_thirds_lo = 3.700743415417188e-17;
+
+  // e^r = 1 + r + r^2 exp(r), |r| <= ln(2)/2.
+  // Error 0.17 * 2^-53.
+  static constexpr double exp[] = {0.5000000000000006, 0.16666666666666607, 0.041666666666573836,
+      0.008333333333377187, 0.0013888888932290316, 0.0001984126974692613, 2.480150455738155e-05,
+      2.755738183336945e-06, 2.7626282834902893e-07, 2.506210237067877e-08};
+
+  // log((1+s)/(1-s)) = 2s + s z log(z), z = s^2.
+  // Error 0.011 * 2^-53.
+  static constexpr double log[] = {0.6666666666666734, 0.39999999999417085, 0.2857142874188031,
+      0.2222219862307152, 0.18183561825668848, 0.15314112511697645, 0.1479534740991097};
+
+  // erf(x) = x + x erf(z), z = x^2, |x| <= 1.
+  // Error 0.1 * 2^-53.
+  static constexpr double erf[] = {0.1283791670955126, -0.37612638903184026, 0.11283791670967347,
+      -0.026866170647326482, 0.005223977645845356, -0.0008548328140542624, 0.0001205537168145696,
+      -1.492653063659618e-05, 1.6475409179330699e-06, -1.6497166317266213e-07,
+      1.5610596618287376e-08, -1.4915301887837396e-09, 1.174053023396711e-10};
+
+  // Phi(-a) = e^(-a^2/2) p / (sqrt_2pi a p + q), 0 <= a <= 37.7.
+  // Error 0.053 * 2^-53.
+  static constexpr double tail_p[] = {0.5, 0.8462084180464092, 0.7083965742962125,
+      0.37973631463250757, 0.1431126695556942, 0.03946275930779245, 0.008055968100644031,
+      0.001204292303003892, 0.00012673694735908052, 8.54718930196516e-06, 2.845483665057813e-07};
+  static constexpr double tail_q[] = {1.0, 1.236987259580184, 0.7826362380153755,
+      0.32146677543266594, 0.09309533445010525, 0.019565083345047644, 0.0029758639369034056,
+      0.0003162559007106982, 2.1424626384987228e-05, 7.132569809185534e-07};
+
+  // sin(r) = r + r^3 sin(z), z = r^2, |r| <= pi/4.
+  // Error 0.034 * 2^-53.
+  static constexpr double sin[] = {-0.1666666666666663, 0.008333333333321914,
+      -0.0001984126982945247, 2.755731357981323e-06, -2.5050741901831195e-08,
+      1.5895917949199143e-10};
+
+  // cos(r) = 1 - z/2 + z^2 cos(z).
+  // Error 0.00051 * 2^-53.
+  static constexpr double cos[] = {0.041666666666666595, -0.0013888888888873346,
+      2.4801587289005203e-05, -2.7557314217786367e-07, 2.087570546055575e-09,
+      -1.1358750322762137e-11};
+
+  // log((1+s)/(1-s)) = 2s + 2/3 s^3 + s^5 log_dd(z): the tail of pow.
+  // Error 6.8e-07 * 2^-53.
+  static constexpr double log_dd[] = {0.3999999999999998, 0.285714285714438, 0.2222222221780351,
+      0.18181818842058614, 0.1538455856748903, 0.13336259079942453, 0.11675890056925292,
+      0.11980857970236267};
+
+  // log2((1+s)/(1-s)) = s log2_f(z): pow of floats.
+  // Error 3.8e+04 * 2^-53.
+  static constexpr double log2_f[] = {2.885390081790075, 0.9617966733526273, 0.577083582944134,
+      0.4116728419824103, 0.3407277765825976};
+
+  // 2^r = exp2_f(r), |r| <= 1/2: pow of floats.
+  // Error 3.6e+05 * 2^-53.
+  static constexpr double exp2_f[] = {0.9999999999616241, 0.6931471807287506, 0.24022651198743872,
+      0.05550410352731901, 0.009618027173713364, 0.001333392293291058, 0.00015469317078428186,
+      1.5201883776030388e-05};
+};
+
+}  // namespace
+}  // namespace nnf

@@ -51,7 +51,7 @@ NNF_INLINE vec<T> gelu_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), kTailEnd<T>);
   Tail<T> t = normal_tail<T>(a);
   vec<T> ratio = a * t.p / t.q;
-  return (x < T(0) ? set1<T>(T(-0.0)) : x) - t.scale * fma(ratio, t.t, ratio);
+  return greater(set1<T>(T(-0.0)), x) - t.scale * fma(ratio, t.t, ratio);
 }
 // gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|). All x.
 NNF_INLINE vf32 gelu(vf32 x) { return gelu_any<float>(x); }

@@ -131,6 +131,17 @@ template <class V>
 NNF_INLINE V min(V a, V b) {
   return (a < b) | (a != a) ? a : b;
 }
+// lesser, greater: cheaper where NaN needs no care: b if either operand is NaN, or if they are equal.
+#ifndef NNF_HAS_LESSER
+template <class V>
+NNF_INLINE V lesser(V a, V b) {
+  return a < b ? a : b;
+}
+template <class V>
+NNF_INLINE V greater(V a, V b) {
+  return a > b ? a : b;
+}
+#endif
 template <class V>
 NNF_INLINE V abs(V a) {
   return a < 0 ? -a : a;
@@ -151,6 +162,29 @@ NNF_INLINE vf64 round(vf64 a) { return (a + 6755399441055744.0) - 67553994410557
 // to_int: of a value that is already integral and in the range of round.
 NNF_INLINE vi32 to_int(vf32 a) { return (vi32)(a + 12582912.0f) - 0x4b400000; }
 NNF_INLINE vi64 to_int(vf64 a) { return (vi64)(a + 6755399441055744.0) - 0x4338000000000000; }
+
+// widen, narrow: floats as two vectors of doubles, lower lanes first, and back.
+struct Wide {
+  vf64 low, high;
+};
+#ifndef NNF_HAS_WIDEN
+typedef float half_vf32 __attribute__((vector_size(NNF_VECTOR_BYTES / 2)));
+NNF_INLINE Wide widen(vf32 a) {
+  half_vf32 half[2];
+  __builtin_memcpy(half, &a, sizeof a);
+  return {__builtin_convertvector(half[0], vf64), __builtin_convertvector(half[1], vf64)};
+}
+NNF_INLINE vf32 narrow(Wide a) {
+  half_vf32 half[2] = {__builtin_convertvector(a.low, half_vf32),
+                       __builtin_convertvector(a.high, half_vf32)};
+  vf32 r;
+  __builtin_memcpy(&r, half, sizeof r);
+  return r;
+}
+#else
+NNF_INLINE Wide widen(vf32 a) { return {widen_low(a), widen_high(a)}; }
+NNF_INLINE vf32 narrow(Wide a) { return narrow(a.low, a.high); }
+#endif
 
 // ---- lanes --------------------------------------------------------------------------------
 

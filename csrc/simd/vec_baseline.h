@@ -4,6 +4,8 @@
 
 #define NNF_HAS_SQRT
 #define NNF_HAS_MUL_U32
+#define NNF_HAS_LESSER
+#define NNF_HAS_WIDEN
 
 namespace nnf {
 namespace {
@@ -11,6 +13,18 @@ namespace {
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm_sqrt_ps((__m128)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm_sqrt_pd((__m128d)a); }
 NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) { return (vi64)_mm_mul_epu32((__m128i)a, (__m128i)b); }
+NNF_INLINE vf32 lesser(vf32 a, vf32 b) { return (vf32)_mm_min_ps((__m128)a, (__m128)b); }
+NNF_INLINE vf64 lesser(vf64 a, vf64 b) { return (vf64)_mm_min_pd((__m128d)a, (__m128d)b); }
+NNF_INLINE vf32 greater(vf32 a, vf32 b) { return (vf32)_mm_max_ps((__m128)a, (__m128)b); }
+NNF_INLINE vf64 greater(vf64 a, vf64 b) { return (vf64)_mm_max_pd((__m128d)a, (__m128d)b); }
+
+NNF_INLINE vf64 widen_low(vf32 a) { return (vf64)_mm_cvtps_pd((__m128)a); }
+NNF_INLINE vf64 widen_high(vf32 a) {
+  return (vf64)_mm_cvtps_pd(_mm_movehl_ps((__m128)a, (__m128)a));
+}
+NNF_INLINE vf32 narrow(vf64 low, vf64 high) {
+  return (vf32)_mm_movelh_ps(_mm_cvtpd_ps((__m128d)low), _mm_cvtpd_ps((__m128d)high));
+}
 
 }  // namespace
 }  // namespace nnf

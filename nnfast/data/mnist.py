@@ -7,8 +7,9 @@ import os
 
 import numpy as np
 
-from nnfast.data.idx import as_path, read_idx, refuse
+from nnfast.data.idx import read_idx
 from nnfast.errors import DTypeError, FormatError, fail
+from nnfast.files import as_path, refuse
 
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 """Mean and standard deviation of the pixels / 255 of the 60,000 training images."""

@@ -16,13 +16,14 @@ from nnfast.tensor import Tensor, wrap
 class _Pass:
     """One backward pass: pending gradients, and the nodes that wait for their turn."""
 
-    def __init__(self, captures: Sequence[Tensor] | None) -> None:
+    def __init__(self, outputs: Sequence[Tensor], captures: Sequence[Tensor] | None) -> None:
         self.grads: dict[Node, list[Tensor | None]] = {}
         self.heap: list[tuple[int, Node]] = []
         # Gradients to return instead of adding them to leaves: by leaf, or by (node, slot).
         self.captured: dict[object, Tensor | None] | None = None
         if captures is not None:
             self.captured = {_key(t): None for t in captures}
+        self.needed = None if self.captured is None else _needed(outputs, self.captured)
         self.given_away: set[int] = set()  # arrays that a leaf holds already
 
     def send(self, edge: Edge, grad: Tensor) -> None:
@@ -31,6 +32,8 @@ class _Pass:
             self._to_leaf(edge, grad)
         elif edge is not None:
             node, slot = edge
+            if self.needed is not None and node not in self.needed:
+                return
             slots = self.grads.get(node)
             if slots is None:
                 slots = self.grads[node] = [None] * len(node.out_specs)
@@ -61,8 +64,11 @@ class _Pass:
             node = heapq.heappop(self.heap)[1]
             dys = self.grads.pop(node)
             self._capture(node, dys)
+            edges = node.edges if self.needed is None else self.needed[node]
+            if all(e is None for e in edges):
+                continue
             node.check_usable()
-            for edge, grad in node.op.gradients(node, dys):
+            for edge, grad in node.op.gradients(node, dys, edges):
                 self.send(edge, grad)
             if not retain_graph:
                 node.saved = None
@@ -76,6 +82,32 @@ class _Pass:
 
 def _key(t: Tensor) -> object:
     return id(t) if t.node is None else (t.node, t.slot)
+
+
+def _needed(
+    outputs: Sequence[Tensor], captured: dict[object, Tensor | None]
+) -> dict[Node, list[Edge]]:
+    """The nodes between outputs and captured tensors, each with the edges that lead to one.
+
+    A captured result is among them; nothing below it runs or is freed for its sake.
+    """
+    found = {y.node for y in outputs if y.node is not None}
+    stack = list(found)
+    while stack:
+        below = {e[0] for e in stack.pop().edges if isinstance(e, tuple)} - found
+        found |= below
+        stack.extend(below)
+    needed: dict[Node, list[Edge]] = {}
+    for node in sorted(found, key=lambda n: n.number):
+        edges: list[Edge] = [
+            e if (id(e) in captured if isinstance(e, Tensor) else e and e[0] in needed) else None
+            for e in node.edges
+        ]
+        if any(e is not None for e in edges) or any(
+            (node, slot) in captured for slot in range(len(node.out_specs))
+        ):
+            needed[node] = edges
+    return needed
 
 
 def _seed(output: Tensor, gradient: Tensor | None) -> Tensor:
@@ -108,7 +140,7 @@ def run_backward(
     create_graph: bool = False,
 ) -> list[Tensor | None]:
     """Pull `gradients` of `outputs` back; into `.grad` of leaves, or returned for `inputs`."""
-    work = _Pass(inputs)
+    work = _Pass(outputs, inputs)
     before, MODE.grad = MODE.grad, create_graph
     try:
         for output, gradient in zip(outputs, gradients, strict=True):

@@ -32,6 +32,7 @@ from nnfast.ops.elementwise import sub as sub
 from nnfast.ops.elementwise import where as where
 from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
+from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import sum as sum
 from nnfast.ops.shape import flatten as flatten

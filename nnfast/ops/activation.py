@@ -37,13 +37,13 @@ def relu(input: Operand) -> Result:
 relu.vjp(input=lambda dy, y: relu_backward(dy, y))
 
 
-@op("relu_backward")
+@op("relu_backward", outputs=("dx",))
 def relu_backward(dy: Tensor, y: Tensor) -> Result:
     """dx = dy where y > 0, else 0."""
     return _pair("relu_backward", dy, y)
 
 
-relu_backward.vjp(dy=lambda g, y: relu_backward(g, y))
+relu_backward.vjp(dy=lambda ddx, y: relu_backward(ddx, y))
 
 
 class LeakyReluAttrs(NamedTuple):
@@ -69,14 +69,14 @@ leaky_relu.vjp(
 )
 
 
-@op("leaky_relu_backward", attrs=LeakyReluAttrs)
+@op("leaky_relu_backward", outputs=("dx",), attrs=LeakyReluAttrs)
 def leaky_relu_backward(dy: Tensor, x: Tensor, negative_slope: float) -> Result:
     """dx = dy where x > 0, else negative_slope * dy."""
     return like(dy, LeakyReluAttrs(negative_slope))
 
 
 leaky_relu_backward.vjp(
-    dy=lambda g, x, negative_slope: leaky_relu_backward(g, x, negative_slope)
+    dy=lambda ddx, x, negative_slope: leaky_relu_backward(ddx, x, negative_slope)
 )
 
 
@@ -97,14 +97,14 @@ def sigmoid(input: Operand) -> Result:
 sigmoid.vjp(input=lambda dy, y: sigmoid_backward(dy, y))
 
 
-@op("sigmoid_backward")
+@op("sigmoid_backward", outputs=("dx",))
 def sigmoid_backward(dy: Tensor, y: Tensor) -> Result:
     """dx = dy y (1 - y)."""
     return _pair("sigmoid_backward", dy, y)
 
 
 sigmoid_backward.vjp(
-    dy=lambda g, y: sigmoid_backward(g, y), y=lambda g, dy, y: g * dy * (1.0 - y * 2.0)
+    dy=lambda ddx, y: sigmoid_backward(ddx, y), y=lambda ddx, dy, y: ddx * dy * (1.0 - y * 2.0)
 )
 
 
@@ -122,14 +122,14 @@ def tanh(input: Operand) -> Result:
 tanh.vjp(input=lambda dy, y: tanh_backward(dy, y))
 
 
-@op("tanh_backward")
+@op("tanh_backward", outputs=("dx",))
 def tanh_backward(dy: Tensor, y: Tensor) -> Result:
     """dx = dy (1 - y^2)."""
     return _pair("tanh_backward", dy, y)
 
 
 tanh_backward.vjp(
-    dy=lambda g, y: tanh_backward(g, y), y=lambda g, dy, y: g * dy * y * -2.0
+    dy=lambda ddx, y: tanh_backward(ddx, y), y=lambda ddx, dy, y: ddx * dy * y * -2.0
 )
 
 
@@ -145,15 +145,15 @@ def _gelu(input: Operand) -> Result:
 _gelu.vjp(input=lambda dy, input: gelu_backward(dy, input))
 
 
-@op("gelu_backward")
+@op("gelu_backward", outputs=("dx",))
 def gelu_backward(dy: Tensor, x: Tensor) -> Result:
     """dx = dy (Phi(x) + x phi(x)), phi the normal density."""
     return _pair("gelu_backward", dy, x)
 
 
 gelu_backward.vjp(
-    dy=lambda g, x: gelu_backward(g, x),
-    x=lambda g, dy, x: g * dy * _phi(x) * (2.0 - x * x),
+    dy=lambda ddx, x: gelu_backward(ddx, x),
+    x=lambda ddx, dy, x: ddx * dy * _phi(x) * (2.0 - x * x),
 )
 
 
@@ -170,15 +170,15 @@ def _gelu_tanh(input: Operand) -> Result:
 _gelu_tanh.vjp(input=lambda dy, input: gelu_tanh_backward(dy, input))
 
 
-@op("gelu_tanh_backward")
+@op("gelu_tanh_backward", outputs=("dx",))
 def gelu_tanh_backward(dy: Tensor, x: Tensor) -> Result:
     """dx = dy times the derivative of gelu_tanh at x."""
     return _pair("gelu_tanh_backward", dy, x)
 
 
 gelu_tanh_backward.vjp(
-    dy=lambda g, x: gelu_tanh_backward(g, x),
-    x=lambda g, dy, x: g * dy * _gelu_tanh_curvature(x),
+    dy=lambda ddx, x: gelu_tanh_backward(ddx, x),
+    x=lambda ddx, dy, x: ddx * dy * _gelu_tanh_curvature(x),
 )
 
 

@@ -4,10 +4,10 @@ An op is declared by a function whose signature and docstring are the public one
 is the shape rule: it checks its arguments and says what comes out. Kernel, gradient rules, what
 is saved for them and the `Tensor` methods hang on the same record:
 
-    @op(kernel="relu_backward")
+    @op("relu_backward", outputs=("dx",))
     def relu_backward(dy: Tensor, y: Tensor) -> Result: ...
 
-    @op(methods=("relu",))
+    @op("relu", methods=("relu",))
     def relu(input: Operand) -> Result:
         "max(x, 0) ..."
         return like(input)
@@ -16,9 +16,8 @@ is saved for them and the `Tensor` methods hang on the same record:
 
 Annotations say what an input may be: `Operand` (tensor, array or number; promoted together with
 the other operands), `Tensor` (float32 or float64, all of one dtype), `IntTensor`, `BoolTensor`,
-`AnyTensor`. A gradient rule asks by name for what it needs: `dy` (the gradient of output y; `g`
-where an input has that name), inputs, outputs, attributes, `<input>_shape`; exactly that is
-saved. Rules are written with ops, so they record too.
+`AnyTensor`. A gradient rule asks by name for what it needs: inputs, outputs, `d<output>` (`dy`),
+attributes, `<input>_shape`; exactly that is saved. Rules are written with ops, so they record too.
 """
 
 from __future__ import annotations
@@ -126,6 +125,14 @@ class Op(Generic[P]):
             if i < len(names) - optional:
                 self.required += 1
         self.n_inputs = len(self.inputs)
+        names = [*self.inputs, *self.outputs, *("d" + o for o in self.outputs)]
+        clash = {n for n in names if names.count(n) > 1}
+        if clash:  # a gradient rule could not say which it asks for
+            raise ArgumentError(
+                self.name,
+                f"expected inputs, outputs and gradients with names of their own, got {clash} twice.",
+                "name the outputs: @op(outputs=('dx',)), whose gradient is then 'ddx'.",
+            )
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -214,8 +221,6 @@ class Op(Generic[P]):
             return "in", name
         if name in self.outputs:
             return "out", name
-        if name == "g":
-            return "dy", 0
         if name.startswith("d") and name[1:] in self.outputs:
             return "dy", self.outputs.index(name[1:])
         if name.endswith("_shape") and name[:-6] in self.inputs:
@@ -238,16 +243,18 @@ class Op(Generic[P]):
             )
         return saved
 
-    def gradients(self, node: Node, dys: list[Tensor | None]) -> Iterator[tuple[Edge, Tensor]]:
-        """Pull the gradients of the outputs back through one node."""
+    def gradients(
+        self, node: Node, dys: list[Tensor | None], edges: list[Edge]
+    ) -> Iterator[tuple[Edge, Tensor]]:
+        """Pull the gradients of the outputs back through one node, along those edges not None."""
         if self.joint:
             grads = self.joint.fn(*self._arguments(self.joint, node, dys))
-            pairs = zip(node.edges, grads, strict=True)
+            pairs = zip(edges, grads, strict=True)
         else:
             pairs = (
-                (node.edges[i], rule.fn(*self._arguments(rule, node, dys)))
+                (edges[i], rule.fn(*self._arguments(rule, node, dys)))
                 for i, rule in self.rules.items()
-                if node.edges[i] is not None
+                if edges[i] is not None
             )  # type: ignore[assignment]
         for edge, grad in pairs:
             if edge is not None and grad is not None:

@@ -1,0 +1,125 @@
+"""Activations as layers.
+
+`inplace` is accepted where PyTorch has it: the value is the same, and the input stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+from nnfast import ops
+from nnfast.errors import DTypeError, fail
+from nnfast.nn.checks import number, one_of
+from nnfast.nn.module import Module
+from nnfast.tensor import Tensor
+
+
+class ReLU(Module):
+    """y = max(x, 0).
+
+    >>> import nnfast
+    >>> nnfast.nn.ReLU()(nnfast.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.relu(input)
+        return y
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class LeakyReLU(Module):
+    """y = x for x > 0, else negative_slope * x."""
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+        number("LeakyReLU", "negative_slope", negative_slope, -math.inf, math.inf)
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.leaky_relu(input, self.negative_slope)
+        return y
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+
+
+class Sigmoid(Module):
+    """y = 1 / (1 + exp(-x))."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.sigmoid(input)
+        return y
+
+
+class Tanh(Module):
+    """y = tanh(x)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.tanh(input)
+        return y
+
+
+class GELU(Module):
+    """y = x Phi(x), Phi the normal distribution; approximate="tanh" for the formula with tanh.
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = one_of("GELU", "approximate", approximate, "none", "tanh")
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.gelu(input, self.approximate)
+        return y
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class _AlongDim(Module):
+    """A function along one dimension, which must be named."""
+
+    def __init__(self, dim: int | None = None) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            fail(
+                type(self).__name__,
+                "an integer dim",
+                repr(dim),
+                "dim=1 for classes in (N, C).",
+                DTypeError,
+            )
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongDim):
+    """y = exp(x) / sum(exp(x)) along `dim`.
+
+    >>> import nnfast
+    >>> nnfast.nn.Softmax(dim=0)(nnfast.tensor([1.0, 1.0]))
+    tensor([0.5, 0.5])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.softmax(input, self.dim)
+        return y
+
+
+class LogSoftmax(_AlongDim):
+    """y = log(softmax(x)) along `dim`, without overflow."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        y: Tensor = ops.log_softmax(input, self.dim)
+        return y

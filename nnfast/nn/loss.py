@@ -1,0 +1,134 @@
+"""Losses as modules."""
+
+from __future__ import annotations
+
+from nnfast import ops
+from nnfast.nn.checks import number, one_of, whole
+from nnfast.nn.module import Module
+from nnfast.tensor import Tensor
+
+
+class _Loss(Module):
+    """reduction: "mean", "sum", or "none" for one loss per element."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        where = type(self).__name__
+        self.reduction = one_of(where, "reduction", reduction, "none", "mean", "sum")
+
+
+class _WeightedLoss(_Loss):
+    """`weight` is a buffer: it moves with the module and is part of its state."""
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+
+class CrossEntropyLoss(_WeightedLoss):
+    """Softmax and negative log likelihood of the true class, in one.
+
+    Shapes: input (N, C, ...) of scores (logits), target (N, ...) of class numbers or
+    (N, C, ...) of probabilities.
+
+    >>> import nnfast
+    >>> loss = nnfast.nn.CrossEntropyLoss()
+    >>> round(loss(nnfast.zeros(4, 10), nnfast.tensor([1, 2, 3, 4])).item(), 4)
+    2.3026
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(weight, reduction)
+        self.ignore_index = whole("CrossEntropyLoss", "ignore_index", ignore_index, least=-(2**63))
+        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+        return y
+
+
+class NLLLoss(_WeightedLoss):
+    """-log of the probability of the true class; the input is LogSoftmax's output."""
+
+    def __init__(
+        self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
+    ) -> None:
+        super().__init__(weight, reduction)
+        self.ignore_index = whole("NLLLoss", "ignore_index", ignore_index, least=-(2**63))
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
+        return y
+
+
+class MSELoss(_Loss):
+    """(input - target)^2."""
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.mse_loss(input, target, reduction=self.reduction)
+        return y
+
+
+class L1Loss(_Loss):
+    """|input - target|."""
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.l1_loss(input, target, reduction=self.reduction)
+        return y
+
+
+class BCELoss(_WeightedLoss):
+    """-(t log(p) + (1 - t) log(1 - p)) of probabilities p and targets t from 0 to 1."""
+
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+        return y
+
+
+class BCEWithLogitsLoss(_WeightedLoss):
+    """BCELoss of sigmoid(input), without overflow; `pos_weight` weighs the targets of 1."""
+
+    pos_weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        reduction: str = "mean",
+        pos_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__(weight, reduction)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        y: Tensor = ops.binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
+        return y

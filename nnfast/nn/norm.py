@@ -1,0 +1,128 @@
+"""Batch normalization."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nnfast import ops
+from nnfast.errors import fail
+from nnfast.nn.checks import number, whole
+from nnfast.nn.linear import empty_parameter
+from nnfast.nn.module import Module
+from nnfast.nn.parameter import Parameter
+from nnfast.tensor import Tensor, float32, int64
+
+
+class _BatchNorm(Module):
+    """What BatchNorm1d and BatchNorm2d share; they differ in the input's dimensions."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    _ndims: tuple[int, ...]
+    _shapes: str
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        self.num_features = whole(where, "num_features", num_features)
+        number(where, "eps", eps, 0, math.inf)
+        if momentum is not None:
+            number(where, "momentum", momentum, 0, 1)
+        self.eps, self.momentum = eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        for name in ("weight", "bias"):
+            self.register_parameter(name, empty_parameter(self.num_features) if affine else None)
+        for name in ("running_mean", "running_var"):
+            stats = Tensor(np.empty(self.num_features, float32)) if track_running_stats else None
+            self.register_buffer(name, stats)
+        count = Tensor(np.zeros((), int64)) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", count)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Mean 0, variance 1, no batch seen."""
+        values = ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0))
+        for stats, value in values:
+            _fill(stats, value)
+
+    def reset_parameters(self) -> None:
+        """Running statistics as at the start, weight 1, bias 0."""
+        self.reset_running_stats()
+        _fill(self.weight, 1)
+        _fill(self.bias, 0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self._ndims:
+            fail(type(self).__name__, f"an input of shape {self._shapes}", f"{input.ndim} dimensions", input=input)
+        update = self.training and self.running_mean is not None
+        stats = (self.running_mean, self.running_var) if update or not self.training else (None, None)
+        y: Tensor = ops.batch_norm(
+            input,
+            *stats,
+            self.weight,
+            self.bias,
+            training=self.training or self.running_mean is None,
+            momentum=self._factor() if update else 0.0,
+            eps=self.eps,
+        )
+        if update and self.num_batches_tracked is not None:
+            self.num_batches_tracked.array[...] += 1
+        return y
+
+    def _factor(self) -> float:
+        """Weight of this batch in the running statistics."""
+        if self.momentum is None:  # the mean over all batches
+            return 1.0 if self.num_batches_tracked is None else 1 / (self.num_batches_tracked.item() + 1)
+        return self.momentum
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+def _fill(t: Tensor | None, value: int) -> None:
+    if t is not None:
+        t.array[...] = value
+        t._version += 1
+
+
+class BatchNorm1d(_BatchNorm):
+    """Each feature normalized over the batch, then scaled and shifted; see BatchNorm2d.
+
+    Shapes: (N, C) or (N, C, L), the same out.
+    """
+
+    _ndims, _shapes = (2, 3), "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(_BatchNorm):
+    """Each channel normalized over batch and image, then scaled and shifted.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias. Training uses the batch's mean and variance
+    and moves the running ones by `momentum` (None: their mean over all batches); evaluation uses
+    the running ones.
+
+    Shapes: (N, C, H, W), the same out.
+
+    Source: Ioffe and Szegedy, Batch normalization, 2015.
+
+    >>> import nnfast
+    >>> nnfast.nn.BatchNorm2d(3)(nnfast.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
+
+    _ndims, _shapes = (4,), "(N, C, H, W)"

@@ -1,0 +1,40 @@
+"""A tensor that a module trains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnfast.errors import DTypeError, fail
+from nnfast.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that becomes a parameter of the module it is assigned to.
+
+    Shares the memory of `data`, or copies it where that is read-only, since training writes it.
+
+    >>> from nnfast import nn, ones
+    >>> nn.Parameter(ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        if not hasattr(data, "shape"):
+            fail(
+                "Parameter",
+                "a tensor or an array",
+                f"{type(data).__name__} {data!r}",
+                "wrap it: nn.Parameter(nnfast.tensor(data)).",
+                DTypeError,
+            )
+        super().__init__(data)
+        if not self.array.flags.writeable:
+            self.array = self.array.copy()
+        if requires_grad:
+            self.requires_grad_()
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
