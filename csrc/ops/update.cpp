@@ -1,5 +1,5 @@
-// Updates of parameters. Inputs: param, grad, the state of the optimizer, hyper (a float64
-// vector, see table.h); outputs: those of them that change, in place.
+// Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
+// (see table.h), an input so that a plan can change it.
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -26,22 +26,25 @@ T* at(const View& v, int64_t i) {
   return v ? v.ptr<T>() + i : nullptr;
 }
 
+// Inputs: param, grad, hyper, momentum buffer (may be absent).
 template <class T>
 void run_sgd(const OpArgs& args) {
   const View *in = args.in, &param = args.out[0];
-  const SgdHyper& hyper = *in[3].ptr<SgdHyper>();
+  const SgdHyper& hyper = *in[2].ptr<SgdHyper>();
   for_blocks(param.size, 3, [&](int64_t i, int64_t n) {
-    kernels<T>().sgd_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[2], i), hyper);
+    kernels<T>().sgd_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[3], i), hyper);
   });
 }
 
+// Inputs: param, grad, mean of the gradient, mean of its square, hyper, largest mean of the square
+// (may be absent).
 template <class T>
 void run_adam(const OpArgs& args) {
   const View *in = args.in, &param = args.out[0];
-  const AdamHyper& hyper = *in[5].ptr<AdamHyper>();
+  const AdamHyper& hyper = *in[4].ptr<AdamHyper>();
   for_blocks(param.size, 8, [&](int64_t i, int64_t n) {
     kernels<T>().adam_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[2], i),
-                             at<T>(in[3], i), at<T>(in[4], i), hyper);
+                             at<T>(in[3], i), at<T>(in[5], i), hyper);
   });
 }
 

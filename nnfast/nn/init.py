@@ -115,7 +115,7 @@ def uniform_(
 
     >>> import nnfast
     >>> w = nnfast.nn.init.uniform_(nnfast.zeros(100), -2.0, 2.0)
-    >>> -2 <= w.numpy().min() < w.numpy().max() <= 2
+    >>> bool(-2 <= w.numpy().min() < w.numpy().max() <= 2)
     True
     """
     if not a <= b:
@@ -147,7 +147,7 @@ def trunc_normal_(
 
     >>> import nnfast
     >>> w = nnfast.nn.init.trunc_normal_(nnfast.zeros(100))
-    >>> -2 <= w.numpy().min() < w.numpy().max() <= 2
+    >>> bool(-2 <= w.numpy().min() < w.numpy().max() <= 2)
     True
     """
     if not a <= b or not std > 0:
