@@ -17,6 +17,9 @@ from nnfast.config import set_num_threads as set_num_threads  # noqa: E402
 from nnfast.config import show_config as show_config  # noqa: E402
 from nnfast.config import threads as threads  # noqa: E402
 from nnfast.errors import NNFastError as NNFastError  # noqa: E402
+from nnfast.generator import Generator as Generator  # noqa: E402
+from nnfast.generator import default_generator as default_generator  # noqa: E402
+from nnfast.generator import manual_seed as manual_seed  # noqa: E402
 from nnfast.graph.mode import enable_grad as enable_grad  # noqa: E402
 from nnfast.graph.mode import is_grad_enabled as is_grad_enabled  # noqa: E402
 from nnfast.graph.mode import no_grad as no_grad  # noqa: E402
@@ -57,6 +60,11 @@ from nnfast.ops import tanh as tanh  # noqa: E402
 from nnfast.ops import transpose as transpose  # noqa: E402
 from nnfast.ops import unsqueeze as unsqueeze  # noqa: E402
 from nnfast.ops import where as where  # noqa: E402
+from nnfast.random import bernoulli as bernoulli  # noqa: E402
+from nnfast.random import rand as rand  # noqa: E402
+from nnfast.random import randint as randint  # noqa: E402
+from nnfast.random import randn as randn  # noqa: E402
+from nnfast.random import randperm as randperm  # noqa: E402
 from nnfast.tensor import Tensor as Tensor  # noqa: E402
 from nnfast.tensor import bool_ as bool_  # noqa: E402
 from nnfast.tensor import float32 as float32  # noqa: E402

@@ -72,8 +72,9 @@ REFERENCE_MP = {
     "sigmoid": sigmoid_mp,
     "erf": mpmath.erf,
     "gelu": lambda x: x * mpmath.erfc(-x * mpmath.sqrt(0.5)) / 2,
-    "gelu_tanh": lambda x: x
-    * sigmoid_mp(2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)),
+    "gelu_tanh": lambda x: (
+        x * sigmoid_mp(2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3))
+    ),
 }
 
 # Where a function of float64 is neither constant nor out of range.

@@ -5,7 +5,9 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
+#include "kernels/random.h"
 #include "kernels/table.h"
+#include "kernels/update.h"
 
 namespace nnf {
 namespace {

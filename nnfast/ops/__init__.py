@@ -35,6 +35,7 @@ from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
 from nnfast.ops.pool import avg_pool2d as avg_pool2d
 from nnfast.ops.pool import max_pool2d as max_pool2d
+from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import sum as sum
 from nnfast.ops.shape import flatten as flatten
