@@ -301,7 +301,7 @@ def print_type(single):
     constant("two_over_pi", 2 / mpmath.pi, "2 / pi")
     if not single:
         for i, value in enumerate(parts(mpmath.pi / 2, [26, 26, 26], single)):
-            constant(f"pio2_{i}", value, f"pi/2, part {i}: its product with n <= 2^27 is exact")
+            constant(f"pio2_{i}", value, f"pi/2, part {i}, of 26 bits")
         high, low = parts(mpf(2) / 3, [53], single)
         constant("two_thirds_hi", high, "2/3")
         constant("two_thirds_lo", low, "2/3 - two_thirds_hi")

@@ -30,6 +30,9 @@ struct Conv2dAttrs {
 // pool2d.cpp. The last three are those of avg_pool2d; divisor 0: the size of the window.
 struct Pool2dAttrs {
   int64_t KH, KW, sh, sw, ph, pw, dh, dw, ceil_mode, include_pad, divisor;
+};
+
+// random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped
 };

@@ -65,10 +65,10 @@ struct Coef<double> {
   static constexpr double inv_sqrt_2pi = 0.3989422804014327;  // 1 / sqrt(2 pi)
   static constexpr double two_pi = 6.283185307179586;  // 2 pi
   static constexpr double two_over_pi = 0.6366197723675814;  // 2 / pi
-  static constexpr double pio2_0 = 1.5707963109016418;  // pi/2, part 0: its product with n <= 2^27 is exact
-  static constexpr double pio2_1 = 1.5893254712295857e-08;  // pi/2, part 1: its product with n <= 2^27 is exact
-  static constexpr double pio2_2 = 6.123233932053594e-17;  // pi/2, part 2: its product with n <= 2^27 is exact
-  static constexpr double pio2_3 = 6.36831716351095e-25;  // pi/2, part 3: its product with n <= 2^27 is exact
+  static constexpr double pio2_0 = 1.5707963109016418;  // pi/2, part 0, of 26 bits
+  static constexpr double pio2_1 = 1.5893254712295857e-08;  // pi/2, part 1, of 26 bits
+  static constexpr double pio2_2 = 6.123233932053594e-17;  // pi/2, part 2, of 26 bits
+  static constexpr double pio2_3 = 6.36831716351095e-25;  // pi/2, part 3, of 26 bits
   static constexpr double two_thirds_hi = 0.6666666666666666;  // 2/3
   static constexpr double two_thirds_lo = 3.700743415417188e-17;  // 2/3 - two_thirds_hi
 
