@@ -1,8 +1,10 @@
 // Every kernel, and the table of one ISA: included by isa/<isa>.cpp and nowhere else.
 #pragma once
 
+#include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/table.h"
 #include "kernels/update.h"

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/table.h"
+#include "kernels/transpose.h"
 #include "simd/math.h"
 #include "simd/vec.h"
 
@@ -69,6 +70,34 @@ void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int
   tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate);
 }
 
+// One panel of r <= kMR rows whose elements follow each other along k, transposed in registers.
+template <class T>
+NNF_INLINE void pack_a_rows(int r, int64_t k, const T* a, int64_t rs, T alpha, T* panel) {
+  constexpr int R = kMR<T>, L = kLanes<T>;
+  for (int64_t p = 0; p < k; p += L) {
+    const int q = k - p < L ? int(k - p) : L;
+    for (int i0 = 0; i0 < R; i0 += L) {
+      vec<T> v[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) {
+        const T* src = a + (i0 + i) * rs + p;
+        v[i] = i0 + i >= r ? vec<T>{} : alpha * (q == L ? load<T>(src) : load_n<T>(src, q));
+      }
+      transpose<T>(v);
+      T* dst = panel + p * R + i0;
+      const int rows = R - i0 < L ? R - i0 : L;
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l) {
+        if (l >= q) break;
+        if (rows == L)
+          store<T>(dst + l * R, v[l]);
+        else
+          store_n<T>(dst + l * R, v[l], rows);
+      }
+    }
+  }
+}
+
 // alpha * A (m x k, strides rs cs) into panels.
 template <class T>
 void pack_a(int64_t m, int64_t k, const T* a, int64_t rs, int64_t cs, T alpha, T* panels) {
@@ -76,7 +105,9 @@ void pack_a(int64_t m, int64_t k, const T* a, int64_t rs, int64_t cs, T alpha, T
   for (int64_t i0 = 0; i0 < m; i0 += R, panels += R * k) {
     const int r = m - i0 < R ? int(m - i0) : R;
     const T* src = a + i0 * rs;
-    if (rs == 1) {
+    if (cs == 1) {
+      pack_a_rows<T>(r, k, src, rs, alpha, panels);
+    } else if (rs == 1) {
       for (int64_t p = 0; p < k; ++p)
         for (int i = 0; i < R; ++i) panels[p * R + i] = i < r ? alpha * src[i + p * cs] : T(0);
     } else {

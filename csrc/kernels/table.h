@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/view.h"
+#include "kernels/image_grid.h"
 
 namespace nnf {
 

@@ -21,6 +21,17 @@ struct MatmulAttrs {
   double slope;
 };
 
+// conv2d.cpp. ph pw: padding at the top and left; that at the bottom and right follows from the
+// shapes, and stands here for the gradient rules.
+struct Conv2dAttrs {
+  int64_t sh, sw, ph, pw, ph_end, pw_end, dh, dw, groups;
+};
+
+// pool2d.cpp. The last three are those of avg_pool2d; divisor 0: the size of the window.
+struct Pool2dAttrs {
+  int64_t KH, KW, sh, sw, ph, pw, dh, dw, ceil_mode, include_pad, divisor;
+};
+
 struct DropoutAttrs {
   double p;  // of being dropped
 };

@@ -131,7 +131,7 @@ template <class V>
 NNF_INLINE V min(V a, V b) {
   return (a < b) | (a != a) ? a : b;
 }
-// lesser, greater: cheaper where NaN needs no care: b if either operand is NaN, or if they are equal.
+// lesser, greater: b if either operand is NaN and if they are equal; cheaper than min and max.
 #ifndef NNF_HAS_LESSER
 template <class V>
 NNF_INLINE V lesser(V a, V b) {

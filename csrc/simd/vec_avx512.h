@@ -37,7 +37,7 @@ NNF_INLINE vf64 greater(vf64 a, vf64 b) {
 }
 
 NNF_INLINE vf64 widen_low(vf32 a) {
-  return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_castps512_ps256((__m512)a));
+  return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 0));
 }
 NNF_INLINE vf64 widen_high(vf32 a) {
   return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 1));

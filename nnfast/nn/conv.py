@@ -66,9 +66,10 @@ class Conv2d(Module):
 
     def _groups(self, groups: int) -> int:
         groups = whole("Conv2d", "groups", groups, least=1)
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % groups:
-                fail("Conv2d", f"{name} that groups={groups} divides", f"{name}={getattr(self, name)}")
+        channels = {"in_channels": self.in_channels, "out_channels": self.out_channels}
+        for name, n in channels.items():
+            if n % groups:
+                fail("Conv2d", f"{name} that groups={groups} divides", f"{name}={n}")
         return groups
 
     def reset_parameters(self) -> None:

@@ -65,27 +65,25 @@ class _BatchNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self._ndims:
-            fail(type(self).__name__, f"an input of shape {self._shapes}", f"{input.ndim} dimensions", input=input)
-        update = self.training and self.running_mean is not None
-        stats = (self.running_mean, self.running_var) if update or not self.training else (None, None)
+            got = f"{input.ndim} dimensions"
+            fail(type(self).__name__, f"an input of shape {self._shapes}", got, input=input)
+        seen = self.num_batches_tracked if self.training else None
+        momentum = self.momentum
+        if momentum is None:  # the mean over all batches
+            momentum = 0.0 if seen is None else 1 / (seen.item() + 1)
         y: Tensor = ops.batch_norm(
             input,
-            *stats,
+            self.running_mean,
+            self.running_var,
             self.weight,
             self.bias,
             training=self.training or self.running_mean is None,
-            momentum=self._factor() if update else 0.0,
+            momentum=momentum,
             eps=self.eps,
         )
-        if update and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array[...] += 1
+        if seen is not None:
+            seen.array[...] += 1
         return y
-
-    def _factor(self) -> float:
-        """Weight of this batch in the running statistics."""
-        if self.momentum is None:  # the mean over all batches
-            return 1.0 if self.num_batches_tracked is None else 1 / (self.num_batches_tracked.item() + 1)
-        return self.momentum
 
     def extra_repr(self) -> str:
         return (

@@ -5,6 +5,7 @@ from nnfast.ops.activation import leaky_relu as leaky_relu
 from nnfast.ops.activation import relu as relu
 from nnfast.ops.activation import sigmoid as sigmoid
 from nnfast.ops.activation import tanh as tanh
+from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
@@ -32,6 +33,8 @@ from nnfast.ops.elementwise import sub as sub
 from nnfast.ops.elementwise import where as where
 from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
+from nnfast.ops.pool import avg_pool2d as avg_pool2d
+from nnfast.ops.pool import max_pool2d as max_pool2d
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import sum as sum
@@ -42,3 +45,5 @@ from nnfast.ops.shape import squeeze as squeeze
 from nnfast.ops.shape import transpose as transpose
 from nnfast.ops.shape import unflatten as unflatten
 from nnfast.ops.shape import unsqueeze as unsqueeze
+from nnfast.ops.update import adam_update as adam_update
+from nnfast.ops.update import sgd_update as sgd_update

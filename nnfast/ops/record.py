@@ -17,7 +17,8 @@ is saved for them and the `Tensor` methods hang on the same record:
 Annotations say what an input may be: `Operand` (tensor, array or number; promoted together with
 the other operands), `Tensor` (float32 or float64, all of one dtype), `IntTensor`, `BoolTensor`,
 `AnyTensor`. A gradient rule asks by name for what it needs: inputs, outputs, `d<output>` (`dy`),
-attributes, `<input>_shape`; exactly that is saved. Rules are written with ops, so they record too.
+attributes (or all: `attrs`), `<input>_shape`; exactly that is saved. Rules are written with ops,
+so they record too.
 """
 
 from __future__ import annotations
@@ -225,6 +226,8 @@ class Op(Generic[P]):
             return "dy", self.outputs.index(name[1:])
         if name.endswith("_shape") and name[:-6] in self.inputs:
             return "shape", self.inputs.index(name[:-6])
+        if name == "attrs":
+            return "attrs", None
         if self.attrs is not None and name in self.attrs._fields:  # type: ignore[attr-defined]
             return "attr", name
         raise ArgumentError(self.name, f"expected a gradient rule of known names, got '{name}'.")
@@ -269,6 +272,8 @@ class Op(Generic[P]):
             return wrap(np.zeros(*node.out_specs[key])) if dy is None else dy
         if where == "shape":
             return node.shapes[key]
+        if where == "attrs":
+            return node.attrs
         if where == "attr":
             return getattr(node.attrs, key)
         return node.value(key)

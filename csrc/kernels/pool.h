@@ -1,0 +1,203 @@
+// Pooling of one plane. Rows of x lie ld apart and begin at column -pw of the image, so that
+// every column a window reaches is there: ops/pool2d.cpp fills the padding where there is some.
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/image_grid.h"
+#include "simd/vec.h"
+
+namespace nnf {
+namespace {
+
+// p[0], p[step], ... n of them (1 <= n <= lanes), then anything; reads nothing behind.
+// kStep: 1, 2, or 0 for any other step.
+template <class T, int kStep>
+NNF_INLINE vec<T> load_step(const T* p, int64_t step, int n) {
+  if constexpr (kStep == 1) return n == kLanes<T> ? load<T>(p) : load_n<T>(p, n);
+  if constexpr (kStep == 2) return load_even<T>(p, n);
+  vec<T> v{};
+  for (int i = 0; i < n; ++i) v[i] = p[i * step];
+  return v;
+}
+
+template <class T>
+NNF_INLINE void store_some(T* p, vec<T> v, int n) {
+  if (n == kLanes<T>)
+    store<T>(p, v);
+  else
+    store_n<T>(p, v, n);
+}
+
+// Taps of window row oh that lie in rows [0, H) of the image.
+NNF_INLINE void tap_rows(const PoolGrid& g, int64_t oh, int64_t* begin, int64_t* end) {
+  const int64_t h = oh * g.sh - g.ph;
+  const int64_t inside = h < g.H ? (g.H - h + g.dh - 1) / g.dh : 0;
+  *begin = h < 0 ? (-h + g.dh - 1) / g.dh : 0;
+  *end = g.KH < inside ? g.KH : inside;
+}
+
+// What tap (kh, kw) adds to the index of its window's corner; lanes start with that of the
+// first tap in the image, which wins over an image of -inf only.
+template <class T>
+NNF_INLINE mask<T> first_tap(const PoolGrid& g, int64_t kh, int64_t ow, int n) {
+  mask<T> first{};
+  first = first + int_of<T>(kh * g.dh * g.W);
+  for (int i = 0; i < n; ++i) {
+    const int64_t w = (ow + i) * g.sw - g.pw;
+    if (w >= 0) break;
+    first[i] += int_of<T>((-w + g.dw - 1) / g.dw * g.dw);
+  }
+  return first;
+}
+
+template <class T, int kStep>
+void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
+  constexpr int L = kLanes<T>;
+  for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW, index += g.OW) {
+    int64_t begin, end;
+    tap_rows(g, oh, &begin, &end);
+    const T* window = x + (oh * g.sh - g.ph) * ld;
+    const int64_t corner = (oh * g.sh - g.ph) * g.W - g.pw;
+    for (int64_t ow = 0; ow < g.OW; ow += L) {
+      const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+      vec<T> best = set1<T>(-T(__builtin_inf()));
+      mask<T> which = first_tap<T>(g, begin, ow, n);
+      for (int64_t kh = begin; kh < end; ++kh) {
+        const T* row = window + kh * g.dh * ld + ow * g.sw;
+        for (int64_t kw = 0; kw < g.KW; ++kw) {
+          const vec<T> v = load_step<T, kStep>(row + kw * g.dw, g.sw, n);
+          const mask<T> wins = (v > best) | (v != v);
+          const mask<T> tap = mask<T>{} + int_of<T>(kh * g.dh * g.W + kw * g.dw);
+          best = wins ? v : best;
+          which = wins ? tap : which;
+        }
+      }
+      store_some<T>(y + ow, best, n);
+      int_of<T> taps[L];
+      __builtin_memcpy(taps, &which, sizeof taps);
+      for (int i = 0; i < n; ++i) index[ow + i] = corner + (ow + i) * g.sw + taps[i];
+    }
+  }
+}
+
+// y = the largest element of each window, index = where it lies in the plane (h * W + w): the
+// first of several, the last NaN if there are any.
+template <class T>
+void max_pool(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
+  if (g.sw == 1)
+    max_pool_rows<T, 1>(g, x, ld, y, index);
+  else if (g.sw == 2)
+    max_pool_rows<T, 2>(g, x, ld, y, index);
+  else
+    max_pool_rows<T, 0>(g, x, ld, y, index);
+}
+
+// dx[index[i]] += dy[i] in order of i, over a plane of `size` elements that starts as zeros.
+// An index outside of the plane has no effect.
+template <class T>
+void max_pool_scatter(int64_t n, const T* dy, const int64_t* index, int64_t size, T* dx) {
+  __builtin_memset(dx, 0, size_t(size) * sizeof(T));
+  for (int64_t i = 0; i < n; ++i)
+    if (uint64_t(index[i]) < uint64_t(size)) dx[index[i]] += dy[i];
+}
+
+// y[i] = x[index[i]]; 0 for an index outside of the plane.
+template <class T>
+void max_pool_gather(int64_t n, const T* x, const int64_t* index, int64_t size, T* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = uint64_t(index[i]) < uint64_t(size) ? x[index[i]] : T(0);
+}
+
+template <class T, int kStep>
+void avg_pool_rows(const PoolGrid& g, const T* x, int64_t ld, const T* row_count,
+                   const T* col_count, T* y) {
+  constexpr int L = kLanes<T>;
+  for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW) {
+    int64_t begin, end;
+    tap_rows(g, oh, &begin, &end);
+    const T* window = x + (oh * g.sh - g.ph) * ld;
+    const vec<T> rows = set1<T>(row_count[oh]);
+    for (int64_t ow = 0; ow < g.OW; ow += L) {
+      const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+      vec<T> sum{};
+      for (int64_t kh = begin; kh < end; ++kh) {
+        const T* row = window + kh * ld + ow * g.sw;
+        for (int64_t kw = 0; kw < g.KW; ++kw)
+          sum = sum + load_step<T, kStep>(row + kw, g.sw, n);
+      }
+      store_some<T>(y + ow, sum / (rows * load_n<T>(col_count + ow, n, 1)), n);
+    }
+  }
+}
+
+// y = the sum of each window / (row_count[oh] * col_count[ow]); dilation 1.
+template <class T>
+void avg_pool(const PoolGrid& g, const T* x, int64_t ld, const T* row_count, const T* col_count,
+              T* y) {
+  if (g.sw == 1)
+    avg_pool_rows<T, 1>(g, x, ld, row_count, col_count, y);
+  else if (g.sw == 2)
+    avg_pool_rows<T, 2>(g, x, ld, row_count, col_count, y);
+  else
+    avg_pool_rows<T, 0>(g, x, ld, row_count, col_count, y);
+}
+
+// Rows of windows that cover row h of the image: [begin, end).
+NNF_INLINE void covering_rows(const PoolGrid& g, int64_t h, int64_t* begin, int64_t* end) {
+  const int64_t first = h + g.ph - g.KH + 1, last = (h + g.ph) / g.sh;
+  *begin = first > 0 ? (first + g.sh - 1) / g.sh : 0;
+  *end = last + 1 < g.OH ? last + 1 : g.OH;
+}
+
+// sum[ow] = dy / count summed over the rows of windows [begin, end), in order.
+template <class T>
+NNF_INLINE void sum_windows(const PoolGrid& g, int64_t begin, int64_t end, const T* dy,
+                            const T* row_count, const T* col_count, T* sum) {
+  constexpr int L = kLanes<T>;
+  for (int64_t ow = 0; ow < g.OW; ow += L) {
+    const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+    const vec<T> cols = load_n<T>(col_count + ow, n, 1);
+    vec<T> s{};
+    for (int64_t oh = begin; oh < end; ++oh)
+      s = s + load_n<T>(dy + oh * g.OW + ow, n) / (set1<T>(row_count[oh]) * cols);
+    store_some<T>(sum + ow, s, n);
+  }
+}
+
+// row[ow * sw + kw] += sum[ow] for each kw in turn.
+template <class T>
+NNF_INLINE void spread_windows(const PoolGrid& g, const T* sum, T* row) {
+  constexpr int L = kLanes<T>;
+  for (int64_t kw = 0; kw < g.KW; ++kw, ++row) {
+    if (g.sw == 1) {
+      for (int64_t ow = 0; ow < g.OW; ow += L) {
+        const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+        store_some<T>(row + ow, load_n<T>(row + ow, n) + load_n<T>(sum + ow, n), n);
+      }
+    } else {
+      for (int64_t ow = 0; ow < g.OW; ++ow) row[ow * g.sw] += sum[ow];
+    }
+  }
+}
+
+// The gradient of avg_pool. scratch: OW + (OW - 1) * sw + KW + pw + W elements.
+template <class T>
+void avg_pool_backward(const PoolGrid& g, const T* dy, const T* row_count, const T* col_count,
+                       T* scratch, T* dx) {
+  T *sum = scratch, *row = scratch + g.OW;
+  const int64_t reach = (g.OW - 1) * g.sw + g.KW;
+  const int64_t width = reach > g.pw + g.W ? reach : g.pw + g.W;
+  int64_t begin = -1, end = -1;
+  for (int64_t h = 0; h < g.H; ++h, dx += g.W) {
+    const int64_t begin_before = begin, end_before = end;
+    covering_rows(g, h, &begin, &end);
+    if (begin != begin_before || end != end_before) {  // else the row is that above
+      sum_windows<T>(g, begin, end, dy, row_count, col_count, sum);
+      __builtin_memset(row, 0, size_t(width) * sizeof(T));
+      spread_windows<T>(g, sum, row);
+    }
+    __builtin_memcpy(dx, row + g.pw, size_t(g.W) * sizeof(T));
+  }
+}
+
+}  // namespace
+}  // namespace nnf

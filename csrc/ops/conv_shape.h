@@ -1,0 +1,93 @@
+// Sizes of a convolution, and the grids (see kernels/image_grid.h) through which it and its
+// gradients look at images.
+#pragma once
+
+#include "base/view.h"
+#include "kernels/image_grid.h"
+#include "ops/attrs.h"
+
+namespace nnf {
+
+struct ConvShape {
+  int64_t N, G, O, C;  // O and C: output and input channels of one group
+  int64_t H, W, KH, KW, OH, OW;
+  Conv2dAttrs at;
+
+  int64_t taps() const { return KH * KW; }
+};
+
+inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
+  ConvShape s;
+  s.N = x.ndim == 4 ? x.shape[0] : 1;
+  s.G = at.groups;
+  s.O = w.dim(0) / s.G, s.C = w.dim(1);
+  s.H = x.dim(-2), s.W = x.dim(-1);
+  s.KH = w.dim(2), s.KW = w.dim(3);
+  s.OH = y.dim(-2), s.OW = y.dim(-1);
+  s.at = at;
+  return s;
+}
+
+// A grid with the tables it points to, in memory given to it, and which taps of the kernel its
+// taps are.
+struct TapTables {
+  int64_t *row, *col, *begin, *end;
+  int64_t *tap_row, *tap_col;
+
+  static int64_t items(const ConvShape& s) { return 2 * s.KH + 4 * s.KW; }
+  TapTables(const ConvShape& s, int64_t* memory)
+      : row(memory),
+        col(row + s.KH),
+        begin(col + s.KW),
+        end(begin + s.KW),
+        tap_row(end + s.KW),
+        tap_col(tap_row + s.KH) {}
+};
+
+// Columns of the grid for which ow * sw + col lies in [0, W).
+inline void set_ranges(const ImageGrid& g, const TapTables& t) {
+  for (int64_t j = 0; j < g.KW; ++j) {
+    const int64_t c = t.col[j];
+    const int64_t begin = c < 0 ? ceil_div(-c, g.sw) : 0;
+    const int64_t end = c < g.W ? (g.W - 1 - c) / g.sw + 1 : 0;
+    t.begin[j] = begin, t.end[j] = end < g.OW ? end : g.OW;
+  }
+}
+
+// The grid of the output, looking at x through all taps.
+inline ImageGrid output_grid(const ConvShape& s, const TapTables& t) {
+  ImageGrid g{s.H,      s.W,   s.OH,  s.OW,    s.KH,  s.KW, s.at.sh,   s.at.sw,
+              t.row, t.col, t.begin, t.end, s.C, s.H * s.W, s.G * s.C * s.H * s.W};
+  for (int64_t i = 0; i < s.KH; ++i) t.tap_row[i] = i, t.row[i] = i * s.at.dh - s.at.ph;
+  for (int64_t j = 0; j < s.KW; ++j) t.tap_col[j] = j, t.col[j] = j * s.at.dw - s.at.pw;
+  set_ranges(g, t);
+  return g;
+}
+
+// One dimension of a phase of the input: its pixels first, first + stride, ... (count of them)
+// are those that the same taps reach; tap_index of tap k is `which`, and it sees the output
+// pixel `offset` for the first of them.
+struct Phase {
+  int64_t first, count, taps;
+};
+
+inline Phase make_phase(int64_t phase, int64_t size, int64_t k, int64_t stride, int64_t padding,
+                        int64_t dilation, int64_t* which, int64_t* offset) {
+  Phase p{phase, phase < size ? (size - 1 - phase) / stride + 1 : 0, 0};
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t reach = phase + padding - i * dilation;
+    if (reach % stride == 0) which[p.taps] = i, offset[p.taps++] = reach / stride;
+  }
+  return p;
+}
+
+// The grid of the input pixels of phase (h.first, w.first), looking at dy.
+inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Phase& h,
+                            const Phase& w) {
+  ImageGrid g{s.OH,  s.OW,  h.count, w.count, h.taps, w.taps, 1, 1,
+              t.row, t.col, t.begin, t.end,   s.O,    s.OH * s.OW, s.G * s.O * s.OH * s.OW};
+  set_ranges(g, t);
+  return g;
+}
+
+}  // namespace nnf

@@ -1,0 +1,95 @@
+"""Windows that slide over images: sizes and checks that convolution and pooling share."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import DTypeError, fail
+from nnfast.ops.record import Shape
+from nnfast.tensor import Tensor
+
+Pair = tuple[int, int]
+_LARGEST = 2**31 - 1
+
+
+def is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def pair(where: str, name: str, value: Any, least: int) -> Pair:
+    """A size for height and width: one integer for both or two of them, none below `least`."""
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(is_integer(v) for v in both):
+        fail(where, f"{name} as an integer or a pair of them", repr(value), error=DTypeError)
+    if not all(least <= v <= _LARGEST for v in both):
+        fail(where, f"{name} from {least} to {_LARGEST}", f"{name}={value!r}")
+    return int(both[0]), int(both[1])
+
+
+class Axis(NamedTuple):
+    """How a window slides along one dimension."""
+
+    kernel: int
+    stride: int
+    begin: int  # padding before
+    end: int  # padding behind
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """Elements from the first tap to the last, gaps included."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def count(self, size: int, ceil_mode: bool = False) -> int:
+        """How many windows fit into `size` elements and their padding.
+
+        With `ceil_mode` the last may reach over the end, but must start before the end padding.
+        """
+        room = size + self.begin + self.end - self.extent
+        n = (room + (self.stride - 1 if ceil_mode else 0)) // self.stride + 1
+        if ceil_mode and (n - 1) * self.stride >= size + self.begin:
+            n -= 1
+        return max(n, 0)
+
+
+def window_shape(
+    where: str, axes: tuple[Axis, Axis], input: Tensor, ceil_mode: bool = False, **shown: Any
+) -> Pair:
+    """OH and OW of windows over the last two dimensions of `input`; raises where none fits."""
+    h, w = axes
+    H, W = input.shape[-2:]
+    size = h.count(H, ceil_mode), w.count(W, ceil_mode)
+    if min(size) < 1:
+        fail(
+            where,
+            f"a kernel within the padded input of {H + h.begin + h.end} x {W + w.begin + w.end}",
+            f"one of {h.extent} x {w.extent}"
+            + (" (with its dilation)" if h.dilation > 1 or w.dilation > 1 else ""),
+            "use a smaller kernel or more padding.",
+            input=input,
+            **shown,
+        )
+    return size
+
+
+def check_image(where: str, name: str, x: Tensor, **shown: Any) -> None:
+    """Raise unless x is (N, C, H, W) or (C, H, W)."""
+    if x.ndim not in (3, 4):
+        fail(
+            where,
+            f"{name} of shape (N, C, H, W) or (C, H, W)",
+            f"{x.ndim} dimensions",
+            "a grey image needs a channel dimension of size 1.",
+            **{name: x},
+            **shown,
+        )
+
+
+def check_size(where: str, shape: Shape) -> Shape:
+    """The shape; raises if such an array could not be addressed."""
+    if prod(shape) >= 2**59:
+        fail(where, "an output of less than 2**59 elements", f"shape {shape}")
+    return shape
