@@ -60,8 +60,8 @@ template <class T>
 NNF_INLINE vec<T> uniform_of(vi64 bits) {
   using F = Ieee<T>;
   using uint = typename F::uint;
-  constexpr int drop = 8 * int(sizeof(T)) - F::mantissa;
-  return (vec<T>)((mask<T>)((vec<uint>)bits >> drop) | F::bits_of_one) - T(1);
+  constexpr int drop = 8 * int(sizeof(T)) - F::kMantissa;
+  return (vec<T>)((mask<T>)((vec<uint>)bits >> drop) | F::kOneBits) - T(1);
 }
 template <>
 NNF_INLINE vi64 uniform_of<int64_t>(vi64 bits) {
