@@ -32,6 +32,7 @@ struct Pool2dAttrs {
   int64_t KH, KW, sh, sw, ph, pw, dh, dw, ceil_mode, include_pad, divisor;
 };
 
+// random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped
 };

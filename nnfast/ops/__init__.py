@@ -38,6 +38,7 @@ from nnfast.ops.pool import max_pool2d as max_pool2d
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import sum as sum
+from nnfast.ops.shape import cat as cat
 from nnfast.ops.shape import flatten as flatten
 from nnfast.ops.shape import permute as permute
 from nnfast.ops.shape import reshape as reshape
