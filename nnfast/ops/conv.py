@@ -129,7 +129,7 @@ def conv2d(
 
     >>> import nnfast
     >>> x = nnfast.ones(1, 1, 3, 3)
-    >>> nnfast.conv2d(x, nnfast.ones(1, 1, 2, 2), padding="valid")
+    >>> nnfast.nn.functional.conv2d(x, nnfast.ones(1, 1, 2, 2), padding="valid")
     tensor([[[[4., 4.],
               [4., 4.]]]])
     """
@@ -163,13 +163,19 @@ def conv2d_input(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Result:
-    """Gradient of conv2d with respect to its input of `size` (H, W): each dy goes back through
-    the weights to the pixels it came from.
+    """Gradient of conv2d with respect to its input of `size` (H, W): a transposed convolution.
 
     dx[n, c, h, w] = sum over o, u, v, i, j with u sh - ph + i dh = h, v sw - pw + j dw = w of
     w[o, c, i, j] dy[n, o, u, v].
 
     Shapes: dy (N, O, OH, OW) or (O, OH, OW), weight (O, C/groups, KH, KW) -> (N, C, H, W).
+
+    >>> import nnfast
+    >>> from nnfast.ops.conv import conv2d_input
+    >>> conv2d_input(nnfast.ones(1, 1, 2, 2), nnfast.ones(1, 1, 2, 2), size=3)
+    tensor([[[[1., 2., 1.],
+              [2., 4., 2.],
+              [1., 2., 1.]]]])
     """
     where, args = "conv2d_input", {"dy": dy, "weight": weight}
     check_image(where, "dy", dy, weight=weight)
@@ -202,6 +208,12 @@ def conv2d_weight(
 
     Shapes: dy (N, O, OH, OW) or (O, OH, OW), input (N, C, H, W) or (C, H, W) ->
     (O, C/groups, KH, KW).
+
+    >>> import nnfast
+    >>> from nnfast.ops.conv import conv2d_weight
+    >>> conv2d_weight(nnfast.ones(1, 1, 2, 2), nnfast.ones(1, 1, 3, 3), size=2)
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
     """
     where, args = "conv2d_weight", {"dy": dy, "input": input}
     check_image(where, "dy", dy, input=input)

@@ -76,7 +76,7 @@ def _check_index(where: str, name: str, x: Tensor, index: Tensor, same: bool) ->
 
 
 @op("max_pool2d", attrs=PoolAttrs, outputs=("y", "index"), aux=("index",))
-def max_pool2d_with_indices(
+def _max_pool2d(
     input: Tensor,
     kernel_size: Any,
     stride: Any = None,
@@ -84,7 +84,13 @@ def max_pool2d_with_indices(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Result:
-    """max_pool2d, and where in its plane each largest element lies: h * W + w, int64."""
+    """The largest element of each window, and where in its plane it lies: h * W + w, int64.
+
+    >>> import nnfast
+    >>> import nnfast.nn.functional as F
+    >>> F.max_pool2d(nnfast.tensor([[[1.0, 3.0, 2.0]]]), (1, 3), return_indices=True)[1]
+    tensor([[[1]]])
+    """
     where = "max_pool2d"
     attrs = _attrs(where, kernel_size, stride, padding, dilation, ceil_mode)
     _check_plane(where, input)
@@ -119,10 +125,11 @@ def max_pool2d(
     dilation below 1.
 
     >>> import nnfast
-    >>> nnfast.max_pool2d(nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]]), 2)
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]])
+    >>> nnfast.nn.functional.max_pool2d(x, 2)
     tensor([[[8., 6.]]])
     """
-    y, index = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    y, index = _max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
     return (y, index) if return_indices else y
 
 
@@ -136,12 +143,18 @@ def max_pool2d_backward(dy: Tensor, index: IntTensor, size: Pair) -> Result:
 
 @op("max_pool2d_gather")
 def max_pool2d_gather(input: Tensor, index: IntTensor) -> Result:
-    """The elements of each plane at its indices: the gradient of max_pool2d_backward."""
+    """The elements of each plane at its indices: the gradient of max_pool2d_backward.
+
+    >>> import nnfast
+    >>> from nnfast.ops.pool import max_pool2d_gather
+    >>> max_pool2d_gather(nnfast.tensor([[[5.0, 6.0, 7.0]]]), nnfast.tensor([[[2, 0]]]))
+    tensor([[[7., 5.]]])
+    """
     _check_index("max_pool2d_gather", "input", input, index, same=False)
     return out(index.shape, input.dtype)
 
 
-max_pool2d_with_indices.vjp(
+_max_pool2d.vjp(
     input=lambda dy, index, input_shape: max_pool2d_backward(dy, index, input_shape[-2:])
 )
 max_pool2d_backward.vjp(dy=lambda ddx, index: max_pool2d_gather(ddx, index))
@@ -190,7 +203,8 @@ def avg_pool2d(
     Shapes, arguments and errors: as max_pool2d. float32, float64.
 
     >>> import nnfast
-    >>> nnfast.avg_pool2d(nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]]), 2)
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]])
+    >>> nnfast.nn.functional.avg_pool2d(x, 2)
     tensor([[[4.5, 4.5]]])
     """
     where = "avg_pool2d"
@@ -213,8 +227,9 @@ def avg_pool2d_backward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Result:
-    """Gradient of avg_pool2d with respect to its input of `size` (H, W): each dy / d is added to
-    the elements of its window.
+    """Gradient of avg_pool2d with respect to its input of `size` (H, W).
+
+    Each dy / d is added to the elements of its window.
     """
     where = "avg_pool2d_backward"
     attrs = _avg_attrs(
