@@ -139,14 +139,23 @@ def test_an_index_outside_of_the_plane_is_harmless() -> None:
     np.testing.assert_array_equal(y.array, [[[0, 0, 0, 4]]])
 
 
-LAYERS = [(1, 6, 5, 1, 2, 1), (32, 20, 3, 1, 1, 1), (30, 7, 3, 2, 1, 1), (16, 32, 1, 1, 0, 1), (12, 12, 3, 1, 1, 12), (8, 6, 3, 2, 0, 2)]  # fmt: skip
+# Channels in, channels out, kernel, stride, padding, groups.
+LAYERS = [
+    (1, 6, 5, 1, 2, 1),
+    (32, 20, 3, 1, 1, 1),
+    (30, 7, 3, 2, 1, 1),
+    (16, 32, 1, 1, 0, 1),
+    (12, 12, 3, 1, 1, 12),
+    (8, 6, 3, 2, 0, 2),
+]
 
 
-@pytest.mark.parametrize(("C", "O", "k", "stride", "padding", "groups"), LAYERS)
+@pytest.mark.parametrize(("channels", "outputs", "k", "stride", "padding", "groups"), LAYERS)
 def test_one_image_has_the_same_bits_alone_and_in_a_batch(
-    isa: str, C: int, O: int, k: int, stride: int, padding: int, groups: int
+    isa: str, channels: int, outputs: int, k: int, stride: int, padding: int, groups: int
 ) -> None:
-    x, w, b = image(5, C, 19, 18), image(O, C // groups, k, k, seed=1), image(O, seed=2)
+    x, b = image(5, channels, 19, 18), image(outputs, seed=2)
+    w = image(outputs, channels // groups, k, k, seed=1)
     geometry = {"stride": stride, "padding": padding, "groups": groups}
     y = conv2d(x, w, b, **geometry)
     dx = conv2d_input(y, w, (19, 18), **geometry)
@@ -158,11 +167,11 @@ def test_one_image_has_the_same_bits_alone_and_in_a_batch(
         assert back.array.tobytes() == dx.array[i : i + 1].tobytes()
 
 
-@pytest.mark.parametrize(("C", "O", "k", "stride", "padding", "groups"), LAYERS)
+@pytest.mark.parametrize(("channels", "outputs", "k", "stride", "padding", "groups"), LAYERS)
 def test_large_layers_have_the_same_bits_for_any_number_of_threads(
-    isa: str, C: int, O: int, k: int, stride: int, padding: int, groups: int
+    isa: str, channels: int, outputs: int, k: int, stride: int, padding: int, groups: int
 ) -> None:
-    x, w = image(6, C, 37, 41), image(O, C // groups, k, k, seed=1)
+    x, w = image(6, channels, 37, 41), image(outputs, channels // groups, k, k, seed=1)
     geometry = {"stride": stride, "padding": padding, "groups": groups}
     seen = set()
     for threads in (1, 2, 3, 5):

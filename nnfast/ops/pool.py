@@ -47,17 +47,17 @@ def _attrs(
     where: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> PoolAttrs:
     kernel = pair(where, "kernel_size", kernel_size, 1)
-    stride = kernel if stride is None else pair(where, "stride", stride, 1)
-    padding = pair(where, "padding", padding, 0)
-    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+    sh, sw = kernel if stride is None else pair(where, "stride", stride, 1)
+    ph, pw = pair(where, "padding", padding, 0)
+    if 2 * ph > kernel[0] or 2 * pw > kernel[1]:
         fail(
             where,
             "padding of at most half the kernel",
-            f"padding={padding} with kernel_size={kernel}",
+            f"padding={(ph, pw)} with kernel_size={kernel}",
             "pad the input itself if windows of padding only are wanted.",
         )
-    dilation = pair(where, "dilation", dilation, 1)
-    return PoolAttrs(*kernel, *stride, *padding, *dilation, bool(ceil_mode))
+    dh, dw = pair(where, "dilation", dilation, 1)
+    return PoolAttrs(*kernel, sh, sw, ph, pw, dh, dw, bool(ceil_mode))
 
 
 def _check_plane(where: str, x: Tensor) -> None:
@@ -69,7 +69,8 @@ def _check_plane(where: str, x: Tensor) -> None:
 def _check_index(where: str, name: str, x: Tensor, index: Tensor, same: bool) -> None:
     check_image(where, name, x, index=index)
     if (x.shape if same else x.shape[:-2]) != (index.shape if same else index.shape[:-2]):
-        fail(where, f"an index for each window of {name}", f"shape {index.shape}", **{name: x})
+        args: dict[str, Any] = {name: x, "index": index}
+        fail(where, f"an index for each window of {name}", f"shape {index.shape}", **args)
 
 
 # ---- largest --------------------------------------------------------------------------------

@@ -35,7 +35,13 @@ class Windows:
     """A padded image (N, G, C, H, W), and what each tap of a kernel sees of it."""
 
     def __init__(
-        self, x: Array, kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+        self,
+        x: Array,
+        kernel: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> None:
         self.kernel = kernel
         self.stride, pads, self.dilation = _geometry(kernel, stride, padding, dilation)
@@ -136,7 +142,10 @@ def _cases(op: str) -> list[Case]:
 
 
 def _absolute(reference: Any) -> Any:
-    return lambda *arrays, **kw: reference(*[None if a is None else np.abs(a) for a in arrays], **kw)
+    def magnitude(*arrays: Array | None, **kw: Any) -> Any:
+        return reference(*[None if a is None else np.abs(a) for a in arrays], **kw)
+
+    return magnitude
 
 
 def _pixels(dy: Array) -> int:

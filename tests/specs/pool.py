@@ -127,7 +127,10 @@ LAYERS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((2, 3, 8, 8), {"kernel_size": 1}),
     ((2, 3, 9, 10), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ((2, 3, 9, 10), {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
-    ((2, 1, 7, 35), {"kernel_size": (2, 5), "stride": (1, 3), "padding": (1, 2), "ceil_mode": True}),
+    (
+        (2, 1, 7, 35),
+        {"kernel_size": (2, 5), "stride": (1, 3), "padding": (1, 2), "ceil_mode": True},
+    ),
     ((1, 2, 11, 12), {"kernel_size": (4, 3), "stride": (3, 5)}),  # gaps between windows
     ((3, 2, 5, 6), {"kernel_size": (5, 6)}),  # kernel = input
     ((2, 5, 6), {"kernel_size": 2}),  # no batch
@@ -153,7 +156,12 @@ def _distinct(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Ar
 
 
 def _backward_cases() -> list[Case]:
-    shapes = [((2, 3, 4, 5), (7, 6)), ((1, 1, 1, 1), (2, 3)), ((3, 6, 5), (1, 6)), ((0, 2, 3, 3), (3, 4))]
+    shapes = [
+        ((2, 3, 4, 5), (7, 6)),
+        ((1, 1, 1, 1), (2, 3)),
+        ((3, 6, 5), (1, 6)),
+        ((0, 2, 3, 3), (3, 4)),
+    ]
     return [Case((dy, dy), {"size": size}) for dy, size in shapes]
 
 
