@@ -165,7 +165,7 @@ def compare(
 # ---- layers -------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+@pytest.mark.filterwarnings("ignore:Initializing zero-element", "ignore:Using padding='same'")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("case", LAYERS, ids=str)
