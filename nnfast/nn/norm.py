@@ -64,8 +64,8 @@ class _BatchNorm(Module):
         _fill(self.bias, 0)
 
     def forward(self, input: Tensor) -> Tensor:
-        if np.ndim(input) not in self._ndims:  # type: ignore[arg-type]
-            got = f"{np.ndim(input)} dimensions"  # type: ignore[arg-type]
+        if np.ndim(input) not in self._ndims:
+            got = f"{np.ndim(input)} dimensions"
             fail(type(self).__name__, f"an input of shape {self._shapes}", got, input=input)
         seen = self.num_batches_tracked if self.training else None
         momentum = self.momentum
