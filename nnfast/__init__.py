@@ -27,6 +27,7 @@ from nnfast.graph.mode import set_grad_enabled as set_grad_enabled  # noqa: E402
 from nnfast.ops import abs as abs  # noqa: E402
 from nnfast.ops import add as add  # noqa: E402
 from nnfast.ops import cast as cast  # noqa: E402
+from nnfast.ops import cat as cat  # noqa: E402
 from nnfast.ops import clamp as clamp  # noqa: E402
 from nnfast.ops import clip as clip  # noqa: E402
 from nnfast.ops import div as div  # noqa: E402

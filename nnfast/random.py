@@ -61,8 +61,8 @@ def randint(
 ) -> Tensor:
     """Integers from `low` up to and without `high`: `randint(high, size)` starts at 0.
 
-    64 random bits modulo the number of values: each comes with the same probability up to one
-    part in 2^64 / (high - low).
+    64 random bits modulo the number of values: probabilities are equal up to a part in
+    2^64 / (high - low).
 
     >>> import nnfast
     >>> x = nnfast.randint(10, (1000,))
@@ -72,7 +72,7 @@ def randint(
     if size is None:
         low, high, size = 0, low, high
     low, high = _integer("randint", "low", low), _integer("randint", "high", high)
-    if not -(2**63) <= low < high <= 2**63:
+    if not -(2**63) <= low < high < 2**63:
         fail("randint", "low < high, both of 64 bits", f"low={low}, high={high}")
     bits = _bits(_sizes("randint", (size,)), generator) % np.uint64(high - low)
     values = (bits + np.uint64(low % 2**64)).view(int64)

@@ -82,7 +82,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.ndim != 2:
         fail("eye_", "a tensor of 2 dimensions", f"{tensor.ndim}", tensor=tensor)
-    return _set("eye_", tensor, np.eye(*tensor.shape))
+    return _set("eye_", tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:

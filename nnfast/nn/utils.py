@@ -9,8 +9,7 @@ import numpy as np
 
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
-from nnfast.ops import abs, maximum, minimum, mul, pow, sqrt
-from nnfast.ops.shape import cat
+from nnfast.ops import abs, cast, cat, maximum, minimum, mul, pow, sqrt
 from nnfast.ops.update import clip_, mul_
 from nnfast.tensor import Tensor, wrap
 
@@ -57,7 +56,7 @@ def clip_grad_norm_(
         )
     factor = minimum(max_norm / (norm + 1e-6), 1.0)  # type: ignore[operator]
     for g in grads:
-        mul_(g, factor)
+        mul_(g, factor if factor.dtype == g.dtype else cast(factor, g.dtype))
     return norm
 
 

@@ -38,6 +38,7 @@ from nnfast.ops.pool import max_pool2d as max_pool2d
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import sum as sum
+from nnfast.ops.shape import cat as cat
 from nnfast.ops.shape import flatten as flatten
 from nnfast.ops.shape import permute as permute
 from nnfast.ops.shape import reshape as reshape
@@ -45,3 +46,5 @@ from nnfast.ops.shape import squeeze as squeeze
 from nnfast.ops.shape import transpose as transpose
 from nnfast.ops.shape import unflatten as unflatten
 from nnfast.ops.shape import unsqueeze as unsqueeze
+from nnfast.ops.update import adam_update as adam_update
+from nnfast.ops.update import sgd_update as sgd_update

@@ -28,6 +28,11 @@ def _uniform(rng: IntTensor, shape: Shape, dtype: Any = float32) -> Result:
     """Uniform in [0, 1); of dtype int64: uniform over all values.
 
     Equally spaced: multiples of 2^-23 (float32) or 2^-52 (float64). The same bits on every ISA.
+
+    >>> import nnfast
+    >>> from nnfast.ops.random import _uniform
+    >>> _uniform(nnfast.tensor([0, 0]), (3,))
+    tensor([0.39904642, 0.97224116, 0.01944935])
     """
     _check_rng("uniform", rng)
     if dtype not in (float32, float64, int64):
@@ -41,6 +46,11 @@ def _normal(rng: IntTensor, shape: Shape, dtype: Any = float32) -> Result:
 
     Reaches 6.7 (float32) and 8.5 (float64) standard deviations. Source: Box and Muller, A note on
     the generation of random normal deviates, 1958.
+
+    >>> import nnfast
+    >>> from nnfast.ops.random import _normal
+    >>> _normal(nnfast.tensor([0, 0]), (2, 3)).shape
+    (2, 3)
     """
     _check_rng("normal", rng)
     if dtype not in (float32, float64):
@@ -58,6 +68,11 @@ def _dropout(input: Tensor, rng: IntTensor, p: float) -> Result:
 
     The gradient draws the same words again, so no mask is stored. The mask is the same for
     float32 and float64, and on every ISA.
+
+    >>> import nnfast
+    >>> from nnfast.ops.random import _dropout
+    >>> _dropout(nnfast.ones(6), nnfast.tensor([0, 0]), 0.5)
+    tensor([2., 0., 2., 0., 0., 2.])
     """
     _check_rng("dropout", rng)
     _check_probability(p)

@@ -59,9 +59,8 @@ def _check_writable(where: str, name: str, x: Tensor) -> None:
         fail(
             where,
             f"a contiguous, writable array as {name}",
-            f"strides {x.array.strides}, writable: {x.array.flags.writeable}",
+            f"shape {x.shape}, strides {x.array.strides}, writable: {x.array.flags.writeable}",
             "replace it by a copy: x.data = x.data.clone().",
-            **{name: x},
         )
 
 
@@ -75,7 +74,7 @@ def _check(where: str, hyper: Tensor, n: int, param: Tensor, **others: Tensor | 
             _check_writable(where, name, x)
     _check_writable(where, "param", param)
     h = hyper.array
-    if h.shape != (n,) or h.dtype != float64 or not h.flags.c_contiguous:
+    if h.shape != (n,) or h.dtype != float64:
         fail(where, f"hyper as a float64 vector of {n}", describe(hyper=hyper))
     return _DONE
 

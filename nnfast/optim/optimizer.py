@@ -97,7 +97,7 @@ class Optimizer:
     # ---- saving ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """State and options: {"state": {number: {...}}, "param_groups": [{..., "params": numbers}]}.
+        """{"state": {number: buffers}, "param_groups": [{options, "params": numbers}]}.
 
         Parameters are numbered in order through all groups. Buffers are not copied.
         """

@@ -27,6 +27,15 @@ SPECS = {
         lambda x, *dims: x.transpose(*dims),
         ulp=0,
     ),
+    "cat": Spec(
+        [
+            Case(((3,), (2,)), args=(0,)),
+            Case(((2, 3, 4), (2, 0, 4)), args=(1,)),
+            Case(((2, 1), (2, 5)), args=(-1,)),
+        ],
+        lambda x, y, dim: np.concatenate((x, y), axis=dim),
+        ulp=0,
+    ),
     "clone": Spec([Case(((3, 4),)), Case(((0,),)), Case(((),))], lambda x: x.copy(), ulp=0),
     "getitem": Spec(
         [
