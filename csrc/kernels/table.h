@@ -48,6 +48,8 @@ struct AdamHyper {
   double decoupled, maximize;                 // flags; decoupled: AdamW
   double bias_correction1, bias_correction2;  // 1 - beta^step
 };
+// How many values become one.
+enum class Reduction : int64_t { sum, max, min };
 
 template <class T>
 struct Kernels {
