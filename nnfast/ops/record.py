@@ -169,7 +169,7 @@ class Op(Generic[P]):
         arrays = tuple([None if x is None else x.array for x in inputs])
         if result.compute is not None:
             present = [a for a in arrays if a is not None]
-            outputs = [wrap(result.compute(*present))]
+            outputs = [wrap(np.asarray(result.compute(*present)))]  # NumPy gives scalars too
         elif self.mutates:
             return self._mutate(inputs, arrays, result)
         else:
