@@ -265,8 +265,10 @@ def test_state_dict_has_pytorchs_structure(name: str) -> None:
     kw = {"momentum": 0.9} if name == "SGD" else {"amsgrad": True}
     values, grads = problem(np.float32)
     mine, theirs = leaves(values), [torch.tensor(v, requires_grad=True) for v in values]
-    a = getattr(nnfast.optim, name)([{"params": mine[:2]}, {"params": mine[2:], "lr": 0.5}], **kw)
-    b = getattr(torch.optim, name)([{"params": theirs[:2]}, {"params": theirs[2:], "lr": 0.5}], **kw)
+    mine_in_groups = [{"params": mine[:2]}, {"params": mine[2:], "lr": 0.5}]
+    a = getattr(nnfast.optim, name)(mine_in_groups, **kw)
+    theirs_in_groups = [{"params": theirs[:2]}, {"params": theirs[2:], "lr": 0.5}]
+    b = getattr(torch.optim, name)(theirs_in_groups, **kw)
     run(a, mine, grads[:2])
     for step in grads[:2]:
         for p, g in zip(theirs, step, strict=True):
@@ -356,7 +358,7 @@ def loaded(change: Any) -> None:
         (lambda: SGD(3), "SGD: expected an iterable of parameters or of dicts, got int"),
         (lambda: SGD([W, W]), "SGD: expected each parameter once, got one twice"),
         (lambda: SGD([1.0]), "SGD: expected tensors as parameters, got float"),
-        (lambda: SGD([nnfast.tensor([1])]), "SGD: expected float32 or float64 parameters, got int64"),
+        (lambda: SGD([nnfast.tensor([1])]), "SGD: expected float32 or float64 parameters, got i"),
         (lambda: SGD([W * 2]), "SGD: expected leaves, got a result of an op"),
         (lambda: SGD([{"lr": 1}]), "SGD: expected a dict with 'params'"),
         (lambda: SGD([{"params": {W}}]), "SGD: expected parameters in an order, got a set"),
@@ -364,14 +366,14 @@ def loaded(change: Any) -> None:
         (lambda: SGD([W]).add_param_group({"params": W}), "SGD: expected each parameter once"),
         (lambda: stepped(nnfast.ones(3), np.ones(2, "f4")), "sgd_update: expected grad of param's"),
         (lambda: stepped(nnfast.ones(3), np.ones(3)), "sgd_update: expected one dtype, got"),
-        (lambda: stepped(nnfast.ones(3), np.ones(3, "i8")), "sgd_update: expected float32 or float"),
-        (lambda: stepped(nnfast.ones(3), np.ones(2, "f4"), Adam), "adam_update: expected grad of"),
-        (lambda: stepped(read_only(), np.ones(2)), "sgd_update: expected a contiguous, writable ar"),
+        (lambda: stepped(nnfast.ones(3), np.ones(3, "i8")), "sgd_update: expected float32 or f"),
+        (lambda: stepped(nnfast.ones(3), np.ones(2, "f4"), Adam), "adam_update: expected grad o"),
+        (lambda: stepped(read_only(), np.ones(2)), "sgd_update: expected a contiguous, writable"),
         (lambda: loaded(lambda s: s["param_groups"][0].update(params=[0, 1])), "of [1] parameters"),
         (lambda: loaded(lambda s: s["param_groups"][0].update(lr=-1)), "Adam: expected lr >= 0"),
         (lambda: loaded(lambda s: s["state"].update({4: {}})), "got state of parameter 4"),
         (lambda: loaded(lambda s: s["state"][0].update(exp_avg=np.ones(2))), "'exp_avg' of its par"),
-        (lambda: loaded(lambda s: s.pop("state")), "a dict with 'state' and 'param_groups', got"),
+        (lambda: loaded(lambda s: s.pop("state")), "a dict with 'state' and 'param_gro"),
     ],
 )  # fmt: skip
 def test_wrong_arguments(call: Any, message: str) -> None:

@@ -28,8 +28,6 @@ NNF_INLINE void store_upto(T* p, vec<T> v, int r) {
     store_n<T>(p, v, r);
 }
 
-#define NNF_LANES [&](int64_t i, int r) __attribute__((always_inline))
-
 // g = grad (-grad if maximize) + weight_decay param; with a buffer (may be null):
 // buffer = g on the first step, else momentum buffer + (1 - dampening) g;
 // g = g + momentum buffer (nesterov), else buffer. param -= lr g.
@@ -38,7 +36,7 @@ void sgd_update(int64_t n, T* param, const T* grad, T* buffer, const SgdHyper& h
   const T lr = T(-h.lr), momentum = T(h.momentum), fresh = T(1 - h.dampening);
   const T decay = T(h.weight_decay), sign = h.maximize ? T(-1) : T(1);
   const bool first = h.first != 0, nesterov = h.nesterov != 0;
-  for_lanes<T>(n, NNF_LANES {
+  auto step = [&](int64_t i, int r) __attribute__((always_inline)) {
     vec<T> p = load_upto(param + i, r), g = load_upto(grad + i, r) * sign;
     if (decay != 0) g = g + decay * p;
     if (buffer) {
@@ -47,7 +45,8 @@ void sgd_update(int64_t n, T* param, const T* grad, T* buffer, const SgdHyper& h
       g = nesterov ? g + momentum * b : b;
     }
     store_upto<T>(param + i, p + lr * g, r);
-  });
+  };
+  for_lanes<T>(n, step);
 }
 
 // g = grad (-grad if maximize) + weight_decay param; if decoupled instead
@@ -63,7 +62,7 @@ void adam_update(int64_t n, T* param, const T* grad, T* m, T* v, T* w, const Ada
   const T sign = h.maximize ? T(-1) : T(1);
   const T decay = h.decoupled ? T(0) : T(h.weight_decay);
   const T shrink = h.decoupled ? T(1 - h.lr * h.weight_decay) : T(1);
-  for_lanes<T>(n, NNF_LANES {
+  auto step = [&](int64_t i, int r) __attribute__((always_inline)) {
     vec<T> p = load_upto(param + i, r) * shrink, g = load_upto(grad + i, r) * sign;
     if (decay != 0) g = g + decay * p;
     vec<T> mi = load_upto(m + i, r), vi = load_upto(v + i, r);
@@ -76,10 +75,9 @@ void adam_update(int64_t n, T* param, const T* grad, T* m, T* v, T* w, const Ada
       store_upto<T>(w + i, vi, r);
     }
     store_upto<T>(param + i, p + rate * mi / (sqrt(vi) + eps), r);
-  });
+  };
+  for_lanes<T>(n, step);
 }
-
-#undef NNF_LANES
 
 }  // namespace
 }  // namespace nnf

@@ -53,4 +53,12 @@ struct DropoutAttrs {
   double p;  // of being dropped
 };
 
+// reduce.cpp
+struct ReduceAttrs {
+  int64_t dims;  // bit d: dimension d is reduced
+};
+struct ArgAttrs {
+  int64_t dim;
+};
+
 }  // namespace nnf

@@ -73,8 +73,7 @@ void dropout(const OpArgs& args) {
     if (y.size) std::memset(y.data, 0, size_t(y.size * item_size(y.dtype)));
     return;
   }
-  for_float(y.dtype,
-            [&](auto* t) { run_dropout<std::remove_pointer_t<decltype(t)>>(args, p); });
+  for_float(y.dtype, [&](auto* t) { run_dropout<std::remove_pointer_t<decltype(t)>>(args, p); });
 }
 
 }  // namespace ops

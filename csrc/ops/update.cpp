@@ -43,8 +43,8 @@ void run_adam(const OpArgs& args) {
   const View *in = args.in, &param = args.out[0];
   const AdamHyper& hyper = *in[4].ptr<AdamHyper>();
   for_blocks(param.size, 8, [&](int64_t i, int64_t n) {
-    kernels<T>().adam_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[2], i),
-                             at<T>(in[3], i), at<T>(in[5], i), hyper);
+    kernels<T>().adam_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[2], i), at<T>(in[3], i),
+                             at<T>(in[5], i), hyper);
   });
 }
 
@@ -53,8 +53,7 @@ void run_adam(const OpArgs& args) {
 namespace ops {
 
 void sgd_update(const OpArgs& args) {
-  for_float(args.out[0].dtype,
-            [&](auto* t) { run_sgd<std::remove_pointer_t<decltype(t)>>(args); });
+  for_float(args.out[0].dtype, [&](auto* t) { run_sgd<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 void adam_update(const OpArgs& args) {

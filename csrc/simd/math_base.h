@@ -14,16 +14,21 @@ template <>
 struct Ieee<float> {
   using uint = uint32_t;
   static constexpr int kMantissa = 23, kBias = 127;
-  static constexpr int32_t kOneBits = 0x3f800000, kSignBit = INT32_MIN;
+  static constexpr uint kOneBits = 0x3f800000, kSignBit = 0x80000000;
   static constexpr float kMinNormal = 0x1p-126f, kInf = __builtin_inff(), kNan = __builtin_nanf("");
 };
 template <>
 struct Ieee<double> {
   using uint = uint64_t;
   static constexpr int kMantissa = 52, kBias = 1023;
-  static constexpr int64_t kOneBits = 0x3ff0000000000000, kSignBit = INT64_MIN;
+  static constexpr uint kOneBits = 0x3ff0000000000000, kSignBit = 0x8000000000000000;
   static constexpr double kMinNormal = 0x1p-1022, kInf = __builtin_inf(), kNan = __builtin_nan("");
 };
+
+// The bit patterns of a vector, unsigned: sums of exponents may wrap around where a later selection
+// drops the lane.
+template <class T>
+using bits = vec<typename Ieee<T>::uint>;
 
 // The working type's own choice between two constants.
 template <class T>

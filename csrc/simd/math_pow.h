@@ -42,7 +42,8 @@ NNF_INLINE vf64 pow_positive(vf64 a, vf64 b) {
   auto [r, n_bits] = reduce_ln2<double, -1023>(clamp<double>(y, -720, 720));
   // 2^n in two factors, n -+ 64 and +-64: then overflow and underflow happen in the last product.
   vi64 positive = y > 0.0;
-  vi64 scale = (vi64)n_bits + (positive ? set1<int64_t>(959L << 52) : set1<int64_t>(1087L << 52));
+  bits<double> k = positive ? set1<uint64_t>(1023 - 64) : set1<uint64_t>(1023 + 64);
+  bits<double> scale = (bits<double>)n_bits + (k << 52);
   vf64 p = exp_reduced<double>(r + yl) * (vf64)scale;
   return p * (positive ? set1(0x1p64) : set1(0x1p-64));
 }
@@ -56,7 +57,7 @@ NNF_INLINE vf64 pow_positive_half(vf64 a, vf64 b) {
   vf64 y = clamp<double>(clamp<double>(b, -1e30, 1e30) * log2, -200, 200);
   vf64 shifted = y + (0x1.8p52 + 1023);
   vf64 r = y - (shifted - (0x1.8p52 + 1023));
-  return poly(r, C::exp2_f) * (vf64)((vi64)shifted << 52);
+  return poly(r, C::exp2_f) * (vf64)((bits<double>)shifted << 52);
 }
 NNF_INLINE vf32 pow_positive(vf32 a, vf32 b) {
   Wide wa = widen(a), wb = widen(b);
@@ -79,7 +80,7 @@ NNF_INLINE vec<T> pow_any(vec<T> a, vec<T> b) {
   mask<T> zero = abs_a < F::kMinNormal, infinite = abs_a == F::kInf;
   y = zero | infinite ? (infinite == (b > T(0)) ? set1<T>(F::kInf) : vec<T>{}) : y;
   y = (a < T(0)) & ~zero & ~infinite & ~integer ? set1<T>(F::kNan) : y;
-  y = (vec<T>)((mask<T>)y ^ ((mask<T>)a & odd & F::kSignBit));
+  y = (vec<T>)((bits<T>)y ^ ((bits<T>)a & (bits<T>)odd & F::kSignBit));
   y = (a != a) | (b != b) ? a + b : y;
   return (b == T(0)) | (a == T(1)) ? set1<T>(1) : y;
 }

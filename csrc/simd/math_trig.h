@@ -19,9 +19,10 @@ NNF_INLINE SinCos<T> sincos_reduced(vec<T> r, mask<T> quarter) {
   vec<T> c = fma(z * z, poly(z, Coef<T>::cos), fma(z, set1<T>(T(-0.5)), set1<T>(1)));
   mask<T> odd = (quarter & 1) != 0;
   constexpr int to_sign = 8 * sizeof(T) - 2;
-  constexpr int_of<T> sign = Ieee<T>::kSignBit;
-  return {(vec<T>)((mask<T>)(odd ? c : s) ^ ((quarter << to_sign) & sign)),
-          (vec<T>)((mask<T>)(odd ? s : c) ^ (((quarter + 1) << to_sign) & sign))};
+  bits<T> q = (bits<T>)quarter;
+  constexpr auto sign = Ieee<T>::kSignBit;
+  return {(vec<T>)((bits<T>)(odd ? c : s) ^ ((q << to_sign) & sign)),
+          (vec<T>)((bits<T>)(odd ? s : c) ^ (((q + 1) << to_sign) & sign))};
 }
 
 template <class T>

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import MODE
+from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.record import Result, check_dim, computed, method, op, view
 from nnfast.tensor import Tensor
@@ -92,6 +93,30 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at `dim`."""
     d = check_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+
+
+@op(methods=("expand", "broadcast_to"))
+def expand(input: AnyTensor, *shape: Sizes) -> Result:
+    """Dimensions of size 1, and new ones in front, repeated to `shape`, without copying.
+
+    -1 keeps a size. The result shares memory: do not write to it.
+
+    >>> import nnfast
+    >>> nnfast.ones(3, 1).expand(2, 3, 4).shape
+    (2, 3, 4)
+    """
+    sizes = _sizes(shape)
+    lead = len(sizes) - input.ndim
+    new = tuple(
+        input.shape[i - lead] if n == -1 and i >= lead else int(n) for i, n in enumerate(sizes)
+    )
+    fits = lead >= 0 and all(m in (1, n) for m, n in zip(input.shape, new[lead:], strict=True))
+    if not fits or any(n < 0 for n in new):
+        fail("expand", "sizes that differ only where the input has 1", repr(sizes), input=input)
+    return view(lambda a: np.broadcast_to(a, new), new, input)
+
+
+expand.vjp(input=lambda dy, input_shape: sum_to(dy, input_shape))
 
 
 class PermuteAttrs(NamedTuple):

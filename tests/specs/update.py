@@ -23,9 +23,7 @@ def sample(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array
     return x + np.copysign(0.1, x)
 
 
-def sgd(
-    param: Array, grad: Array, hyper: Array, buffer: Array | None = None
-) -> tuple[Array, ...]:
+def sgd(param: Array, grad: Array, hyper: Array, buffer: Array | None = None) -> tuple[Array, ...]:
     """PyTorch's SGD (Sutskever et al. 2013, with the rate outside of the momentum)."""
     lr, momentum, dampening, weight_decay, nesterov, maximize, first = hyper
     g = (-grad if maximize else grad) + weight_decay * param
@@ -58,7 +56,7 @@ def sgd_magnitude(
     param: Array, grad: Array, hyper: Array, buffer: Array | None = None
 ) -> tuple[Array, ...]:
     """The new values if no two terms had opposite signs."""
-    lr, momentum, dampening, weight_decay, nesterov, maximize, first = hyper
+    lr, momentum, dampening, weight_decay, nesterov, _, first = hyper
     up = np.array([lr, momentum, dampening, -weight_decay, nesterov, True, first])
     return tuple(
         abs(y) for y in sgd(abs(param), abs(grad), up, None if buffer is None else -abs(buffer))
@@ -96,7 +94,8 @@ SPECS = {
         cases(2, 9), adam, sample, magnitude=adam_magnitude, ulp=16, grad=False, dtypes=("float64",)
     ),
     "mul_": Spec(
-        [Case((s, t)) for n in SIZES for s, t in (((n,), (n,)), ((n,), ()))] + [Case(((3, 4), (4,)))],
+        [Case((s, t)) for n in SIZES for s, t in (((n,), (n,)), ((n,), ()))]
+        + [Case(((3, 4), (4,)))],
         lambda x, factor: x * factor,
         grad=False,
     ),
