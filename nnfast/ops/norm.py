@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +47,13 @@ def _eps(where: str, eps: Any) -> BatchNormAttrs:
     return BatchNormAttrs(_number(where, "eps", eps, least=0.0))
 
 
-def _number(where: str, name: str, value: Any, least: float = -np.inf) -> float:
+def _number(where: str, name: str, value: Any, least: float = -math.inf) -> float:
     """`value` as a finite float of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         fail(where, f"a number as {name}", repr(value), error=DTypeError)
-    if not (np.isfinite(value) and value >= least):
-        fail(where, f"a finite {name}" + (f" >= {least:g}" if least == 0 else ""), f"{value}")
+    if not (math.isfinite(value) and value >= least):
+        bound = f" >= {least:g}" if least > -math.inf else ""
+        fail(where, f"a finite {name}{bound}", f"{value}")
     return float(value)
 
 
@@ -91,7 +92,7 @@ def batch_norm_train(
     """
     where = "batch_norm"
     C = _check(where, input, weight=weight, bias=bias)
-    if prod((input.shape[0], *input.shape[2:])) < 2:
+    if math.prod((input.shape[0], *input.shape[2:])) < 2:
         fail(
             where,
             "more than 1 value per channel in training",
@@ -105,7 +106,7 @@ def batch_norm_train(
 
 batch_norm_train.vjp_joint(
     lambda dy, input, weight, mean, rstd, eps: batch_norm_train_backward(
-        dy, input, weight, mean, rstd, eps
+        dy, input, mean, rstd, weight, eps
     )
 )
 
@@ -114,10 +115,10 @@ batch_norm_train.vjp_joint(
 def batch_norm_train_backward(
     dy: Tensor,
     input: Tensor,
-    weight: Tensor | None,
     mean: Tensor,
     rstd: Tensor,
-    eps: float,
+    weight: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Result:
     """db = sum dy, dw = rstd sum dy (x - mean), over each channel of n elements;
     dx = w rstd (dy - db / n - (x - mean) rstd dw / n). mean and rstd are those of x.
@@ -131,7 +132,7 @@ def batch_norm_train_backward(
 
 
 def _backward_composed(
-    dy: Tensor, input: Tensor, weight: Tensor | None, mean: Tensor, rstd: Tensor, eps: float
+    dy: Tensor, input: Tensor, weight: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """batch_norm_train_backward, mean and rstd as functions of the input."""
     dims = (0, *range(2, input.ndim))
@@ -144,7 +145,7 @@ def _backward_composed(
     return (dx if weight is None else dx * _columns(weight, input)), dw, db
 
 
-batch_norm_train_backward.vjp_joint(from_composite(batch_norm_train_backward, _backward_composed))
+from_composite(batch_norm_train_backward, _backward_composed)
 
 
 @op("batch_norm_update", attrs=RunningStatsAttrs, mutates=("running_mean", "running_var"))
@@ -217,7 +218,7 @@ def _eval_composed(
     return y if bias is None else y + _columns(bias, input)
 
 
-batch_norm_eval.vjp_joint(from_composite(batch_norm_eval, _eval_composed))
+from_composite(batch_norm_eval, _eval_composed)
 
 
 # ---- both -----------------------------------------------------------------------------------

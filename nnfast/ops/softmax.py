@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnfast.errors import DTypeError, fail
+from nnfast.errors import fail
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, check_dim, like, op, outs
