@@ -606,7 +606,6 @@ def shared() -> nn.Sequential:
 
 
 x12 = nnfast.ones(1, 2)
-IMAGE = nnfast.ones(2, 3, 8, 8)
 PATHS: list[tuple[Any, Any, str]] = [
     (nn.Linear(3, 2), x12, linear_error(2, 2, 3)),
     (seq(nn.ReLU(), nn.Linear(3, 2)), x12, "1: " + linear_error(2, 2, 3)),
@@ -646,6 +645,37 @@ def test_path(module: Any, x: Any, text: str) -> None:
             module(x)
         assert str(e.value) == text
         assert e.value.module is module
+
+
+IMAGES = nnfast.ones(2, 3, 8, 8)
+conv = nn.Conv2d(3, 4, 3)
+STARTS: list[tuple[Any, Any, str]] = [
+    (
+        features(conv, nn.Conv2d(5, 4, 3)),
+        IMAGES,
+        "features.1: conv2d: expected x with C=5 channels",
+    ),
+    (features(conv, nn.Conv2d(4, 4, 9)), IMAGES, "features.1: conv2d: expected a kernel"),
+    (features(conv, nn.MaxPool2d(7)), IMAGES, "features.1: max_pool2d: expected a kernel"),
+    (features(conv, nn.AvgPool2d(7)), IMAGES, "features.1: avg_pool2d: expected a kernel"),
+    (
+        features(conv),
+        nnfast.ones(2, 192),
+        "features.0: conv2d: expected input of shape (N, C, H, W)",
+    ),
+    (features(conv), IMAGES.double(), "features.0: conv2d: expected one dtype, got input: (2, 3,"),
+    (features(conv), nnfast.ones(2, 3, 8, 8, 1), "features.0: conv2d: expected input of shape"),
+    (seq(nn.Linear(3, 2)), nnfast.tensor([1, 2, 3]), "0: linear: expected float32 or float64, got"),
+    (seq(seq(nn.Flatten(5))), x12, "0.0: flatten: expected a dim from -2 to 1, got dim=5."),
+    (seq(nn.Unflatten(1, (2, 2))), IMAGES, "0: reshape: expected a shape of 384 elements"),
+]
+
+
+@pytest.mark.parametrize(("module", "x", "start"), STARTS, ids=[p[2][:30] for p in STARTS])
+def test_path_of_ops(module: Any, x: Any, start: str) -> None:
+    with pytest.raises(NNFastError) as e:
+        module(x)
+    assert str(e.value).startswith(start)
 
 
 def test_other_errors_pass_untouched() -> None:

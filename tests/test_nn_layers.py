@@ -78,6 +78,7 @@ LAYERS = [
     layer("BatchNorm1d", 6, shape=(5, 6, 4)),
     layer("BatchNorm2d", 3, shape=(4, 3, 5, 6)),
     layer("BatchNorm2d", 3, eps=1e-3, momentum=0.3, affine=False, shape=(4, 3, 5, 6)),
+    layer("BatchNorm2d", 3, bias=False, shape=(4, 3, 2, 2)),
     layer("BatchNorm2d", 3, momentum=None, shape=(4, 3, 2, 2)),
     layer("BatchNorm2d", 3, track_running_stats=False, shape=(4, 3, 2, 2)),
 ]
@@ -165,7 +166,7 @@ def compare(
 # ---- layers -------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element")
+@pytest.mark.filterwarnings("ignore:Initializing zero-element", "ignore:Using padding='same'")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("case", LAYERS, ids=str)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/depthwise.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"

@@ -8,6 +8,7 @@
 #include "kernels/gemm.h"
 #include "kernels/image_grid.h"
 #include "kernels/transpose.h"
+#include "kernels/window.h"
 #include "simd/vec.h"
 
 namespace nnf {
@@ -72,16 +73,6 @@ NNF_INLINE int find_runs(const ImageGrid& g, int64_t i, int64_t j, const Segment
   }
   add_run(runs, count, kZeros, used, kNR<T> - used, g.sw);
   return count;
-}
-
-// p[0], p[2], ... p[2 n - 2], then zeros; reads nothing behind.
-template <class T>
-NNF_INLINE vec<T> load_even(const T* p, int n) {
-  constexpr int L = kLanes<T>;
-  const int all = 2 * n - 1;
-  const vec<T> a = all >= L ? load<T>(p) : load_n<T>(p, all);
-  const vec<T> b = all > L ? load_n<T>(p + L, all - L) : vec<T>{};
-  return even_lanes<T>(a, b);
 }
 
 // Writes a run in whole vectors: up to lanes - 1 elements behind it are overwritten, with zeros.

@@ -1,32 +1,13 @@
-// Pooling of one plane. Rows of x lie ld apart and begin at column -pw of the image, so that
-// every column a window reaches is there: ops/pool2d.cpp fills the padding where there is some.
+// Pooling of one plane. x points to its first element; rows lie ld apart, and every column that a
+// window reaches is there, with -inf or zero where it lies outside of the image.
 #pragma once
 
-#include "kernels/conv.h"
 #include "kernels/image_grid.h"
+#include "kernels/window.h"
 #include "simd/vec.h"
 
 namespace nnf {
 namespace {
-
-// p[0], p[step], ... n of them (1 <= n <= lanes), then anything; reads nothing behind.
-// kStep: 1, 2, or 0 for any other step.
-template <class T, int kStep>
-NNF_INLINE vec<T> load_step(const T* p, int64_t step, int n) {
-  if constexpr (kStep == 1) return n == kLanes<T> ? load<T>(p) : load_n<T>(p, n);
-  if constexpr (kStep == 2) return load_even<T>(p, n);
-  vec<T> v{};
-  for (int i = 0; i < n; ++i) v[i] = p[i * step];
-  return v;
-}
-
-template <class T>
-NNF_INLINE void store_some(T* p, vec<T> v, int n) {
-  if (n == kLanes<T>)
-    store<T>(p, v);
-  else
-    store_n<T>(p, v, n);
-}
 
 // Taps of window row oh that lie in rows [0, H) of the image.
 NNF_INLINE void tap_rows(const PoolGrid& g, int64_t oh, int64_t* begin, int64_t* end) {
@@ -56,7 +37,7 @@ void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* ind
   for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW, index += g.OW) {
     int64_t begin, end;
     tap_rows(g, oh, &begin, &end);
-    const T* window = x + (oh * g.sh - g.ph) * ld;
+    const T* window = x + (oh * g.sh - g.ph) * ld - g.pw;
     const int64_t corner = (oh * g.sh - g.ph) * g.W - g.pw;
     for (int64_t ow = 0; ow < g.OW; ow += L) {
       const int n = g.OW - ow < L ? int(g.OW - ow) : L;
@@ -114,15 +95,14 @@ void avg_pool_rows(const PoolGrid& g, const T* x, int64_t ld, const T* row_count
   for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW) {
     int64_t begin, end;
     tap_rows(g, oh, &begin, &end);
-    const T* window = x + (oh * g.sh - g.ph) * ld;
+    const T* window = x + (oh * g.sh - g.ph) * ld - g.pw;
     const vec<T> rows = set1<T>(row_count[oh]);
     for (int64_t ow = 0; ow < g.OW; ow += L) {
       const int n = g.OW - ow < L ? int(g.OW - ow) : L;
       vec<T> sum{};
       for (int64_t kh = begin; kh < end; ++kh) {
         const T* row = window + kh * ld + ow * g.sw;
-        for (int64_t kw = 0; kw < g.KW; ++kw)
-          sum = sum + load_step<T, kStep>(row + kw, g.sw, n);
+        for (int64_t kw = 0; kw < g.KW; ++kw) sum = sum + load_step<T, kStep>(row + kw, g.sw, n);
       }
       store_some<T>(y + ow, sum / (rows * load_n<T>(col_count + ow, n, 1)), n);
     }

@@ -3,7 +3,8 @@
 // conv2d_input: its gradient with respect to x (the transposed convolution of dy).
 //
 // Both are matrix products A Xhat for each image and group, see kernels/conv.h. Each element of
-// the result sums over K = (tap, channel) in order, in blocks of kKC, like ops/gemm.h.
+// the result sums over K = (tap, channel) in order, in blocks of kKC, like ops/gemm.h. Depthwise
+// ones go plane by plane, see kernels/depthwise.h.
 #include <type_traits>
 
 #include "ops/conv_shape.h"
@@ -65,7 +66,8 @@ void pack_weights(const Product<T>& p, T* panels) {
       const int64_t kh = p.tables->tap_row[tap / p.grid.KW];
       const int64_t kw = p.tables->tap_col[tap % p.grid.KW];
       kernels<T>().pack_a(rows, run, w + c * p.w_channel + kh * p.w_width + kw, p.w_row,
-                          p.w_channel, T(1), panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr);
+                          p.w_channel, T(1),
+                          panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr);
       k += run;
     }
   });
@@ -81,48 +83,75 @@ void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
   const bool in_place = p.in_place();
   parallel_for(p.N * p.G * row_tasks * col_tasks, double(p.N) * p.G * p.M * P * (K + 1),
                [&](int64_t task, int worker) {
-    const int64_t q0 = task % col_tasks * task_cols, i0 = task / col_tasks % row_tasks * task_rows;
-    const int64_t ng = task / col_tasks / row_tasks, g = ng % p.G, n = ng / p.G;
-    const int64_t cols = P - q0 < task_cols ? P - q0 : task_cols;
-    const int64_t rows = p.M - i0 < task_rows ? p.M - i0 : task_rows;
-    const T* image = p.image + n * p.grid.image + g * p.grid.channels * p.grid.plane;
-    T* y = p.y + (ng * p.M + i0) * p.plane;
-    T* b_panels = workspace + worker * items;
-    T* block = in_place ? y + q0 : b_panels + task_cols * kKC + 64;
-    const int64_t ld = in_place ? p.plane : task_cols;
-    for (int64_t k0 = 0; k0 == 0 || k0 < K; k0 += kKC) {
-      const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
-      const T* a = a_panels + all_rows * (g * K + k0) + i0 * kc;
-      for (int64_t j = 0; j < cols; j += nr) {
-        const int width = int(cols - j < nr ? cols - j : nr);
-        kn.pack_pixels(p.grid, image, k0, kc, q0 + j, width, b_panels + j * kc);
-      }
-      for (int64_t j = 0; j < cols; j += nr)
-        for (int64_t i = 0; i < rows; i += mr)
-          kn.gemm_tile(kc, a + i * kc, b_panels + j * kc, block + i * ld + j, ld,
-                       int(rows - i < mr ? rows - i : mr), int(cols - j < nr ? cols - j : nr),
-                       k0 > 0);
-    }
-    if (p.bias)
-      kn.epilogue(rows, cols, block, ld, p.bias + g * p.M + i0, nullptr, Activation::none, T(0));
-    if (!in_place)
-      kn.scatter_pixels(rows, q0, cols, block, ld, p.grid.OW, p.row_step, p.col_step, p.plane, y);
+                 const int64_t q0 = task % col_tasks * task_cols,
+                               i0 = task / col_tasks % row_tasks * task_rows;
+                 const int64_t ng = task / col_tasks / row_tasks, g = ng % p.G, n = ng / p.G;
+                 const int64_t cols = P - q0 < task_cols ? P - q0 : task_cols;
+                 const int64_t rows = p.M - i0 < task_rows ? p.M - i0 : task_rows;
+                 const T* image = p.image + n * p.grid.image + g * p.grid.channels * p.grid.plane;
+                 T* y = p.y + (ng * p.M + i0) * p.plane;
+                 T* b_panels = workspace + worker * items;
+                 T* block = in_place ? y + q0 : b_panels + task_cols * kKC + 64;
+                 const int64_t ld = in_place ? p.plane : task_cols;
+                 for (int64_t k0 = 0; k0 == 0 || k0 < K; k0 += kKC) {
+                   const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
+                   const T* a = a_panels + all_rows * (g * K + k0) + i0 * kc;
+                   for (int64_t j = 0; j < cols; j += nr) {
+                     const int width = int(cols - j < nr ? cols - j : nr);
+                     kn.pack_pixels(p.grid, image, k0, kc, q0 + j, width, b_panels + j * kc);
+                   }
+                   for (int64_t j = 0; j < cols; j += nr)
+                     for (int64_t i = 0; i < rows; i += mr)
+                       kn.gemm_tile(kc, a + i * kc, b_panels + j * kc, block + i * ld + j, ld,
+                                    int(rows - i < mr ? rows - i : mr),
+                                    int(cols - j < nr ? cols - j : nr), k0 > 0);
+                 }
+                 if (p.bias)
+                   kn.epilogue(rows, cols, block, ld, p.bias + g * p.M + i0, nullptr,
+                               Activation::none, T(0));
+                 if (!in_place)
+                   kn.scatter_pixels(rows, q0, cols, block, ld, p.grid.OW, p.row_step, p.col_step,
+                                     p.plane, y);
+               });
+}
+
+// Workspace of one worker: the weights of a plane, and the plane with its padding.
+int64_t depthwise_items(const ConvShape& s) { return round_up(s.taps(), 16) + s.padded_items(); }
+
+template <class T>
+void convolve_planes(const Product<T>& p, const ConvShape& s, T* workspace) {
+  const ImageGrid& g = p.grid;
+  const PaddedPlane padded = padded_plane(g);
+  const int64_t items = depthwise_items(s);
+  for_planes(p.N * p.G, p.pixels(), double(p.pixels()) * p.K(), [&](int64_t plane, int worker) {
+    T* w = workspace + worker * items;
+    T* next = w;
+    for (int64_t i = 0; i < g.KH; ++i)
+      for (int64_t j = 0; j < g.KW; ++j)
+        *next++ =
+            p.w[plane % p.G * p.w_group + p.tables->tap_row[i] * p.w_width + p.tables->tap_col[j]];
+    const T* x = padded.fill(p.image + plane * g.plane, T(0), w + round_up(s.taps(), 16));
+    kernels<T>().depthwise(g, x, padded.ld, w, p.bias ? p.bias[plane % p.G] : T(0), p.row_step,
+                           p.col_step, p.y + plane * p.plane);
   });
 }
 
 // Memory of a call: the tables, the packed weights, then each worker's.
 template <class T>
 int64_t workspace_bytes(const ConvShape& s, int64_t M, int64_t K) {
-  return round_up(TapTables::items(s) * 8, 64) +
-         (weight_items<T>(s.G, M, K) + num_threads() * worker_items<T>()) * int64_t(sizeof(T));
+  const int64_t items = s.depthwise()
+                            ? num_threads() * depthwise_items(s)
+                            : weight_items<T>(s.G, M, K) + num_threads() * worker_items<T>();
+  return round_up(TapTables::items(s) * 8, 64) + items * int64_t(sizeof(T));
 }
 
 template <class T>
 void run_product(const Product<T>& p, const ConvShape& s, void* workspace) {
-  T* panels = reinterpret_cast<T*>(static_cast<char*>(workspace) +
-                                   round_up(TapTables::items(s) * 8, 64));
-  pack_weights(p, panels);
-  multiply(p, panels, panels + weight_items<T>(p.G, p.M, p.K()));
+  T* memory =
+      reinterpret_cast<T*>(static_cast<char*>(workspace) + round_up(TapTables::items(s) * 8, 64));
+  if (s.depthwise()) return convolve_planes(p, s, memory);
+  pack_weights(p, memory);
+  multiply(p, memory, memory + weight_items<T>(p.G, p.M, p.K()));
 }
 
 ConvShape forward_shape(const OpArgs& args) {
@@ -138,9 +167,22 @@ void run_forward(const OpArgs& args) {
   const ConvShape s = forward_shape(args);
   const TapTables tables(s, static_cast<int64_t*>(args.workspace));
   const T* bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
-  Product<T> p{output_grid(s, tables), &tables, args.in[0].ptr<T>(), s.N, s.G, s.O,
-               args.in[1].ptr<T>(), s.O * s.C * s.taps(), s.C * s.taps(), s.taps(), s.KW,
-               args.out[0].ptr<T>(), s.OH * s.OW, s.OW, 1, bias};
+  Product<T> p{output_grid(s, tables),
+               &tables,
+               args.in[0].ptr<T>(),
+               s.N,
+               s.G,
+               s.O,
+               args.in[1].ptr<T>(),
+               s.O * s.C * s.taps(),
+               s.C * s.taps(),
+               s.taps(),
+               s.KW,
+               args.out[0].ptr<T>(),
+               s.OH * s.OW,
+               s.OW,
+               1,
+               bias};
   run_product(p, s, args.workspace);
 }
 
@@ -155,9 +197,22 @@ void run_input(const OpArgs& args) {
     for (int64_t b = 0; b < at.sw && b < s.W; ++b) {
       const Phase h = make_phase(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
       const Phase w = make_phase(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
-      Product<T> p{phase_grid(s, tables, h, w), &tables, args.in[0].ptr<T>(), s.N, s.G, s.C,
-                   args.in[1].ptr<T>(), s.O * s.C * s.taps(), s.taps(), s.C * s.taps(), s.KW,
-                   args.out[0].ptr<T>() + a * s.W + b, s.H * s.W, at.sh * s.W, at.sw, nullptr};
+      Product<T> p{phase_grid(s, tables, h, w),
+                   &tables,
+                   args.in[0].ptr<T>(),
+                   s.N,
+                   s.G,
+                   s.C,
+                   args.in[1].ptr<T>(),
+                   s.O * s.C * s.taps(),
+                   s.taps(),
+                   s.C * s.taps(),
+                   s.KW,
+                   args.out[0].ptr<T>() + a * s.W + b,
+                   s.H * s.W,
+                   at.sh * s.W,
+                   at.sw,
+                   nullptr};
       run_product(p, s, args.workspace);
     }
   }

@@ -4,7 +4,8 @@
 //
 // A product dy Xhat^T for each group, see kernels/conv.h; K runs over the pixels of all images,
 // in blocks of kKC. Where the result has too few tiles to share among threads, runs of blocks
-// are summed apart and added in order. How many runs is a matter of shape alone.
+// are summed apart and added in order. How many runs is a matter of shape alone. Depthwise
+// weights are summed channel by channel, over one image after the other.
 #include <type_traits>
 
 #include "ops/conv_shape.h"
@@ -22,8 +23,7 @@ struct Plan {
   int64_t K, blocks, chunks, chunk_blocks;  // blocks of K, runs of them
 
   explicit Plan(const ConvShape& s) {
-    const int64_t tiles =
-        s.G * ceil_div(s.O, kTaskRows) * ceil_div(s.C * s.taps(), kTaskCols);
+    const int64_t tiles = s.G * ceil_div(s.O, kTaskRows) * ceil_div(s.C * s.taps(), kTaskCols);
     K = s.N * s.OH * s.OW;
     blocks = K > kKC ? ceil_div(K, kKC) : 1;
     const int64_t wanted = tiles > 0 ? ceil_div(kTasks, tiles) : 1;
@@ -48,9 +48,10 @@ struct Tiles {
 template <class T>
 int64_t workspace_bytes(const OpArgs& args) {
   const ConvShape s = weight_shape(args);
-  return round_up(TapTables::items(s) * 8, 64) +
-         (Plan(s).chunks * result_items(s) + num_threads() * Tiles<T>().items()) *
-             int64_t(sizeof(T));
+  const int64_t items = s.depthwise()
+                            ? num_threads() * s.padded_items()
+                            : Plan(s).chunks * result_items(s) + num_threads() * Tiles<T>().items();
+  return round_up(TapTables::items(s) * 8, 64) + items * int64_t(sizeof(T));
 }
 
 // Rows [i0, i0 + m) of dy, pixels [q0, q0 + n) of all images, as a panel of A.
@@ -98,21 +99,31 @@ void add_chunks(const ConvShape& s, int64_t chunks, T* partial, T* dw) {
     for (int64_t c = 1; c < chunks; ++c)
       add({width, sum, sum + c * items, nullptr, 1, 1, 0, sum, {}});
     for (int64_t c = 0; c < s.C; ++c)
-      for (int64_t t = 0; t < s.taps(); ++t)
-        dw[o * width + c * s.taps() + t] = sum[t * s.C + c];
+      for (int64_t t = 0; t < s.taps(); ++t) dw[o * width + c * s.taps() + t] = sum[t * s.C + c];
   });
 }
 
 template <class T>
-void run_weight(const OpArgs& args) {
-  const ConvShape s = weight_shape(args);
+void sum_planes(const ConvShape& s, const ImageGrid& grid, const T* x, const T* dy, T* dw,
+                T* memory) {
+  const PaddedPlane padded = padded_plane(grid);
+  const int64_t P = s.OH * s.OW;
+  parallel_for(s.G, double(s.N) * s.G * P * s.taps(), [&](int64_t c, int worker) {
+    T* sum = dw + c * s.taps();
+    for (int64_t t = 0; t < s.taps(); ++t) sum[t] = 0;
+    for (int64_t plane = c; plane < s.N * s.G; plane += s.G)
+      kernels<T>().depthwise_weight(
+          grid, padded.fill(x + plane * grid.plane, T(0), memory + worker * s.padded_items()),
+          padded.ld, dy + plane * P, sum);
+  });
+}
+
+template <class T>
+void sum_products(const ConvShape& s, const ImageGrid& grid, const T* x, const T* dy, T* dw,
+                  T* partial) {
   const Plan plan(s);
   const Tiles<T> tiles;
-  const TapTables tables(s, static_cast<int64_t*>(args.workspace));
-  const ImageGrid grid = output_grid(s, tables);
   const int64_t width = s.C * s.taps(), items = result_items(s);
-  T* partial = reinterpret_cast<T*>(static_cast<char*>(args.workspace) +
-                                    round_up(TapTables::items(s) * 8, 64));
   T* panels = partial + plan.chunks * items;
   const int64_t row_tasks = ceil_div(s.O, tiles.rows), col_tasks = ceil_div(width, tiles.cols);
   const int64_t tasks = plan.chunks * s.G * row_tasks * col_tasks;
@@ -122,13 +133,24 @@ void run_weight(const OpArgs& args) {
     const int64_t cg = task / col_tasks / row_tasks, g = cg % s.G, chunk = cg / s.G;
     const int64_t first = chunk * plan.chunk_blocks, last = first + plan.chunk_blocks;
     T* a_panels = panels + worker * tiles.items();
-    sum_blocks(s, grid, args.in[1].ptr<T>(), args.in[0].ptr<T>(), g, i0,
-               rows < tiles.rows ? rows : tiles.rows, j0, cols < tiles.cols ? cols : tiles.cols,
-               first, last < plan.blocks ? last : plan.blocks, plan.K,
+    sum_blocks(s, grid, x, dy, g, i0, rows < tiles.rows ? rows : tiles.rows, j0,
+               cols < tiles.cols ? cols : tiles.cols, first,
+               last < plan.blocks ? last : plan.blocks, plan.K,
                partial + chunk * items + (g * s.O + i0) * width + j0, a_panels,
                a_panels + tiles.rows * kKC);
   });
-  add_chunks(s, plan.chunks, partial, args.out[0].ptr<T>());
+  add_chunks(s, plan.chunks, partial, dw);
+}
+
+template <class T>
+void run_weight(const OpArgs& args) {
+  const ConvShape s = weight_shape(args);
+  const TapTables tables(s, static_cast<int64_t*>(args.workspace));
+  T* memory = reinterpret_cast<T*>(static_cast<char*>(args.workspace) +
+                                   round_up(TapTables::items(s) * 8, 64));
+  const auto run = s.depthwise() ? sum_planes<T> : sum_products<T>;
+  run(s, output_grid(s, tables), args.in[1].ptr<T>(), args.in[0].ptr<T>(), args.out[0].ptr<T>(),
+      memory);
 }
 
 }  // namespace

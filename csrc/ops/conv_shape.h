@@ -5,6 +5,7 @@
 #include "base/view.h"
 #include "kernels/image_grid.h"
 #include "ops/attrs.h"
+#include "ops/planes.h"
 
 namespace nnf {
 
@@ -14,6 +15,13 @@ struct ConvShape {
   Conv2dAttrs at;
 
   int64_t taps() const { return KH * KW; }
+  // Which algorithm: one row of a matrix product would be slower than a plain convolution.
+  bool depthwise() const { return O == 1 && C == 1; }
+  // Elements of a plane of x or dy with every column that a tap sees from it, at most.
+  int64_t padded_items() const {
+    const int64_t h = H > OH ? H : OH, w = W > OW ? W : OW;
+    return round_up(h * (w + (KW - 1) * at.dw + at.pw + at.pw_end + 2), 16);
+  }
 };
 
 inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
@@ -56,8 +64,9 @@ inline void set_ranges(const ImageGrid& g, const TapTables& t) {
 
 // The grid of the output, looking at x through all taps.
 inline ImageGrid output_grid(const ConvShape& s, const TapTables& t) {
-  ImageGrid g{s.H,      s.W,   s.OH,  s.OW,    s.KH,  s.KW, s.at.sh,   s.at.sw,
-              t.row, t.col, t.begin, t.end, s.C, s.H * s.W, s.G * s.C * s.H * s.W};
+  ImageGrid g{s.H,     s.W,     s.OH,    s.OW,      s.KH,
+              s.KW,    s.at.sh, s.at.sw, t.row,     t.col,
+              t.begin, t.end,   s.C,     s.H * s.W, s.G * s.C * s.H * s.W};
   for (int64_t i = 0; i < s.KH; ++i) t.tap_row[i] = i, t.row[i] = i * s.at.dh - s.at.ph;
   for (int64_t j = 0; j < s.KW; ++j) t.tap_col[j] = j, t.col[j] = j * s.at.dw - s.at.pw;
   set_ranges(g, t);
@@ -84,10 +93,21 @@ inline Phase make_phase(int64_t phase, int64_t size, int64_t k, int64_t stride, 
 // The grid of the input pixels of phase (h.first, w.first), looking at dy.
 inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Phase& h,
                             const Phase& w) {
-  ImageGrid g{s.OH,  s.OW,  h.count, w.count, h.taps, w.taps, 1, 1,
-              t.row, t.col, t.begin, t.end,   s.O,    s.OH * s.OW, s.G * s.O * s.OH * s.OW};
+  ImageGrid g{s.OH,    s.OW,  h.count, w.count,     h.taps,
+              w.taps,  1,     1,       t.row,       t.col,
+              t.begin, t.end, s.O,     s.OH * s.OW, s.G * s.O * s.OH * s.OW};
   set_ranges(g, t);
   return g;
+}
+
+// The plane of an image with every column that the grid sees.
+inline PaddedPlane padded_plane(const ImageGrid& g) {
+  int64_t first = 0, last = 0;
+  for (int64_t j = 0; j < g.KW; ++j) {
+    first = g.col[j] < first ? g.col[j] : first;
+    last = g.col[j] > last ? g.col[j] : last;
+  }
+  return PaddedPlane(g.H, g.W, -first, (g.OW - 1) * g.sw + last + 1 - g.W);
 }
 
 }  // namespace nnf

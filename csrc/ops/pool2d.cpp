@@ -5,73 +5,43 @@
 //   avg_pool2d:          (x) -> the mean of each window
 //   avg_pool2d_backward: (dy) -> dx
 #include <cmath>
-#include <cstring>
 #include <type_traits>
 
-#include "base/parallel.h"
 #include "kernels/table.h"
 #include "ops/attrs.h"
+#include "ops/planes.h"
 #include "ops/registry.h"
 
 namespace nnf {
 
 namespace {
 
-constexpr int64_t kTaskItems = 8192;  // elements that a task covers, at least
-
 PoolGrid pool_grid(const View& x, const View& y, const Pool2dAttrs& a) {
-  return {x.dim(-2), x.dim(-1), y.dim(-2), y.dim(-1), a.KH, a.KW, a.sh, a.sw, a.ph, a.pw, a.dh, a.dw};
+  return {x.dim(-2), x.dim(-1), y.dim(-2), y.dim(-1), a.KH, a.KW,
+          a.sh,      a.sw,      a.ph,      a.pw,      a.dh, a.dw};
 }
 
-// f(plane, worker) for each plane of x.
-template <class F>
-void for_planes(const View& x, int64_t plane_size, double work, F&& f) {
-  const int64_t planes = x.size / (x.dim(-2) * x.dim(-1));
-  const int64_t step = plane_size < kTaskItems ? kTaskItems / plane_size : 1;
-  parallel_for(ceil_div(planes, step), planes * work, [&](int64_t task, int worker) {
-    const int64_t end = (task + 1) * step < planes ? (task + 1) * step : planes;
-    for (int64_t p = task * step; p < end; ++p) f(p, worker);
-  });
+int64_t planes_of(const View& x) { return x.size / (x.dim(-2) * x.dim(-1)); }
+
+// Wide enough for every column that a window reaches.
+PaddedPlane padded_plane(const PoolGrid& g) {
+  const int64_t reach = (g.OW - 1) * g.sw + (g.KW - 1) * g.dw - g.pw + 1;
+  return PaddedPlane(g.H, g.W, g.pw, reach - g.W);
 }
-
-// Windows that reach over the left or right edge need rows with padding, in a copy of the plane.
-struct PaddedPlane {
-  bool needed;
-  int64_t ld;
-
-  explicit PaddedPlane(const PoolGrid& g) {
-    const int64_t reach = (g.OW - 1) * g.sw + (g.KW - 1) * g.dw + 1;
-    needed = g.pw > 0 || reach > g.W;
-    ld = !needed ? g.W : reach > g.pw + g.W ? reach : g.pw + g.W;
-  }
-  int64_t items(const PoolGrid& g) const { return needed ? round_up(g.H * ld, 16) : 0; }
-
-  // The plane as kernels want it: x itself, or its copy.
-  template <class T>
-  const T* fill(const PoolGrid& g, const T* x, T padding, T* copy) const {
-    if (!needed) return x;
-    T* row = copy;
-    for (int64_t h = 0; h < g.H; ++h, row += ld, x += g.W) {
-      for (int64_t w = 0; w < g.pw; ++w) row[w] = padding;
-      std::memcpy(row + g.pw, x, size_t(g.W) * sizeof(T));
-      for (int64_t w = g.pw + g.W; w < ld; ++w) row[w] = padding;
-    }
-    return copy;
-  }
-};
 
 template <class T>
 void run_max(const OpArgs& args) {
   const View &x = args.in[0], &y = args.out[0];
   const PoolGrid g = pool_grid(x, y, args.attributes<Pool2dAttrs>());
-  const PaddedPlane padded(g);
+  const PaddedPlane padded = padded_plane(g);
   T* copies = static_cast<T*>(args.workspace);
-  for_planes(x, g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW, [&](int64_t p, int worker) {
-    const T* plane = padded.fill(g, x.ptr<T>() + p * g.H * g.W, T(-INFINITY),
-                                 copies + worker * padded.items(g));
-    kernels<T>().max_pool(g, plane, padded.ld, y.ptr<T>() + p * g.OH * g.OW,
-                          args.out[1].ptr<int64_t>() + p * g.OH * g.OW);
-  });
+  for_planes(
+      planes_of(x), g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW, [&](int64_t p, int worker) {
+        const T* plane =
+            padded.fill(x.ptr<T>() + p * g.H * g.W, T(-INFINITY), copies + worker * padded.items());
+        kernels<T>().max_pool(g, plane, padded.ld, y.ptr<T>() + p * g.OH * g.OW,
+                              args.out[1].ptr<int64_t>() + p * g.OH * g.OW);
+      });
 }
 
 // Windows along one dimension: how many elements each is divided by.
@@ -109,15 +79,16 @@ void run_avg(const OpArgs& args) {
   const View &x = args.in[0], &y = args.out[0];
   const auto& attrs = args.attributes<Pool2dAttrs>();
   const PoolGrid g = pool_grid(x, y, attrs);
-  const PaddedPlane padded(g);
+  const PaddedPlane padded = padded_plane(g);
   const Counts<T> counts(g, attrs, static_cast<T*>(args.workspace));
   T* copies = static_cast<T*>(args.workspace) + Counts<T>::items(g);
-  for_planes(x, g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW, [&](int64_t p, int worker) {
-    const T* plane = padded.fill(g, x.ptr<T>() + p * g.H * g.W, T(0),
-                                 copies + worker * padded.items(g));
-    kernels<T>().avg_pool(g, plane, padded.ld, counts.rows, counts.cols,
-                          y.ptr<T>() + p * g.OH * g.OW);
-  });
+  for_planes(planes_of(x), g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW,
+             [&](int64_t p, int worker) {
+               const T* plane =
+                   padded.fill(x.ptr<T>() + p * g.H * g.W, T(0), copies + worker * padded.items());
+               kernels<T>().avg_pool(g, plane, padded.ld, counts.rows, counts.cols,
+                                     y.ptr<T>() + p * g.OH * g.OW);
+             });
 }
 
 int64_t spread_items(const PoolGrid& g) {
@@ -132,10 +103,9 @@ void run_avg_backward(const OpArgs& args) {
   const Counts<T> counts(g, attrs, static_cast<T*>(args.workspace));
   T* scratch = static_cast<T*>(args.workspace) + Counts<T>::items(g);
   const double work = double(g.H) * g.OW * (g.KH + g.KW);
-  for_planes(dx, g.H * g.W, work, [&](int64_t p, int worker) {
+  for_planes(planes_of(dx), g.H * g.W, work, [&](int64_t p, int worker) {
     kernels<T>().avg_pool_backward(g, dy.ptr<T>() + p * g.OH * g.OW, counts.rows, counts.cols,
-                                   scratch + worker * spread_items(g),
-                                   dx.ptr<T>() + p * g.H * g.W);
+                                   scratch + worker * spread_items(g), dx.ptr<T>() + p * g.H * g.W);
   });
 }
 
@@ -145,7 +115,7 @@ namespace ops {
 
 int64_t max_pool2d_workspace(const OpArgs& args) {
   const PoolGrid g = pool_grid(args.in[0], args.out[0], args.attributes<Pool2dAttrs>());
-  return num_threads() * PaddedPlane(g).items(g) * item_size(args.out[0].dtype);
+  return num_threads() * padded_plane(g).items() * item_size(args.out[0].dtype);
 }
 
 void max_pool2d(const OpArgs& args) {
@@ -159,7 +129,7 @@ void max_pool2d_backward(const OpArgs& args) {
   const int64_t size = dx.dim(-2) * dx.dim(-1), n = dy.dim(-2) * dy.dim(-1);
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
-    for_planes(dx, size, double(size) + n, [&](int64_t p, int) {
+    for_planes(planes_of(dx), size, double(size) + n, [&](int64_t p, int) {
       kernels<T>().max_pool_scatter(n, dy.ptr<T>() + p * n, index.ptr<int64_t>() + p * n, size,
                                     dx.ptr<T>() + p * size);
     });
@@ -172,7 +142,7 @@ void max_pool2d_gather(const OpArgs& args) {
   const int64_t size = x.dim(-2) * x.dim(-1), n = y.dim(-2) * y.dim(-1);
   for_float(y.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
-    for_planes(y, n, double(n), [&](int64_t p, int) {
+    for_planes(planes_of(y), n, double(n), [&](int64_t p, int) {
       kernels<T>().max_pool_gather(n, x.ptr<T>() + p * size, index.ptr<int64_t>() + p * n, size,
                                    y.ptr<T>() + p * n);
     });
@@ -181,7 +151,7 @@ void max_pool2d_gather(const OpArgs& args) {
 
 int64_t avg_pool2d_workspace(const OpArgs& args) {
   const PoolGrid g = pool_grid(args.in[0], args.out[0], args.attributes<Pool2dAttrs>());
-  return (Counts<double>::items(g) + num_threads() * PaddedPlane(g).items(g)) *
+  return (Counts<double>::items(g) + num_threads() * padded_plane(g).items()) *
          item_size(args.out[0].dtype);
 }
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from nnfast import ops
 from nnfast.errors import fail
-from nnfast.nn.checks import Pair, one_of, pair, whole
+from nnfast.nn.checks import Pair, one_of, whole
 from nnfast.nn.linear import default_init, empty_parameter
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
+from nnfast.ops.window import pair
 from nnfast.tensor import Tensor
 
 
@@ -59,7 +60,7 @@ class Conv2d(Module):
 
     def _padding(self, padding: Any) -> str | tuple[int, int]:
         if not isinstance(padding, str):
-            return pair("Conv2d", "padding", padding)
+            return pair("Conv2d", "padding", padding, least=0)
         if padding == "same" and self.stride != (1, 1):
             fail("Conv2d", "stride 1 with padding='same'", f"stride={self.stride}")
         return one_of("Conv2d", "padding", padding, "same", "valid")

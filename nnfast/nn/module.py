@@ -13,7 +13,6 @@ from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
 Kind = Literal["parameter", "buffer", "temporary buffer", "module"]
 BUFFERS: tuple[Kind, ...] = ("buffer", "temporary buffer")
-STATE: tuple[Kind, ...] = ("parameter", "buffer")  # what state_dict holds, in its order
 
 
 class LoadResult(NamedTuple):
@@ -148,7 +147,7 @@ class Module:
 
     def _own(self, *kinds: Kind) -> list[tuple[str, Any]]:
         """Names and values of these kinds that this module itself holds, None left out."""
-        names = [name for kind in kinds for name, k in self._kinds.items() if k == kind]
+        names = [name for name, kind in self._kinds.items() if kind in kinds]
         values = [(name, self.__dict__[name]) for name in names]
         return [(name, value) for name, value in values if value is not None]
 
@@ -263,7 +262,7 @@ class Module:
 
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         for path, module in self.named_modules(remove_duplicate=False):
-            for name, value in module._own(*STATE):
+            for name, value in module._own("parameter") + module._own("buffer"):
                 yield prefix + _join(path, name), value
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.record import Result, op, out
+from nnfast.ops.record import Result, Shape, op, out
 from nnfast.ops.reduce import sum
 from nnfast.ops.window import Axis, Pair, check_image, check_size, is_integer, pair, window_shape
 from nnfast.tensor import Tensor
@@ -61,16 +61,17 @@ def _paddings(where: str, padding: Any, stride: Pair, kernel: Pair, dilation: Pa
 def _attrs(
     where: str, kernel: Pair, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> ConvAttrs:
-    stride, dilation = pair(where, "stride", stride, 1), pair(where, "dilation", dilation, 1)
+    sh, sw = pair(where, "stride", stride, 1)
+    dh, dw = pair(where, "dilation", dilation, 1)
     if not is_integer(groups):
         fail(where, "groups as an integer", f"groups={groups!r}", error=DTypeError)
     if groups < 1:
         fail(where, "groups of at least 1", f"groups={groups}")
-    (ph, ph_end), (pw, pw_end) = _paddings(where, padding, stride, kernel, dilation)
-    return ConvAttrs(*stride, ph, pw, ph_end, pw_end, *dilation, int(groups))
+    (ph, ph_end), (pw, pw_end) = _paddings(where, padding, (sh, sw), kernel, (dh, dw))
+    return ConvAttrs(sh, sw, ph, pw, ph_end, pw_end, dh, dw, int(groups))
 
 
-def _check_weight(where: str, weight: Tensor, **shown: Tensor) -> Pair:
+def _check_weight(where: str, weight: Tensor, **shown: Any) -> Pair:
     """The kernel's height and width; raises unless weight is (O, C/groups, KH, KW)."""
     if weight.ndim != 4 or 0 in weight.shape[2:]:
         fail(
@@ -83,7 +84,7 @@ def _check_weight(where: str, weight: Tensor, **shown: Tensor) -> Pair:
     return weight.shape[2], weight.shape[3]
 
 
-def _check_groups(where: str, name: str, channels: int, groups: int, **shown: Tensor) -> None:
+def _check_groups(where: str, name: str, channels: int, groups: int, **shown: Any) -> None:
     if channels % groups:
         fail(
             where,
@@ -94,7 +95,7 @@ def _check_groups(where: str, name: str, channels: int, groups: int, **shown: Te
         )
 
 
-def _check_windows(where: str, size: Pair, axes: tuple[Axis, Axis], dy: Tensor) -> None:
+def _check_windows(where: str, size: Shape, axes: tuple[Axis, Axis], dy: Tensor) -> None:
     """Raise unless windows over `size` pixels give the pixels of dy."""
     expected = (axes[0].count(size[0]), axes[1].count(size[1]))
     if expected != dy.shape[-2:]:
@@ -129,27 +130,30 @@ def conv2d(
 
     >>> import nnfast
     >>> x = nnfast.ones(1, 1, 3, 3)
-    >>> nnfast.conv2d(x, nnfast.ones(1, 1, 2, 2), padding="valid")
+    >>> nnfast.nn.functional.conv2d(x, nnfast.ones(1, 1, 2, 2), padding="valid")
     tensor([[[[4., 4.],
               [4., 4.]]]])
     """
-    where, args = "conv2d", {"input": input, "weight": weight}
+    where = "conv2d"
+    args: dict[str, Any] = {"input": input, "weight": weight}
     check_image(where, "input", input, weight=weight)
     kernel = _check_weight(where, weight, input=input)
     attrs = _attrs(where, kernel, stride, padding, dilation, groups)
-    O, C = weight.shape[:2]
-    if input.shape[-3] != C * groups:
+    outputs, channels = weight.shape[:2]
+    if input.shape[-3] != channels * groups:
         fail(
             where,
-            f"x with C={C * groups} channels (weight's C/G={C}, groups={groups})",
+            f"x with C={channels * groups} channels (weight's C/G={channels}, groups={groups})",
             f"C={input.shape[-3]}",
             _WEIGHT,
             **args,
         )
-    _check_groups(where, "a number of output channels", O, groups, **args)
-    if bias is not None and bias.shape != (O,):
-        fail(where, f"bias of shape ({O},)", f"shape {bias.shape}", _WEIGHT, **args, bias=bias)
-    shape = (*input.shape[:-3], O, *window_shape(where, attrs.axes(kernel), **args))
+    _check_groups(where, "a number of output channels", outputs, groups, **args)
+    if bias is not None and bias.shape != (outputs,):
+        fail(
+            where, f"bias of shape ({outputs},)", f"shape {bias.shape}", _WEIGHT, **args, bias=bias
+        )
+    shape = (*input.shape[:-3], outputs, *window_shape(where, attrs.axes(kernel), **args))
     return out(check_size(where, shape), input.dtype, attrs)
 
 
@@ -163,25 +167,32 @@ def conv2d_input(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Result:
-    """Gradient of conv2d with respect to its input of `size` (H, W): each dy goes back through
-    the weights to the pixels it came from.
+    """Gradient of conv2d with respect to its input of `size` (H, W): a transposed convolution.
 
     dx[n, c, h, w] = sum over o, u, v, i, j with u sh - ph + i dh = h, v sw - pw + j dw = w of
     w[o, c, i, j] dy[n, o, u, v].
 
     Shapes: dy (N, O, OH, OW) or (O, OH, OW), weight (O, C/groups, KH, KW) -> (N, C, H, W).
+
+    >>> import nnfast
+    >>> from nnfast.ops.conv import conv2d_input
+    >>> conv2d_input(nnfast.ones(1, 1, 2, 2), nnfast.ones(1, 1, 2, 2), size=3)
+    tensor([[[[1., 2., 1.],
+              [2., 4., 2.],
+              [1., 2., 1.]]]])
     """
-    where, args = "conv2d_input", {"dy": dy, "weight": weight}
+    where = "conv2d_input"
+    args: dict[str, Any] = {"dy": dy, "weight": weight}
     check_image(where, "dy", dy, weight=weight)
     kernel = _check_weight(where, weight, dy=dy)
     attrs = _attrs(where, kernel, stride, padding, dilation, groups)
     size = pair(where, "size", size, 0)
-    O, C = weight.shape[:2]
-    if dy.shape[-3] != O:
-        fail(where, f"dy with O={O} channels", f"O={dy.shape[-3]}", _WEIGHT, **args)
-    _check_groups(where, "a number of output channels", O, groups, **args)
+    outputs, channels = weight.shape[:2]
+    if dy.shape[-3] != outputs:
+        fail(where, f"dy with O={outputs} channels", f"O={dy.shape[-3]}", _WEIGHT, **args)
+    _check_groups(where, "a number of output channels", outputs, groups, **args)
     _check_windows(where, size, attrs.axes(kernel), dy)
-    shape = (*dy.shape[:-3], C * groups, *size)
+    shape = (*dy.shape[:-3], channels * groups, *size)
     return out(check_size(where, shape), dy.dtype, attrs)
 
 
@@ -202,18 +213,25 @@ def conv2d_weight(
 
     Shapes: dy (N, O, OH, OW) or (O, OH, OW), input (N, C, H, W) or (C, H, W) ->
     (O, C/groups, KH, KW).
+
+    >>> import nnfast
+    >>> from nnfast.ops.conv import conv2d_weight
+    >>> conv2d_weight(nnfast.ones(1, 1, 2, 2), nnfast.ones(1, 1, 3, 3), size=2)
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
     """
-    where, args = "conv2d_weight", {"dy": dy, "input": input}
+    where = "conv2d_weight"
+    args: dict[str, Any] = {"dy": dy, "input": input}
     check_image(where, "dy", dy, input=input)
     kernel = pair(where, "size", size, 1)
     attrs = _attrs(where, kernel, stride, padding, dilation, groups)
     if dy.shape[:-3] != input.shape[:-3]:
         fail(where, "dy and input of the same batch", f"{dy.shape} and {input.shape}", **args)
-    O, C = dy.shape[-3], input.shape[-3]
-    _check_groups(where, "a number of output channels", O, groups, **args)
-    _check_groups(where, "a number of input channels", C, groups, **args)
+    outputs, channels = dy.shape[-3], input.shape[-3]
+    _check_groups(where, "a number of output channels", outputs, groups, **args)
+    _check_groups(where, "a number of input channels", channels, groups, **args)
     _check_windows(where, input.shape[-2:], attrs.axes(kernel), dy)
-    shape = (O, C // groups, *kernel)
+    shape = (outputs, channels // groups, *kernel)
     return out(check_size(where, shape), dy.dtype, attrs)
 
 

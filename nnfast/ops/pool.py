@@ -47,17 +47,17 @@ def _attrs(
     where: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> PoolAttrs:
     kernel = pair(where, "kernel_size", kernel_size, 1)
-    stride = kernel if stride is None else pair(where, "stride", stride, 1)
-    padding = pair(where, "padding", padding, 0)
-    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+    sh, sw = kernel if stride is None else pair(where, "stride", stride, 1)
+    ph, pw = pair(where, "padding", padding, 0)
+    if 2 * ph > kernel[0] or 2 * pw > kernel[1]:
         fail(
             where,
             "padding of at most half the kernel",
-            f"padding={padding} with kernel_size={kernel}",
+            f"padding={(ph, pw)} with kernel_size={kernel}",
             "pad the input itself if windows of padding only are wanted.",
         )
-    dilation = pair(where, "dilation", dilation, 1)
-    return PoolAttrs(*kernel, *stride, *padding, *dilation, bool(ceil_mode))
+    dh, dw = pair(where, "dilation", dilation, 1)
+    return PoolAttrs(*kernel, sh, sw, ph, pw, dh, dw, bool(ceil_mode))
 
 
 def _check_plane(where: str, x: Tensor) -> None:
@@ -69,14 +69,15 @@ def _check_plane(where: str, x: Tensor) -> None:
 def _check_index(where: str, name: str, x: Tensor, index: Tensor, same: bool) -> None:
     check_image(where, name, x, index=index)
     if (x.shape if same else x.shape[:-2]) != (index.shape if same else index.shape[:-2]):
-        fail(where, f"an index for each window of {name}", f"shape {index.shape}", **{name: x})
+        args: dict[str, Any] = {name: x, "index": index}
+        fail(where, f"an index for each window of {name}", f"shape {index.shape}", **args)
 
 
 # ---- largest --------------------------------------------------------------------------------
 
 
 @op("max_pool2d", attrs=PoolAttrs, outputs=("y", "index"), aux=("index",))
-def max_pool2d_with_indices(
+def _max_pool2d(
     input: Tensor,
     kernel_size: Any,
     stride: Any = None,
@@ -84,7 +85,13 @@ def max_pool2d_with_indices(
     dilation: Any = 1,
     ceil_mode: bool = False,
 ) -> Result:
-    """max_pool2d, and where in its plane each largest element lies: h * W + w, int64."""
+    """The largest element of each window, and where in its plane it lies: h * W + w, int64.
+
+    >>> import nnfast
+    >>> import nnfast.nn.functional as F
+    >>> F.max_pool2d(nnfast.tensor([[[1.0, 3.0, 2.0]]]), (1, 3), return_indices=True)[1]
+    tensor([[[1]]])
+    """
     where = "max_pool2d"
     attrs = _attrs(where, kernel_size, stride, padding, dilation, ceil_mode)
     _check_plane(where, input)
@@ -119,10 +126,11 @@ def max_pool2d(
     dilation below 1.
 
     >>> import nnfast
-    >>> nnfast.max_pool2d(nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]]), 2)
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]])
+    >>> nnfast.nn.functional.max_pool2d(x, 2)
     tensor([[[8., 6.]]])
     """
-    y, index = max_pool2d_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode)
+    y, index = _max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
     return (y, index) if return_indices else y
 
 
@@ -136,12 +144,18 @@ def max_pool2d_backward(dy: Tensor, index: IntTensor, size: Pair) -> Result:
 
 @op("max_pool2d_gather")
 def max_pool2d_gather(input: Tensor, index: IntTensor) -> Result:
-    """The elements of each plane at its indices: the gradient of max_pool2d_backward."""
+    """The elements of each plane at its indices: the gradient of max_pool2d_backward.
+
+    >>> import nnfast
+    >>> from nnfast.ops.pool import max_pool2d_gather
+    >>> max_pool2d_gather(nnfast.tensor([[[5.0, 6.0, 7.0]]]), nnfast.tensor([[[2, 0]]]))
+    tensor([[[7., 5.]]])
+    """
     _check_index("max_pool2d_gather", "input", input, index, same=False)
     return out(index.shape, input.dtype)
 
 
-max_pool2d_with_indices.vjp(
+_max_pool2d.vjp(
     input=lambda dy, index, input_shape: max_pool2d_backward(dy, index, input_shape[-2:])
 )
 max_pool2d_backward.vjp(dy=lambda ddx, index: max_pool2d_gather(ddx, index))
@@ -190,7 +204,8 @@ def avg_pool2d(
     Shapes, arguments and errors: as max_pool2d. float32, float64.
 
     >>> import nnfast
-    >>> nnfast.avg_pool2d(nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]]), 2)
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]])
+    >>> nnfast.nn.functional.avg_pool2d(x, 2)
     tensor([[[4.5, 4.5]]])
     """
     where = "avg_pool2d"
@@ -213,8 +228,9 @@ def avg_pool2d_backward(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Result:
-    """Gradient of avg_pool2d with respect to its input of `size` (H, W): each dy / d is added to
-    the elements of its window.
+    """Gradient of avg_pool2d with respect to its input of `size` (H, W).
+
+    Each dy / d is added to the elements of its window.
     """
     where = "avg_pool2d_backward"
     attrs = _avg_attrs(

@@ -83,8 +83,7 @@ def check_image(where: str, name: str, x: Tensor, **shown: Any) -> None:
             f"{name} of shape (N, C, H, W) or (C, H, W)",
             f"{x.ndim} dimensions",
             "a grey image needs a channel dimension of size 1.",
-            **{name: x},
-            **shown,
+            **{name: x, **shown},
         )
 
 
