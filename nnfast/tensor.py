@@ -186,7 +186,7 @@ class Tensor:
         return len(self.array)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))  # type: ignore[index]
+        return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
         if self.array.size != 1:
@@ -258,10 +258,10 @@ class Tensor:
         def __abs__(self) -> Tensor: ...
         def __eq__(self, other: Operand) -> Tensor: ...  # type: ignore[override]
         def __ne__(self, other: Operand) -> Tensor: ...  # type: ignore[override]
-        def __lt__(self, other: Operand) -> Tensor: ...
-        def __le__(self, other: Operand) -> Tensor: ...
-        def __gt__(self, other: Operand) -> Tensor: ...
-        def __ge__(self, other: Operand) -> Tensor: ...
+        def __lt__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
+        def __le__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
+        def __gt__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
+        def __ge__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
@@ -407,7 +407,7 @@ def _filled(value: float) -> Any:
     ) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         try:
-            array = np.full(sizes, value, dtype=dtype or float32)  # type: ignore[arg-type]
+            array = np.full(sizes, value, dtype=dtype or float32)
         except (ValueError, TypeError, MemoryError) as e:
             raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
         return Tensor(array, requires_grad)

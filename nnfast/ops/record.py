@@ -149,7 +149,7 @@ class Op(Generic[P]):
         if len(given) < n:
             given = self._bind(given, kwargs)
         inputs = convert(self, given)
-        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))  # type: ignore[arg-type]
+        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
