@@ -126,7 +126,12 @@ def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
 
 @op("amin", attrs=ReduceAttrs, methods=("amin",))
 def amin(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
-    """Smallest element over dim; NaN if there is one. Ties share the gradient evenly."""
+    """Smallest element over dim; NaN if there is one. Ties share the gradient evenly.
+
+    >>> import nnfast
+    >>> nnfast.amin(nnfast.tensor([[1.0, 5.0], [3.0, 4.0]]), 1)
+    tensor([1., 3.])
+    """
     return _reduction("amin", input, dim, keepdim, empty=False)
 
 
