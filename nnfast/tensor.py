@@ -407,7 +407,7 @@ def _filled(value: float) -> Any:
     ) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         try:
-            array = np.full(sizes, value, dtype=dtype or float32)
+            array = np.full(sizes, value, dtype=dtype or float32)  # type: ignore[type-var]
         except (ValueError, TypeError, MemoryError) as e:
             raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
         return Tensor(array, requires_grad)
