@@ -21,7 +21,7 @@ class Score(NamedTuple):
 
     loss: float
     accuracy: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 class _Running:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import nnfast
 from nnfast import models

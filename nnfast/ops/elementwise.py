@@ -42,7 +42,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
     dims = [d for d in range(dy.ndim) if d < lead or (shape[d - lead] == 1 and dy.shape[d] != 1)]
     from nnfast.ops.reduce import sum
 
-    return sum(dy, dims).reshape(shape) if dims else dy.reshape(shape)  # type: ignore[no-any-return]
+    return sum(dy, dims).reshape(shape) if dims else dy.reshape(shape)
 
 
 # ---- arithmetic -----------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def clip(input: Tensor, min: float | None = None, max: float | None = None) -> T
 
 
 clamp = clip
-Tensor.clamp = clip  # type: ignore[attr-defined]
+Tensor.clamp = clip  # type: ignore[assignment, method-assign]
 
 
 # ---- powers, exponentials, logarithms -------------------------------------------------------
@@ -358,8 +358,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return _pow(input, exponent)
 
 
-Tensor.pow = Tensor.__pow__ = pow  # type: ignore[attr-defined]
-Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[attr-defined]
+Tensor.pow = Tensor.__pow__ = pow  # type: ignore[assignment, method-assign]
+Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[method-assign]
 
 
 @op("sqrt", methods=("sqrt",), floats=True)

@@ -49,7 +49,7 @@ def _reduce(name: str, loss: Tensor, reduction: str, count: Tensor | None = None
             "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
             loss=loss,
         )
-    return mean(loss) if count is None else sum(loss) / count  # type: ignore[operator]
+    return mean(loss) if count is None else sum(loss) / count
 
 
 # ---- of class numbers -----------------------------------------------------------------------
@@ -242,10 +242,10 @@ def cross_entropy(
 def _soft_loss(c: _Classes, smoothing: float) -> Tensor:
     t = c.target
     if smoothing:
-        t = t * (1 - smoothing) + smoothing / c.x.shape[1]  # type: ignore[operator]
+        t = t * (1 - smoothing) + smoothing / c.x.shape[1]
     if c.weight is not None:
-        t = t * c.weight  # type: ignore[operator]
-    return -sum(log_softmax(c.x, 1) * t, 1)  # type: ignore[operator]
+        t = t * c.weight
+    return -sum(log_softmax(c.x, 1) * t, 1)
 
 
 def _smoothed_loss(c: _Classes, ignore_index: int, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -322,7 +322,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """
     _check_reduction("mse_loss", reduction)
     x, t = _same_shape("mse_loss", input, target)
-    d = x - t  # type: ignore[operator]
+    d = x - t
     return _reduce("mse_loss", d * d, reduction)
 
 
@@ -338,7 +338,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """
     _check_reduction("l1_loss", reduction)
     x, t = _same_shape("l1_loss", input, target)
-    return _reduce("l1_loss", abs(x - t), reduction)  # type: ignore[operator]
+    return _reduce("l1_loss", abs(x - t), reduction)
 
 
 # ---- of probabilities -----------------------------------------------------------------------
@@ -367,7 +367,7 @@ def bce_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
 
 def _spread(x: Tensor) -> Tensor:
     """x (1 - x), but at least 1e-12."""
-    return maximum(x * (1.0 - x), 1e-12)  # type: ignore[operator, no-any-return]
+    return maximum(x * (1.0 - x), 1e-12)
 
 
 bce.vjp(
@@ -455,7 +455,7 @@ def binary_cross_entropy(
     _check_no_nan(name, t)
     loss: Tensor = bce(x, t)
     if weight is not None:
-        loss = loss * _weighted(name, loss, "a weight", weight)  # type: ignore[operator]
+        loss = loss * _weighted(name, loss, "a weight", weight)
     return _reduce(name, loss, reduction)
 
 
@@ -488,7 +488,7 @@ def binary_cross_entropy_with_logits(
     else:
         p = _weighted(name, x, "a pos_weight", pos_weight)
         softplus = bce_with_logits(x, wrap(np.ones((), x.dtype)))  # log(1 + e^-x)
-        loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus  # type: ignore[operator]
+        loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus
     if weight is not None:
-        loss = loss * _weighted(name, loss, "a weight", weight)  # type: ignore[operator]
+        loss = loss * _weighted(name, loss, "a weight", weight)
     return _reduce(name, loss, reduction)

@@ -181,7 +181,7 @@ def _per_unit(
 ) -> Tensor:
     """dx for dy = 1."""
     one = wrap(np.ones(dy.shape, dy.dtype))
-    return softmax_cross_entropy_backward(one, input, target, peak, total, ignore_index)  # type: ignore[no-any-return]
+    return softmax_cross_entropy_backward(one, input, target, peak, total, ignore_index)
 
 
 def _curvature(
@@ -189,7 +189,7 @@ def _curvature(
 ) -> Tensor:
     """ddx through the second derivatives of the loss: peak and total move with x."""
     dy = unsqueeze(where(target != ignore_index, dy, 0.0), 1)
-    return softmax_backward(ddx * dy, softmax(input, 1), 1)  # type: ignore[no-any-return]
+    return softmax_backward(ddx * dy, softmax(input, 1), 1)
 
 
 softmax_cross_entropy_backward.vjp(
