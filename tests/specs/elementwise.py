@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.specs.spec import Array, Case, Spec, away_from, elementwise_cases
-
-
-WITH_INTEGERS = ("float32", "float64", "int64")
+from tests.specs.spec import WITH_INTEGERS, Array, Case, Spec, away_from, elementwise_cases
 
 
 def away_from_each_other(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:

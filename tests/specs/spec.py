@@ -12,6 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 Shape = tuple[int, ...] | None  # None: an optional input that is absent
+WITH_INTEGERS = ("float32", "float64", "int64")
 
 
 @dataclass(frozen=True)
