@@ -32,7 +32,8 @@ def distinct(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Arr
 
 
 def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    return np.sum(x, axis=dim, keepdims=keepdim)
+    wide = np.longdouble if x.dtype.kind == "f" else x.dtype  # NumPy adds rows one by one
+    return np.sum(x, axis=dim, keepdims=keepdim, dtype=wide).astype(x.dtype)
 
 
 def _terms(x: Array, dim: Any = None, keepdim: bool = False) -> int:
