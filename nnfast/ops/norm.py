@@ -120,10 +120,10 @@ def batch_norm_train_backward(
     weight: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Result:
-    """Gradients of batch_norm_train; mean and rstd are those of x.
+    """Gradients of batch_norm_train with respect to input, weight and bias.
 
-    db = sum dy, dw = rstd sum dy (x - mean), over each channel of n elements, and
-    dx = w rstd (dy - db / n - (x - mean) rstd dw / n).
+    Over each channel of n elements: db = sum dy, dw = rstd sum dy (x - mean),
+    dx = w rstd (dy - db / n - (x - mean) rstd dw / n). mean and rstd are those of x.
     """
     where = "batch_norm_train_backward"
     C = _check(where, input, weight=weight, mean=mean, rstd=rstd)
