@@ -19,7 +19,9 @@ MODULES = ["nnfast"] + [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
-    assert doctest.testmod(import_module(name)).failed == 0
+    # "..." stands for digits that the instruction set may round differently.
+    done = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
+    assert done.failed == 0
 
 
 def test_examples_of_op_records_are_found() -> None:

@@ -123,7 +123,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     >>> import nnfast
     >>> x, w = nnfast.ones(2, 3), nnfast.ones(4, 3)
-    >>> nnfast.linear(x, w, nnfast.zeros(4)).shape
+    >>> nnfast.nn.functional.linear(x, w, nnfast.zeros(4)).shape
     (2, 4)
     """
     input, weight = as_tensor(input, "linear"), as_tensor(weight, "linear")
