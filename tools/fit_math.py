@@ -1,18 +1,18 @@
-"""Derives the constants of csrc/simd/math_coef.h; needs mpmath (about three minutes).
+"""Derives the constants of csrc/simd/math_coef.h; needs mpmath (half a minute).
 
     python tools/fit_math.py > csrc/simd/math_coef.h
 
 Each table is a polynomial, or a quotient of two, with nearly the smallest possible maximum error.
 The fit is weighted least squares on Chebyshev points, repeated with Lawson's update (weight times
-error), which turns the mean error into the maximum error. Coefficients are rounded to the working
-type one after the other, lowest power first; the later ones are fitted again and so absorb most
-of the rounding. The error printed with a table is that of the rounded coefficients, evaluated
-exactly, relative to the function computed from them, in units of 2^-24 (float), 2^-53 (double).
+error), which turns the least mean error into the least maximum error. The coefficients of the
+lowest powers are rounded to the working type one after the other; those left are fitted again each
+time and so absorb the rounding. The error printed with a table is that of the rounded
+coefficients, evaluated exactly, relative to the function computed from them.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import mpmath
 from mpmath import mpf
@@ -20,8 +20,6 @@ from mpmath import mpf
 mpmath.mp.dps = 60
 
 LN2 = mpmath.log(2)
-HALF_LN2 = LN2 / 2
-LOG_Z_MAX = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)) ** 2  # s^2 at m = sqrt(2)
 
 
 # ---- the functions to be fitted, with the weight that makes the error relative to the result ----
@@ -88,39 +86,44 @@ class Table:
 
 def tables(single):
     """The tables of one working type, in the order of the header."""
-    pick = (lambda f, d: f) if single else (lambda f, d: d)
-    to_type = to_single if single else to_double
-    r = HALF_LN2 * mpf("1.0002")  # the quotient x/ln2 is itself rounded
-    quarter = (mpmath.pi / 4 * mpf("1.0002")) ** 2
+
+    def pick(f, d):
+        return f if single else d
+
+    # A reduced argument may lie a little outside its interval: its quotient was rounded too.
+    margin = mpf("1.0002")
+    r = LN2 / 2 * margin
     yield Table("exp", "e^r = 1 + r + r^2 exp(r), |r| <= ln(2)/2", exp_tail, (-r, r), pick(4, 9))
-    z = (mpf(0), LOG_Z_MAX)
-    yield Table("log", "log((1+s)/(1-s)) = 2s + s z log(z), z = s^2", log_tail, z, pick(2, 6))
-    one = (mpf(0), mpf("1.0001"))
+
+    s_max = (mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1)
+    z = (mpf(0), s_max**2)
+    log = "log((1+s)/(1-s))"
+    yield Table("log", f"{log} = 2s + s z log(z), z = s^2", log_tail, z, pick(2, 6))
+
+    one = (mpf(0), mpf(1))
     yield Table("erf", "erf(x) = x + x erf(z), z = x^2, |x| <= 1", erf_odd, one, pick(6, 12))
+
+    end = pick("13.2", "37.7")
     yield Table(
         "tail",
-        "Phi(-a) = e^(-a^2/2) p / (sqrt_2pi a p + q), 0 <= a <= " + pick("13.2", "37.7"),
+        f"Phi(-a) = e^(-a^2/2) p / (sqrt_2pi a p + q), 0 <= a <= {end}",
         normal_tail,
-        (mpf(0), mpf(pick("13.2", "37.7"))),
+        (mpf(0), mpf(end)),
         pick(4, 10),
         below=pick(3, 9),
-        slope=to_type(mpmath.sqrt(2 * mpmath.pi)),
+        slope=pick(to_single, to_double)(mpmath.sqrt(2 * mpmath.pi)),
         fixed={0: mpf("0.5")},
     )
-    quarter = (mpf(0), quarter)
-    yield Table("sin", "sin(r) = r + r^3 sin(z), z = r^2, |r| <= pi/4", sin_tail, quarter, pick(2, 5))
-    yield Table("cos", "cos(r) = 1 - z/2 + z^2 cos(z)", cos_tail, quarter, pick(2, 5))
-    if not single:
-        yield Table(
-            "log_dd",
-            "log((1+s)/(1-s)) = 2s + 2/3 s^3 + s^5 log_dd(z): the tail of pow",
-            log_tail2,
-            z,
-            7,
-        )
-        yield Table("log2_f", "log2((1+s)/(1-s)) = s log2_f(z): pow of floats", log2_odd, z, 4)
-        half = mpf("0.5001")
-        yield Table("exp2_f", "2^r = exp2_f(r), |r| <= 1/2: pow of floats", exp2_all, (-half, half), 7)
+
+    z4 = (mpf(0), (mpmath.pi / 4 * margin) ** 2)
+    yield Table("sin", "sin(r) = r + r^3 sin(z), z = r^2, |r| <= pi/4", sin_tail, z4, pick(2, 5))
+    yield Table("cos", "cos(r) = 1 - z/2 + z^2 cos(z)", cos_tail, z4, pick(2, 5))
+
+    if not single:  # pow, of both types, works in double
+        yield Table("log_dd", f"{log} = 2s + 2/3 s^3 + s^5 log_dd(z)", log_tail2, z, 7)
+        yield Table("log2_f", "log2((1+s)/(1-s)) = s log2_f(z), for float32", log2_odd, z, 4)
+        half = (-margin / 2, margin / 2)
+        yield Table("exp2_f", "2^r = exp2_f(r), |r| <= 1/2, for float32", exp2_all, half, 7)
 
 
 # ---- fitting ------------------------------------------------------------------------------------
@@ -153,7 +156,7 @@ def horner(coefficients, x):
 
 
 def sample(table):
-    """Points, values and error weights. A quotient decays over a long interval: points crowd at 0."""
+    """Points, values and error weights; over the long interval of a quotient, crowded near 0."""
     count = 16 * (table.degree + table.below + 2)
     low, high = table.interval
     if table.below:
@@ -218,9 +221,7 @@ def fit(table, to_type, start_rounds=24, refit_rounds=3):
         unknown = [p for p in powers if p not in known]
         best = None
         for _ in range(rounds):
-            weights = [
-                s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator)
-            ]
+            weights = [s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator)]
             found = {**known, **solve(points, values, weights, unknown, known, table)}
             denominator = [quotient(found, x)[1] for x in points]
             error = errors(found)
@@ -281,8 +282,7 @@ def print_type(single):
     to_type = to_single if single else to_double
 
     def constant(key, value, comment):
-        line = f"  static constexpr {name} {key} = {literal(to_type(value), single)};"
-        print(f"{line}  // {comment}" if comment else line)
+        print(f"  static constexpr {name} {key} = {literal(to_type(value), single)};  // {comment}")
 
     print(f"template <>\nstruct Coef<{name}> {{")
     constant("log2_e", 1 / LN2, "log2(e)")
@@ -301,10 +301,10 @@ def print_type(single):
     constant("two_over_pi", 2 / mpmath.pi, "2 / pi")
     if not single:
         for i, value in enumerate(parts(mpmath.pi / 2, [26, 26, 26], single)):
-            constant(f"pio2_{i}", value, "pi/2 in four parts; 2^27 * part is exact" if i == 0 else "")
-        third = parts(mpf(2) / 3, [53], single)
-        constant("two_thirds_hi", third[0], "2/3 in two parts")
-        constant("two_thirds_lo", third[1], "")
+            constant(f"pio2_{i}", value, f"pi/2, part {i}, of 26 bits")
+        high, low = parts(mpf(2) / 3, [53], single)
+        constant("two_thirds_hi", high, "2/3")
+        constant("two_thirds_lo", low, "2/3 - two_thirds_hi")
     for table in tables(single):
         p, q, error = fit(table, to_type)
         print(f"\n  // {table.formula}.")
@@ -319,7 +319,8 @@ def main():
     print(
         """// Generated by tools/fit_math.py, which says how. Do not edit.
 //
-// Coef<T>: the constants of the functions in math.h, lowest power first.
+// Coef<T>: the constants of the functions in math.h; polynomials from the lowest power.
+// clang-format off
 #pragma once
 
 namespace nnf {

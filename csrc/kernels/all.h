@@ -6,7 +6,12 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
+#include "kernels/random.h"
+#include "kernels/norm.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
 #include "kernels/table.h"
+#include "kernels/update.h"
 
 namespace nnf {
 namespace {

@@ -38,6 +38,19 @@ struct MapArgs {
 // What is done to a finished tile of a matrix product, in this order.
 enum class Activation : int64_t { none, relu, leaky_relu, sigmoid, tanh, gelu };
 
+// Hyper-parameters of an update: a float64 vector in this order. Flags are 0 or 1.
+struct SgdHyper {
+  double lr, momentum, dampening, weight_decay;
+  double nesterov, maximize, first;  // flags; first: the buffer holds nothing yet
+};
+struct AdamHyper {
+  double lr, beta1, beta2, eps, weight_decay;
+  double decoupled, maximize;                 // flags; decoupled: AdamW
+  double bias_correction1, bias_correction2;  // 1 - beta^step
+};
+// How many values become one.
+enum class Reduction : int64_t { sum, max, min };
+
 template <class T>
 struct Kernels {
   void (*map[int(Map::count)])(const MapArgs<T>&);  // null where the dtype has no such map

@@ -32,4 +32,17 @@ struct Pool2dAttrs {
   int64_t KH, KW, sh, sw, ph, pw, dh, dw, ceil_mode, include_pad, divisor;
 };
 
+// random.cpp
+struct DropoutAttrs {
+  double p;  // of being dropped
+};
+
+// reduce.cpp
+struct ReduceAttrs {
+  int64_t dims;  // bit d: dimension d is reduced
+};
+struct ArgAttrs {
+  int64_t dim;
+};
+
 }  // namespace nnf

@@ -7,22 +7,28 @@
 namespace nnf {
 namespace {
 
+// The format of a float type.
 template <class T>
 struct Ieee;
 template <>
 struct Ieee<float> {
   using uint = uint32_t;
-  static constexpr int mantissa = 23, bias = 127;
-  static constexpr int32_t bits_of_one = 0x3f800000, sign_bit = INT32_MIN;
-  static constexpr float min_normal = 0x1p-126f, inf = __builtin_inff(), nan = __builtin_nanf("");
+  static constexpr int kMantissa = 23, kBias = 127;
+  static constexpr uint kOneBits = 0x3f800000, kSignBit = 0x80000000;
+  static constexpr float kMinNormal = 0x1p-126f, kInf = __builtin_inff(), kNan = __builtin_nanf("");
 };
 template <>
 struct Ieee<double> {
   using uint = uint64_t;
-  static constexpr int mantissa = 52, bias = 1023;
-  static constexpr int64_t bits_of_one = 0x3ff0000000000000, sign_bit = INT64_MIN;
-  static constexpr double min_normal = 0x1p-1022, inf = __builtin_inf(), nan = __builtin_nan("");
+  static constexpr int kMantissa = 52, kBias = 1023;
+  static constexpr uint kOneBits = 0x3ff0000000000000, kSignBit = 0x8000000000000000;
+  static constexpr double kMinNormal = 0x1p-1022, kInf = __builtin_inf(), kNan = __builtin_nan("");
 };
+
+// The bit patterns of a vector, unsigned: sums of exponents may wrap around where a later selection
+// drops the lane.
+template <class T>
+using bits = vec<typename Ieee<T>::uint>;
 
 // The working type's own choice between two constants.
 template <class T>
@@ -38,8 +44,8 @@ NNF_INLINE vec<T> poly(vec<T> x, const T (&c)[n]) {
   return p;
 }
 
-// product_error(a, b, p): a b - p for p = a * b as rounded; exact with FMA. Without, the factors are
-// cut in halves, whose products are exact but for the last bit of a double (Dekker 1971).
+// product_error(a, b, p): a b - p, where p is a * b as rounded. Without FMA the factors are cut in
+// halves (Dekker 1971), whose products are exact but for the last bit of a double.
 #ifdef NNF_HAS_FMA
 template <class V>
 NNF_INLINE V product_error(V a, V b, V p) {
@@ -60,7 +66,7 @@ NNF_INLINE vf64 product_error(vf64 a, vf64 b, vf64 p) {
 }
 #endif
 
-// clamp keeps NaN: it is the second operand.
+// Both keep NaN, as the second operand.
 template <class T>
 NNF_INLINE vec<T> at_most(vec<T> x, T high) {
   return lesser(set1<T>(high), x);

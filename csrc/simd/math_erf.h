@@ -6,9 +6,9 @@
 namespace nnf {
 namespace {
 
-// The tail of the normal distribution: Phi(-a) = e^(-a^2/2) p / q = 2^n (1 + t) p / q for
-// 0 <= a <= kTailEnd. p / q falls from 1/2 like 1 / a; its fit has positive coefficients only, so
-// nothing cancels.
+// The tail of the normal distribution for 0 <= a <= kTailEnd: Phi(-a) = e^(-a^2/2) p / q, where
+// e^(-a^2/2) = 2^n (1 + t) and p / q falls from 1/2 like 1 / (sqrt(2 pi) a). So q is fitted as
+// sqrt(2 pi) a p plus a remainder: for large a, errors of p cancel. All coefficients are positive.
 template <class T>
 struct Tail {
   vec<T> scale, t, p, q;
@@ -43,6 +43,7 @@ NNF_INLINE vec<T> erf_any(vec<T> x) {
   return a < T(1) ? inner : copysign(outer, x);
 }
 // erf(x) = x + x E(x^2) for |x| < 1, else the sign of x times 1 - 2 Phi(-sqrt(2) |x|). All x.
+// Max error: 1.3 ulp (float32), 1.1 ulp (float64); without FMA 1.4 and 1.3.
 NNF_INLINE vf32 erf(vf32 x) { return erf_any<float>(x); }
 NNF_INLINE vf64 erf(vf64 x) { return erf_any<double>(x); }
 
@@ -54,6 +55,7 @@ NNF_INLINE vec<T> gelu_any(vec<T> x) {
   return greater(set1<T>(T(-0.0)), x) - t.scale * fma(ratio, t.t, ratio);
 }
 // gelu(x) = x Phi(x) = max(x, 0) - |x| Phi(-|x|). All x.
+// Max error: 5.2 ulp (float32), 3.9 ulp (float64), in the far left tail too; without FMA 5.2, 4.2.
 NNF_INLINE vf32 gelu(vf32 x) { return gelu_any<float>(x); }
 NNF_INLINE vf64 gelu(vf64 x) { return gelu_any<double>(x); }
 
@@ -67,6 +69,7 @@ NNF_INLINE vec<T> gelu_grad_any(vec<T> x) {
 }
 // gelu_grad(x) = Phi(x) + x phi(x) = g(|x|) for x < 0, else 1 - g(|x|),
 // with g(a) = e^(-a^2/2) (p/q - a / sqrt(2 pi)). All x.
+// Max error: 2.8 * 2^-24 (float32), 2.6 * 2^-53 (float64), absolute: it has a zero at -0.75.
 NNF_INLINE vf32 gelu_grad(vf32 x) { return gelu_grad_any<float>(x); }
 NNF_INLINE vf64 gelu_grad(vf64 x) { return gelu_grad_any<double>(x); }
 
@@ -85,6 +88,9 @@ NNF_INLINE vec<T> gelu_tanh_any(vec<T> x) {
   vec<T> d = fma(scale, expm1_reduced<T>(r), T(0.0625) + scale);
   return x > pick<T>(11, 23) ? x : b / d * T(0.0625);
 }
+// gelu_tanh(x) = x / (1 + e^-2u). All x.
+// Max error: 2.4 ulp for x >= -1. Left of it 2.4 + 2.6 |2u| ulp, as the rounding of the exponent 2u
+// shows: some 200 ulp (float32) at -10, where the formula gives -1e-37 and gelu is -8e-23.
 NNF_INLINE vf32 gelu_tanh(vf32 x) { return gelu_tanh_any<float>(x); }
 NNF_INLINE vf64 gelu_tanh(vf64 x) { return gelu_tanh_any<double>(x); }
 
@@ -99,7 +105,8 @@ NNF_INLINE vec<T> gelu_tanh_grad_any(vec<T> x) {
   vec<T> s = T(1) / (e + T(1));
   return fma(b * slope, e * s * s, s);
 }
-// d/dx x s(v(x)) = s + x v' s (1 - s), and 1 - s = e^-v s. All x.
+// With v = 2u, s = sigmoid(v): d(x s)/dx = s + x v' s (1 - s), and 1 - s = e^-v s. All x.
+// Max error: 3.7 * 2^-24 (float32), 3.6 * 2^-53 (float64), absolute: it has a zero at -0.75.
 NNF_INLINE vf32 gelu_tanh_grad(vf32 x) { return gelu_tanh_grad_any<float>(x); }
 NNF_INLINE vf64 gelu_tanh_grad(vf64 x) { return gelu_tanh_grad_any<double>(x); }
 

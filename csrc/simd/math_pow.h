@@ -6,10 +6,10 @@
 namespace nnf {
 namespace {
 
-// |a|^b for positive finite a, wherever b is finite, the exponent b log|a| held as high + low.
-//
-// log(2^e m), m = 1 + f: s = f / (2 + f) as s + sl, then 2 s + 2/3 s^3 in two parts each and
-// s^5 P(s^2), which needs only one.
+// a^b = e^(b log(a)) for positive normal a, all b. An error of the exponent is a relative error of
+// the result, so the exponent is held in two parts, some 66 bits:
+// log(2^e m) = e ln(2) + 2s + 2/3 s^3 + s^5 P(s^2), s = (m - 1) / (m + 1), each but the last as
+// a sum: s + sl, z + zl = s^2, c + cl = s^3, t + tl = 2/3 s^3.
 NNF_INLINE vf64 pow_positive(vf64 a, vf64 b) {
   using C = Coef<double>;
   Split<double> x = split<double>(a);
@@ -27,7 +27,7 @@ NNF_INLINE vf64 pow_positive(vf64 a, vf64 b) {
   tl = fma(z * c, poly(z, C::log_dd), tl);
   vf64 high = 2.0 * s + t;
   vf64 low = ((2.0 * s - high) + t) + fma(set1(2.0), sl, tl);
-  // + e ln(2). The larger term comes first; where e = 0 the sum is exact.
+  // e ln(2) first, for it is larger than the rest or 0.
   vf64 e_ln2 = x.e * C::ln2_hi;
   vf64 sum = e_ln2 + high;
   low = ((e_ln2 - sum) + high) + fma(x.e, set1(C::ln2_lo), low);
@@ -42,12 +42,13 @@ NNF_INLINE vf64 pow_positive(vf64 a, vf64 b) {
   auto [r, n_bits] = reduce_ln2<double, -1023>(clamp<double>(y, -720, 720));
   // 2^n in two factors, n -+ 64 and +-64: then overflow and underflow happen in the last product.
   vi64 positive = y > 0.0;
-  vi64 scale = (vi64)n_bits + (positive ? set1<int64_t>(959L << 52) : set1<int64_t>(1087L << 52));
+  bits<double> k = positive ? set1<uint64_t>(1023 - 64) : set1<uint64_t>(1023 + 64);
+  bits<double> scale = (bits<double>)n_bits + (k << 52);
   vf64 p = exp_reduced<double>(r + yl) * (vf64)scale;
   return p * (positive ? set1(0x1p64) : set1(0x1p-64));
 }
 
-// The same for floats, in doubles: 2^(b log2|a|), accurate to some 2^-36.
+// The same for floats: 2^(b log2(a)) in doubles, short polynomials.
 NNF_INLINE vf64 pow_positive_half(vf64 a, vf64 b) {
   using C = Coef<double>;
   Split<double> x = split<double>(a);
@@ -56,7 +57,7 @@ NNF_INLINE vf64 pow_positive_half(vf64 a, vf64 b) {
   vf64 y = clamp<double>(clamp<double>(b, -1e30, 1e30) * log2, -200, 200);
   vf64 shifted = y + (0x1.8p52 + 1023);
   vf64 r = y - (shifted - (0x1.8p52 + 1023));
-  return poly(r, C::exp2_f) * (vf64)((vi64)shifted << 52);
+  return poly(r, C::exp2_f) * (vf64)((bits<double>)shifted << 52);
 }
 NNF_INLINE vf32 pow_positive(vf32 a, vf32 b) {
   Wide wa = widen(a), wb = widen(b);
@@ -70,21 +71,21 @@ NNF_INLINE vec<T> pow_any(vec<T> a, vec<T> b) {
   vec<T> y = pow_positive(abs_a, b);
   // Is b an integer, an odd one? From 2^mantissa on all are integers, whose last bit tells, and
   // from twice that on all are even; below, adding 2^mantissa leaves the integer in the low bits.
-  constexpr T all_integers = T(int_of<T>(1) << F::mantissa);
+  constexpr T all_integers = T(int_of<T>(1) << F::kMantissa);
   mask<T> large = abs_b >= all_integers;
   vec<T> shifted = large ? abs_b : abs_b + all_integers;
   mask<T> integer = large | (shifted - all_integers == abs_b);
   mask<T> odd = integer & (((mask<T>)shifted & 1) != 0) & (abs_b < 2 * all_integers);
 
-  mask<T> zero = abs_a < F::min_normal, infinite = abs_a == F::inf;
-  y = zero | infinite ? (infinite == (b > T(0)) ? set1<T>(F::inf) : vec<T>{}) : y;
-  y = (a < T(0)) & ~zero & ~infinite & ~integer ? set1<T>(F::nan) : y;
-  y = (vec<T>)((mask<T>)y ^ ((mask<T>)a & odd & F::sign_bit));
+  mask<T> zero = abs_a < F::kMinNormal, infinite = abs_a == F::kInf;
+  y = zero | infinite ? (infinite == (b > T(0)) ? set1<T>(F::kInf) : vec<T>{}) : y;
+  y = (a < T(0)) & ~zero & ~infinite & ~integer ? set1<T>(F::kNan) : y;
+  y = (vec<T>)((bits<T>)y ^ ((bits<T>)a & (bits<T>)odd & F::kSignBit));
   y = (a != a) | (b != b) ? a + b : y;
   return (b == T(0)) | (a == T(1)) ? set1<T>(1) : y;
 }
-// pow(a, b) = |a|^b with the sign of a if b is odd, NaN if a < 0 and b is no integer; the special
-// cases are those of C (annex F). All a, b; a subnormal a counts as 0.
+// pow(a, b) = |a|^b, with the sign of a if b is an odd integer. All a and b.
+// Max error: 0.51 ulp (float32), 1.2 ulp (float64); without FMA 0.51 and 1.3.
 NNF_INLINE vf32 pow(vf32 a, vf32 b) { return pow_any<float>(a, b); }
 NNF_INLINE vf64 pow(vf64 a, vf64 b) { return pow_any<double>(a, b); }
 

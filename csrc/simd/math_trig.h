@@ -19,9 +19,10 @@ NNF_INLINE SinCos<T> sincos_reduced(vec<T> r, mask<T> quarter) {
   vec<T> c = fma(z * z, poly(z, Coef<T>::cos), fma(z, set1<T>(T(-0.5)), set1<T>(1)));
   mask<T> odd = (quarter & 1) != 0;
   constexpr int to_sign = 8 * sizeof(T) - 2;
-  constexpr int_of<T> sign = Ieee<T>::sign_bit;
-  return {(vec<T>)((mask<T>)(odd ? c : s) ^ ((quarter << to_sign) & sign)),
-          (vec<T>)((mask<T>)(odd ? s : c) ^ (((quarter + 1) << to_sign) & sign))};
+  bits<T> q = (bits<T>)quarter;
+  constexpr auto sign = Ieee<T>::kSignBit;
+  return {(vec<T>)((bits<T>)(odd ? c : s) ^ ((q << to_sign) & sign)),
+          (vec<T>)((bits<T>)(odd ? s : c) ^ (((q + 1) << to_sign) & sign))};
 }
 
 template <class T>
@@ -33,6 +34,7 @@ NNF_INLINE void sincos_2pi_any(vec<T> u, vec<T>* s, vec<T>* c) {
   *c = y.cos;
 }
 // sincos_2pi(u): sin(2 pi u) and cos(2 pi u), for 0 <= u < 1.
+// Max error: 2.0 ulp (float32, u a multiple of 2^-24), 1.9 ulp (float64).
 NNF_INLINE void sincos_2pi(vf32 u, vf32* s, vf32* c) { sincos_2pi_any<float>(u, s, c); }
 NNF_INLINE void sincos_2pi(vf64 u, vf64* s, vf64* c) { sincos_2pi_any<double>(u, s, c); }
 
@@ -44,7 +46,7 @@ struct Quarters {
 };
 NNF_INLINE Quarters reduce_pio2(vf64 x) {
   using C = Coef<double>;
-  x = abs(x) <= 0x1p27 ? x : set1<double>(Ieee<double>::nan);
+  x = abs(x) <= 0x1p27 ? x : set1<double>(Ieee<double>::kNan);
   vf64 quarter = round(x * C::two_over_pi);
   vf64 r = fma(quarter, set1(-C::pio2_1), fma(quarter, set1(-C::pio2_0), x));
   return {quarter, fma(quarter, set1(-C::pio2_3), fma(quarter, set1(-C::pio2_2), r))};
@@ -62,6 +64,7 @@ NNF_INLINE SinCos<float> sincos(vf32 x) {
   return sincos_reduced<float>(narrow({a.r, b.r}), to_int(narrow({qa, qb})));
 }
 // sin(x), cos(x): |x| <= 2^27, NaN beyond.
+// Max error: 1.6 ulp (float32), 2.1 ulp (float64).
 NNF_INLINE vf32 sin(vf32 x) { return x == 0.0f ? x : sincos(x).sin; }
 NNF_INLINE vf64 sin(vf64 x) { return x == 0.0 ? x : sincos(x).sin; }
 NNF_INLINE vf32 cos(vf32 x) { return sincos(x).cos; }

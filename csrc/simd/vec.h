@@ -115,6 +115,13 @@ NNF_INLINE vf64 sqrt(vf64 a) {
 }
 #endif
 
+// mul_u32: the 64-bit products of the unsigned lower halves of each lane.
+#ifndef NNF_HAS_MUL_U32
+NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
+  return (vi64)((vec<uint64_t>)(a & 0xffffffff) * (vec<uint64_t>)(b & 0xffffffff));
+}
+#endif
+
 // max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do.
 template <class V>
 NNF_INLINE V max(V a, V b) {
@@ -124,7 +131,7 @@ template <class V>
 NNF_INLINE V min(V a, V b) {
   return (a < b) | (a != a) ? a : b;
 }
-// lesser, greater: cheaper where NaN needs no care: b if either operand is NaN, or if they are equal.
+// lesser, greater: b if either operand is NaN and if they are equal; cheaper than min and max.
 #ifndef NNF_HAS_LESSER
 template <class V>
 NNF_INLINE V lesser(V a, V b) {

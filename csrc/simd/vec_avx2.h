@@ -3,6 +3,7 @@
 
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
+#define NNF_HAS_MUL_U32
 #define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 #define NNF_HAS_MASKED_MEMORY
@@ -18,6 +19,7 @@ NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
 }
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm256_sqrt_ps((__m256)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm256_sqrt_pd((__m256d)a); }
+NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) { return (vi64)_mm256_mul_epu32((__m256i)a, (__m256i)b); }
 NNF_INLINE vf32 lesser(vf32 a, vf32 b) { return (vf32)_mm256_min_ps((__m256)a, (__m256)b); }
 NNF_INLINE vf64 lesser(vf64 a, vf64 b) { return (vf64)_mm256_min_pd((__m256d)a, (__m256d)b); }
 NNF_INLINE vf32 greater(vf32 a, vf32 b) { return (vf32)_mm256_max_ps((__m256)a, (__m256)b); }

@@ -3,6 +3,7 @@
 
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
+#define NNF_HAS_MUL_U32
 #define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 #define NNF_HAS_MASKED_MEMORY
@@ -19,6 +20,9 @@ NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
 // The maskz forms: GCC warns of an uninitialized value in the plain ones.
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm512_maskz_sqrt_ps(0xffff, (__m512)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm512_maskz_sqrt_pd(0xff, (__m512d)a); }
+NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
+  return (vi64)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
+}
 NNF_INLINE vf32 lesser(vf32 a, vf32 b) {
   return (vf32)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
 }
@@ -33,7 +37,7 @@ NNF_INLINE vf64 greater(vf64 a, vf64 b) {
 }
 
 NNF_INLINE vf64 widen_low(vf32 a) {
-  return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_castps512_ps256((__m512)a));
+  return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 0));
 }
 NNF_INLINE vf64 widen_high(vf32 a) {
   return (vf64)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)a, 1));

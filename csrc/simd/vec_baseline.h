@@ -3,6 +3,7 @@
 #include <emmintrin.h>
 
 #define NNF_HAS_SQRT
+#define NNF_HAS_MUL_U32
 #define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 
@@ -11,6 +12,7 @@ namespace {
 
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm_sqrt_ps((__m128)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm_sqrt_pd((__m128d)a); }
+NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) { return (vi64)_mm_mul_epu32((__m128i)a, (__m128i)b); }
 NNF_INLINE vf32 lesser(vf32 a, vf32 b) { return (vf32)_mm_min_ps((__m128)a, (__m128)b); }
 NNF_INLINE vf64 lesser(vf64 a, vf64 b) { return (vf64)_mm_min_pd((__m128d)a, (__m128d)b); }
 NNF_INLINE vf32 greater(vf32 a, vf32 b) { return (vf32)_mm_max_ps((__m128)a, (__m128)b); }

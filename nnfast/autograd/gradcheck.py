@@ -59,7 +59,7 @@ def gradcheck(
     >>> gradcheck(lambda x: x * x / 3, x)
     True
     """
-    given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = _leaves([inputs] if isinstance(inputs, Tensor) else list(inputs))
     rng = np.random.default_rng(seed)
     if order == 2:
         fn, given = _first_order(fn, given, rng)
@@ -145,7 +145,7 @@ def _check_input(
     """Compare what the rules say along the direction v of input i with the quotient."""
     eps, atol, rtol, replay = terms
     x = given[i].array
-    plus, minus = x + eps * v, x - eps * v
+    plus, minus = np.asarray(x + eps * v), np.asarray(x - eps * v)
     v = (plus - minus) / (2 * eps)  # as rounded
     with no_grad():
         above, below = (

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from operator import index
-from typing import Any
+from typing import Any, TypeAlias
 
 from nnfast.errors import DTypeError, fail
+from nnfast.ops.window import is_integer
 
-Pair = int | tuple[int, int]
+Pair: TypeAlias = int | tuple[int, int]  # for both dimensions, or (height, width)
 
 
 def whole(where: str, name: str, value: Any, least: int = 0) -> int:
     """`value` as an int of at least `least`."""
-    if isinstance(value, bool):
+    if not is_integer(value):
         fail(where, f"an integer {name}", repr(value), error=DTypeError)
-    try:
-        number = index(value)
-    except TypeError:
-        fail(where, f"an integer {name}", repr(value), error=DTypeError)
-    if number < least:
-        fail(where, f"{name} >= {least}", f"{name}={number}")
-    return number
-
-
-def pair(where: str, name: str, value: Any, least: int = 0) -> tuple[int, int]:
-    """An int for both dimensions, or (height, width)."""
-    if not isinstance(value, tuple | list):
-        number = whole(where, name, value, least)
-        return number, number
-    if len(value) != 2:
-        fail(where, f"{name} as an integer or (height, width)", repr(value))
-    return whole(where, name, value[0], least), whole(where, name, value[1], least)
+    if value < least:
+        fail(where, f"{name} >= {least}", f"{name}={value}")
+    return int(value)
 
 
 def number(where: str, name: str, value: Any, least: float, most: float) -> float:

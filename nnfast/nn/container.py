@@ -42,7 +42,8 @@ class _Indexed(Module):
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
-        self.add_module(next(s for i in count(len(self)) if (s := str(i)) not in self._kinds), module)
+        free = (str(i) for i in count(len(self)) if str(i) not in self._kinds)
+        self.add_module(next(free), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
@@ -70,7 +71,8 @@ class _Indexed(Module):
         except TypeError:
             fail(type(self).__name__, "an integer index or a slice", repr(idx), error=DTypeError)
         if not -len(self) <= i < len(self):
-            raise _IndexError(type(self).__name__, f"expected an index below {len(self)}, got {idx}.")
+            name = type(self).__name__
+            raise _IndexError(name, f"expected an index below {len(self)}, got {idx}.")
         return i % len(self)
 
     def _replace(self, modules: list[Any]) -> None:
@@ -203,7 +205,8 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules."""
-        for key, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
+        pairs = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
+        for key, module in pairs:
             self[key] = module
 
     def pop(self, key: str) -> Any:

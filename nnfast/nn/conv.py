@@ -6,10 +6,11 @@ from typing import Any
 
 from nnfast import ops
 from nnfast.errors import fail
-from nnfast.nn.checks import Pair, one_of, pair, whole
+from nnfast.nn.checks import Pair, one_of, whole
 from nnfast.nn.linear import default_init, empty_parameter
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
+from nnfast.ops.window import pair
 from nnfast.tensor import Tensor
 
 
@@ -59,16 +60,17 @@ class Conv2d(Module):
 
     def _padding(self, padding: Any) -> str | tuple[int, int]:
         if not isinstance(padding, str):
-            return pair("Conv2d", "padding", padding)
+            return pair("Conv2d", "padding", padding, least=0)
         if padding == "same" and self.stride != (1, 1):
             fail("Conv2d", "stride 1 with padding='same'", f"stride={self.stride}")
         return one_of("Conv2d", "padding", padding, "same", "valid")
 
     def _groups(self, groups: int) -> int:
         groups = whole("Conv2d", "groups", groups, least=1)
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % groups:
-                fail("Conv2d", f"{name} that groups={groups} divides", f"{name}={getattr(self, name)}")
+        channels = {"in_channels": self.in_channels, "out_channels": self.out_channels}
+        for name, n in channels.items():
+            if n % groups:
+                fail("Conv2d", f"{name} that groups={groups} divides", f"{name}={n}")
         return groups
 
     def reset_parameters(self) -> None:

@@ -65,8 +65,7 @@ class Linear(Module):
         default_init(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        y: Tensor = ops.linear(input, self.weight, self.bias)
-        return y
+        return ops.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (
@@ -113,9 +112,7 @@ class Unflatten(Module):
             whole("Unflatten", "size", size, least=-1)
 
     def forward(self, input: Tensor) -> Tensor:
-        dim = ops.check_dim("Unflatten", self.dim, input.ndim)
-        shape = (*input.shape[:dim], *self.unflattened_size, *input.shape[dim + 1 :])
-        y: Tensor = ops.reshape(input, shape)
+        y: Tensor = ops.unflatten(input, self.dim, self.unflattened_size)
         return y
 
     def extra_repr(self) -> str:

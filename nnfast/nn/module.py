@@ -13,7 +13,6 @@ from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
 Kind = Literal["parameter", "buffer", "temporary buffer", "module"]
 BUFFERS: tuple[Kind, ...] = ("buffer", "temporary buffer")
-STATE: tuple[Kind, ...] = ("parameter", "buffer")  # what state_dict holds, in its order
 
 
 class LoadResult(NamedTuple):
@@ -25,7 +24,7 @@ class LoadResult(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<all keys matched>"
-        return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 
 class MissingNameError(ArgumentError, AttributeError, KeyError):
@@ -59,7 +58,8 @@ class Module:
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every module defines its own."""
         name = type(self).__name__
-        raise StateError(name, "expected a method forward(self, ...), got none.", f"define {name}.forward.")
+        what = "expected a method forward(self, ...), got none."
+        raise StateError(name, what, f"define {name}.forward.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -108,7 +108,7 @@ class Module:
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Hold `param` (or None, for an optional one that is absent) under `name`."""
-        self._register("register_parameter", name, "parameter", param)
+        self._register(name, "parameter", param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Hold a tensor that is no parameter but moves with the module, as running means do.
@@ -116,15 +116,16 @@ class Module:
         `persistent=False` leaves it out of `state_dict`.
         """
         kind: Kind = "buffer" if persistent else "temporary buffer"
-        self._register("register_buffer", name, kind, tensor)
+        self._register(name, kind, tensor)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Hold `module` under `name`."""
-        self._register("add_module", name, "module", module)
+        self._register(name, "module", module)
 
     register_module = add_module
 
-    def _register(self, where: str, name: str, kind: Kind, value: Any) -> None:
+    def _register(self, name: str, kind: Kind, value: Any) -> None:
+        where = type(self).__name__
         if "_kinds" not in self.__dict__:
             raise StateError(where, f"expected super().__init__() before '{name}' is registered.")
         if not isinstance(name, str):
@@ -132,7 +133,7 @@ class Module:
         if not name or "." in name:
             fail(where, "a name that is not empty and has no dot", repr(name))
         if hasattr(self, name) and name not in self._kinds:
-            fail(where, "a new name", f"'{name}', which {type(self).__name__} has as an attribute")
+            fail(where, "a new name", f"'{name}', which is an attribute already")
         _check_kind(where, name, kind, value)
         self._note(name, kind)
         object.__setattr__(self, name, value)
@@ -146,8 +147,9 @@ class Module:
 
     def _own(self, *kinds: Kind) -> list[tuple[str, Any]]:
         """Names and values of these kinds that this module itself holds, None left out."""
-        found = [(n, self.__dict__[n]) for kind in kinds for n, k in self._kinds.items() if k == kind]
-        return [(name, value) for name, value in found if value is not None]
+        names = [name for name, kind in self._kinds.items() if kind in kinds]
+        values = [(name, self.__dict__[name]) for name in names]
+        return [(name, value) for name, value in values if value is not None]
 
     def _named(
         self, kinds: tuple[Kind, ...], prefix: str, recurse: bool, remove_duplicate: bool
@@ -222,13 +224,15 @@ class Module:
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path."""
         path, _, name = target.rpartition(".")
-        found: Parameter = self.get_submodule(path)._get("get_parameter", name, "parameter", of=target)
+        module = self.get_submodule(path)
+        found: Parameter = module._get("get_parameter", name, "parameter", of=target)
         return found
 
     def get_buffer(self, target: str) -> Tensor:
         """The buffer at a dotted path."""
         path, _, name = target.rpartition(".")
-        found: Tensor = self.get_submodule(path)._get("get_buffer", name, *BUFFERS, of=target)
+        module = self.get_submodule(path)
+        found: Tensor = module._get("get_buffer", name, *BUFFERS, of=target)
         return found
 
     def _get(self, where: str, name: str, *kinds: Kind, of: str) -> Any:
@@ -258,7 +262,7 @@ class Module:
 
     def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
         for path, module in self.named_modules(remove_duplicate=False):
-            for name, value in module._own(*STATE):
+            for name, value in module._own("parameter") + module._own("buffer"):
                 yield prefix + _join(path, name), value
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
@@ -284,11 +288,12 @@ class Module:
         if strict:
             problems = [*_listed("missing", missing), *_listed("unexpected", unexpected), *problems]
         if problems:
+            loose = "strict=False allows missing and unexpected keys."
             fail(
                 "load_state_dict",
                 f"the keys and shapes of {type(self).__name__}",
                 "\n  " + "\n  ".join(problems),
-                "strict=False allows missing and unexpected keys." if missing or unexpected else "",
+                loose if strict and (missing or unexpected) else "",
             )
         for key, array in arrays.items():
             own[key].array[...] = array
@@ -335,14 +340,15 @@ class Module:
 
         "cpu" is accepted too and changes nothing.
         """
-        if str(target).startswith("cpu"):
+        if str(target) == "cpu":
             return self
         try:
-            dtype = np.dtype(target)
+            dtype = None if target is None else np.dtype(target)
         except TypeError:
             dtype = None
-        if dtype not in (float32, float64):
-            fail("to", "float32, float64 or 'cpu'", repr(target), error=DTypeError)
+        if dtype is None or dtype not in (float32, float64):
+            hint = "nnfast runs on the CPU; leave the call out." if "cuda" in str(target) else ""
+            fail("to", "float32, float64 or 'cpu'", repr(target), hint, DTypeError)
         for value in [*self.parameters(), *self.buffers()]:
             for t in (value, value.grad):
                 if t is not None and t.dtype.kind == "f" and t.dtype != dtype:
@@ -359,9 +365,8 @@ class Module:
 
     def half(self) -> Self:
         """Not available: raises DTypeError."""
-        raise DTypeError(
-            "half", "expected float32 or float64, got float16.", "use float(): training needs its range."
-        )
+        what = "expected float32 or float64, got float16."
+        raise DTypeError("half", what, "use float(): training needs its range.")
 
     # ---- text -----------------------------------------------------------------------------
 
@@ -429,6 +434,7 @@ def _matching(
         except (ArgumentError, DTypeError):
             problems.append(f"not numbers: '{key}' is {type(given[key]).__name__}")
             continue
-        if arrays[key].shape != target.shape:
-            problems.append(f"wrong shape: '{key}' has {arrays[key].shape}, the module {target.shape}")
+        shape = arrays[key].shape
+        if shape != target.shape:
+            problems.append(f"wrong shape: '{key}' has {shape}, the module {target.shape}")
     return arrays, problems

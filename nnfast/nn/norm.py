@@ -33,6 +33,8 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         where = type(self).__name__
@@ -42,8 +44,8 @@ class _BatchNorm(Module):
             number(where, "momentum", momentum, 0, 1)
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        for name in ("weight", "bias"):
-            self.register_parameter(name, empty_parameter(self.num_features) if affine else None)
+        for name, wanted in {"weight": affine, "bias": affine and bias}.items():
+            self.register_parameter(name, empty_parameter(self.num_features) if wanted else None)
         for name in ("running_mean", "running_var"):
             stats = Tensor(np.empty(self.num_features, float32)) if track_running_stats else None
             self.register_buffer(name, stats)
@@ -64,33 +66,31 @@ class _BatchNorm(Module):
         _fill(self.bias, 0)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self._ndims:
-            fail(type(self).__name__, f"an input of shape {self._shapes}", f"{input.ndim} dimensions", input=input)
-        update = self.training and self.running_mean is not None
-        stats = (self.running_mean, self.running_var) if update or not self.training else (None, None)
+        if np.ndim(input) not in self._ndims:
+            got = f"{np.ndim(input)} dimensions"
+            fail(type(self).__name__, f"an input of shape {self._shapes}", got, input=input)
+        seen = self.num_batches_tracked if self.training else None
+        momentum = self.momentum
+        if momentum is None:  # the mean over all batches
+            momentum = 0.0 if seen is None else 1 / (seen.item() + 1)
         y: Tensor = ops.batch_norm(
             input,
-            *stats,
+            self.running_mean,
+            self.running_var,
             self.weight,
             self.bias,
             training=self.training or self.running_mean is None,
-            momentum=self._factor() if update else 0.0,
+            momentum=momentum,
             eps=self.eps,
         )
-        if update and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array[...] += 1
+        if seen is not None:
+            seen.array[...] += 1
         return y
-
-    def _factor(self) -> float:
-        """Weight of this batch in the running statistics."""
-        if self.momentum is None:  # the mean over all batches
-            return 1.0 if self.num_batches_tracked is None else 1 / (self.num_batches_tracked.item() + 1)
-        return self.momentum
 
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from nnfast import ops
 from nnfast.errors import fail
-from nnfast.nn.checks import Pair, pair
+from nnfast.nn.checks import Pair
 from nnfast.nn.module import Module
+from nnfast.ops.window import pair
 from nnfast.tensor import Tensor
 
 
 def _check(where: str, kernel_size: Pair, stride: Pair, padding: Pair) -> None:
     kernel = pair(where, "kernel_size", kernel_size, least=1)
     pair(where, "stride", stride, least=1)
-    if any(2 * p > k for p, k in zip(pair(where, "padding", padding), kernel, strict=True)):
+    pads = pair(where, "padding", padding, least=0)
+    if any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         fail(where, f"padding of at most half of kernel_size={kernel_size}", f"padding={padding}")
 
 

@@ -35,8 +35,21 @@ from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
 from nnfast.ops.pool import avg_pool2d as avg_pool2d
 from nnfast.ops.pool import max_pool2d as max_pool2d
+from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
+from nnfast.ops.reduce import amax as amax
+from nnfast.ops.reduce import amin as amin
+from nnfast.ops.reduce import argmax as argmax
+from nnfast.ops.reduce import argmin as argmin
+from nnfast.ops.reduce import logsumexp as logsumexp
+from nnfast.ops.reduce import max as max
+from nnfast.ops.reduce import mean as mean
+from nnfast.ops.reduce import min as min
+from nnfast.ops.reduce import std as std
 from nnfast.ops.reduce import sum as sum
+from nnfast.ops.reduce import var as var
+from nnfast.ops.shape import cat as cat
+from nnfast.ops.shape import expand as expand
 from nnfast.ops.shape import flatten as flatten
 from nnfast.ops.shape import permute as permute
 from nnfast.ops.shape import reshape as reshape
@@ -44,3 +57,5 @@ from nnfast.ops.shape import squeeze as squeeze
 from nnfast.ops.shape import transpose as transpose
 from nnfast.ops.shape import unflatten as unflatten
 from nnfast.ops.shape import unsqueeze as unsqueeze
+from nnfast.ops.update import adam_update as adam_update
+from nnfast.ops.update import sgd_update as sgd_update

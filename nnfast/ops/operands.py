@@ -26,17 +26,19 @@ def convert(op: Op[Any], given: Any) -> list[Tensor | None]:
     kinds = op.kinds
     inputs: list[Any] = []
     dtype = None
-    uniform = True  # only float tensors of one dtype: nothing to do
+    uniform = True  # tensors as they should be, floats of one dtype: nothing to do
     for kind, x in zip(kinds, given, strict=True):
         if isinstance(x, Tensor):
             d = x.array.dtype
-            if kind not in ("Operand", "Tensor") or (d != float32 and d != float64):
+            if kind == "AnyTensor" or (kind == "IntTensor" and d == int64):
+                pass
+            elif kind not in ("Operand", "Tensor") or (d != float32 and d != float64):
                 uniform = False
             elif dtype is None:
                 dtype = d
             elif dtype != d:
                 uniform = False
-        elif x is not None:
+        elif x is not None or len(inputs) < op.required:
             uniform = False
         inputs.append(x)
     return inputs if uniform else _convert(op, inputs)

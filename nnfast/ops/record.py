@@ -169,7 +169,7 @@ class Op(Generic[P]):
         arrays = tuple([None if x is None else x.array for x in inputs])
         if result.compute is not None:
             present = [a for a in arrays if a is not None]
-            outputs = [wrap(result.compute(*present))]
+            outputs = [wrap(np.asarray(result.compute(*present)))]  # NumPy gives scalars too
         elif self.mutates:
             return self._mutate(inputs, arrays, result)
         else:
@@ -209,12 +209,15 @@ class Op(Generic[P]):
         for name, fn in rules.items():
             self.rules[self.inputs.index(name)] = self._rule(fn)
 
-    def vjp_joint(self, fn: Callable[..., Any]) -> None:
-        """One rule for all inputs: returns a gradient or None for each."""
-        self.joint = self._rule(fn)
+    def vjp_joint(self, fn: Callable[..., Any], needs: Sequence[str] | None = None) -> None:
+        """One rule for all inputs: returns a gradient or None for each.
 
-    def _rule(self, fn: Callable[..., Any]) -> _Rule:
-        names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
+        `needs`: the names of what it takes, in order, where its own parameters do not say.
+        """
+        self.joint = self._rule(fn, needs)
+
+    def _rule(self, fn: Callable[..., Any], needs: Sequence[str] | None = None) -> _Rule:
+        names = needs or fn.__code__.co_varnames[: fn.__code__.co_argcount]
         return _Rule(fn, tuple(self._locate(n) for n in names))
 
     def _locate(self, name: str) -> tuple[str, Any]:

@@ -1,22 +1,281 @@
-"""Reductions: many elements to one."""
+"""Reductions: many elements to one, over any dimensions.
+
+Sums run in 64 virtual lanes (32 for float64) over parts of fixed length: the bits are the same for
+any number of threads and on every ISA, and the error grows with the logarithm-like number of
+partial sums, not with the number of elements.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfast.errors import fail
+from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
 from nnfast.ops.operands import Operand
-from nnfast.ops.record import Result, computed, op
-from nnfast.tensor import wrap
+from nnfast.ops.record import Result, check_dim, method, op, out
+from nnfast.ops.shape import expand, reshape
+from nnfast.tensor import Tensor, int64
+
+Dims = int | Sequence[int] | None
 
 
-@op(methods=("sum",))
-def sum(input: Operand, dim: Any = None, keepdim: bool = False) -> Result:
-    """Sum over dimensions."""
-    axis = tuple(range(input.ndim)) if dim is None else tuple(np.atleast_1d(dim))
-    keep = np.sum(input.array, axis=axis, keepdims=keepdim)
-    return computed(lambda a: np.sum(a, axis=axis, keepdims=keepdim), keep.shape, input.dtype)
+class ReduceAttrs(NamedTuple):
+    dims: int  # bit d: dimension d is reduced
 
 
-sum.vjp(input=lambda dy, input_shape: dy + wrap(np.zeros(input_shape, dy.dtype)))
+def _mask(where: str, input: Tensor, dim: Dims) -> int:
+    """The dimensions as bits; None and () are all."""
+    given = (dim,) if isinstance(dim, int | np.integer) else tuple(dim or ())
+    if not given:
+        return (1 << input.ndim) - 1
+    mask = 0
+    for d in given:
+        bit = 1 << check_dim(where, d, input.ndim)
+        if mask & bit:
+            fail(where, "each dim once", f"dim={dim}", input=input)
+        mask |= bit
+    return mask
+
+
+def _reduced(shape: tuple[int, ...], mask: int, keepdim: bool) -> tuple[int, ...]:
+    if keepdim:
+        return tuple(1 if mask >> d & 1 else n for d, n in enumerate(shape))
+    return tuple(n for d, n in enumerate(shape) if not mask >> d & 1)
+
+
+def _restored(y: Tensor, shape: tuple[int, ...], mask: int) -> Tensor:
+    """y with the reduced dimensions back as 1."""
+    return reshape(y, _reduced(shape, mask, True))
+
+
+def _reduction(where: str, input: Tensor, dim: Dims, keepdim: bool, empty: bool) -> Result:
+    mask = _mask(where, input, dim)
+    shape = _reduced(input.shape, mask, keepdim)
+    if not empty and any(n == 0 and mask >> d & 1 for d, n in enumerate(input.shape)):
+        fail(where, "at least one element along dim", "none", input=input)
+    return out(shape, input.array.dtype, ReduceAttrs(mask))
+
+
+@op("sum", attrs=ReduceAttrs)
+def _sum(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
+    """y = sum of x over dim."""
+    return _reduction("sum", input, dim, keepdim, empty=True)
+
+
+_sum.vjp(
+    input=lambda dy, input_shape, dims: expand(_restored(dy, input_shape, dims), input_shape)
+)
+
+
+@method
+def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum of the elements over dim (all if None); 0 of none. Integers and booleans give int64.
+
+    >>> import nnfast
+    >>> nnfast.sum(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]), 0)
+    tensor([4., 6.])
+    """
+    return _sum(input if dtype is None else cast(input, dtype), dim, keepdim)
+
+
+@method
+def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Mean of the elements over dim (all if None), of floats.
+
+    >>> import nnfast
+    >>> nnfast.mean(nnfast.tensor([1.0, 2.0, 6.0]))
+    tensor(3.)
+    """
+    x = input if dtype is None else cast(input, dtype)
+    _floats("mean", x)
+    y = _sum(x, dim, keepdim)
+    return y * (1.0 / _count(x, y)) if _exact(_count(x, y)) else y / _count(x, y)
+
+
+def _count(x: Tensor, y: Tensor) -> float:
+    """Elements of x behind each of y; NaN if there are none, as the mean of nothing is."""
+    if y.array.size == 0:
+        return 1.0
+    return x.array.size / y.array.size or math.nan
+
+
+def _exact(n: float) -> bool:
+    """Whether 1 / n is exact: a power of 2."""
+    return n == n and n >= 1 and int(n) & (int(n) - 1) == 0
+
+
+def _floats(where: str, input: Tensor) -> None:
+    if input.array.dtype.kind != "f":
+        fail(where, "floats", str(input.dtype), "convert with x.float().", input=input)
+
+
+@op("amax", attrs=ReduceAttrs, methods=("amax",))
+def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
+    """Largest element over dim; NaN if there is one. Ties share the gradient evenly.
+
+    >>> import nnfast
+    >>> nnfast.amax(nnfast.tensor([[1.0, 5.0], [3.0, 4.0]]), 1)
+    tensor([5., 4.])
+    """
+    return _reduction("amax", input, dim, keepdim, empty=False)
+
+
+@op("amin", attrs=ReduceAttrs, methods=("amin",))
+def amin(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
+    """Smallest element over dim; NaN if there is one. Ties share the gradient evenly."""
+    return _reduction("amin", input, dim, keepdim, empty=False)
+
+
+def _share_ties(dy: Tensor, input: Tensor, y: Tensor, dims: int) -> Tensor:
+    hit = input == _restored(y, input.shape, dims).detach()
+    ties = _restored(_sum(hit, _dims(dims)), input.shape, dims)
+    return where(hit, _restored(dy, input.shape, dims) / cast(ties, dy.dtype), 0.0)
+
+
+def _dims(mask: int) -> list[int]:
+    return [d for d in range(mask.bit_length()) if mask >> d & 1]
+
+
+amax.vjp(input=_share_ties)
+amin.vjp(input=_share_ties)
+
+
+class ArgAttrs(NamedTuple):
+    dim: int
+
+
+def _arg(where: str, input: Tensor, dim: int, keepdim: bool) -> Result:
+    d = check_dim(where, dim, input.ndim)
+    if input.ndim and input.shape[d] == 0:
+        fail(where, "at least one element along dim", "none", input=input)
+    return out(_reduced(input.shape, 1 << d, keepdim), int64, ArgAttrs(d))
+
+
+@op("argmax", attrs=ArgAttrs)
+def _argmax(input: Operand, dim: int, keepdim: bool = False) -> Result:
+    """The index of the largest element along dim."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+@op("argmin", attrs=ArgAttrs)
+def _argmin(input: Operand, dim: int, keepdim: bool = False) -> Result:
+    """The index of the smallest element along dim."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+@method
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index of the largest element along dim (of the flattened tensor if None), as int64.
+
+    The first of equals; NaN counts as the largest.
+
+    >>> import nnfast
+    >>> nnfast.argmax(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
+    tensor([1, 0])
+    """
+    return _flat_arg(_argmax, input, dim, keepdim)
+
+
+@method
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Index of the smallest element along dim (of the flattened tensor if None), as int64."""
+    return _flat_arg(_argmin, input, dim, keepdim)
+
+
+def _flat_arg(record: Any, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if dim is not None:
+        return record(input, dim, keepdim)  # type: ignore[no-any-return]
+    y = record(reshape(input, -1), 0)
+    return reshape(y, (1,) * input.ndim) if keepdim else y
+
+
+class MinMax(NamedTuple):
+    """Values and their indices along a dimension."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _min_max(
+    whole: Any, arg: Any, pair: Any, input: Tensor, dim: Any, keepdim: bool
+) -> Tensor | MinMax:
+    if dim is None:
+        return whole(input)  # type: ignore[no-any-return]
+    if isinstance(dim, Tensor):
+        return pair(input, dim)  # type: ignore[no-any-return]
+    d = check_dim(whole.name.removeprefix("a"), dim, input.ndim)
+    indices = arg(input, d, True)
+    values = take_along_dim(input, indices, d)
+    if keepdim:
+        return MinMax(values, indices)
+    shape = _reduced(input.shape, 1 << d, False)
+    return MinMax(reshape(values, shape), reshape(indices, shape))
+
+
+@method
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """The largest element; or (values, indices) along dim; or `maximum` with another tensor.
+
+    >>> import nnfast
+    >>> nnfast.max(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1).indices
+    tensor([1, 0])
+    """
+    return _min_max(amax, _argmax, maximum, input, dim, keepdim)
+
+
+@method
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """The smallest element; or (values, indices) along dim; or `minimum` with another tensor."""
+    return _min_max(amin, _argmin, minimum, input, dim, keepdim)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
+    """y[..., i, ...] = x[..., indices[..., i, ...], ...] along dim."""
+    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    if grid:
+        grid[dim] = indices.array
+    return input[tuple(grid)] if grid else input
+
+
+@method
+def var(
+    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> Tensor:
+    """Variance over dim: sum of squared deviations over (count - correction).
+
+    >>> import nnfast
+    >>> nnfast.var(nnfast.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    _floats("var", input)
+    centered = input - mean(input, dim, True)
+    y = _sum(centered * centered, dim, keepdim)
+    degrees = _count(input, y) - correction
+    return y / (degrees if degrees > 0 else 0.0)
+
+
+@method
+def std(
+    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> Tensor:
+    """Standard deviation over dim: the root of `var`."""
+    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+
+
+@method
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
+    """log of the sum of exp(x) over dim, without overflow.
+
+    >>> import nnfast
+    >>> nnfast.logsumexp(nnfast.tensor([1000.0, 1000.0]), 0)
+    tensor(1000.6931)
+    """
+    peak = amax(input, dim, True).detach()
+    peak = where(abs(peak) == math.inf, 0.0, peak)  # inf - inf is no number
+    y = log(_sum(exp(input - peak), dim, True)) + peak
+    return y if keepdim else reshape(y, _reduced(input.shape, _mask("logsumexp", input, dim), False))
+

@@ -9,7 +9,8 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import MODE
-from nnfast.ops.operands import AnyTensor
+from nnfast.ops.elementwise import sum_to
+from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.record import Result, check_dim, computed, method, op, view
 from nnfast.tensor import Tensor
 
@@ -92,6 +93,30 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at `dim`."""
     d = check_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+
+
+@op(methods=("expand", "broadcast_to"))
+def expand(input: AnyTensor, *shape: Sizes) -> Result:
+    """Dimensions of size 1, and new ones in front, repeated to `shape`, without copying.
+
+    -1 keeps a size. The result shares memory: do not write to it.
+
+    >>> import nnfast
+    >>> nnfast.ones(3, 1).expand(2, 3, 4).shape
+    (2, 3, 4)
+    """
+    sizes = _sizes(shape)
+    lead = len(sizes) - input.ndim
+    new = tuple(
+        input.shape[i - lead] if n == -1 and i >= lead else int(n) for i, n in enumerate(sizes)
+    )
+    fits = lead >= 0 and all(m in (1, n) for m, n in zip(input.shape, new[lead:], strict=True))
+    if not fits or any(n < 0 for n in new):
+        fail("expand", "sizes that differ only where the input has 1", repr(sizes), input=input)
+    return view(lambda a: np.broadcast_to(a, new), new, input)
+
+
+expand.vjp(input=lambda dy, input_shape: sum_to(dy, input_shape))
 
 
 class PermuteAttrs(NamedTuple):
@@ -266,3 +291,53 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
             "setitem", f"expected an index and value for shape {input.shape}, got {e}."
         ) from None
     input._version += 1
+
+
+# ---- joining --------------------------------------------------------------------------------
+
+
+class CatAttrs(NamedTuple):
+    dim: int
+
+
+@op(attrs=CatAttrs)
+def _cat(input: Operand, other: Operand, dim: int) -> Result:
+    """Two tensors, one behind the other along a dimension.
+
+    >>> import nnfast
+    >>> nnfast.ops.cat([nnfast.ones(2), nnfast.zeros(1)])
+    tensor([1., 1., 0.])
+    """
+    d = check_dim("cat", dim, input.ndim)
+    a, b = list(input.shape), list(other.shape)
+    if not a or len(a) != len(b) or a[:d] + a[d + 1 :] != b[:d] + b[d + 1 :]:
+        fail("cat", f"shapes that agree in all dimensions but {d}", f"{input.shape}, {other.shape}")
+    a[d] += b[d]
+    return computed(
+        lambda x, y: np.concatenate((x, y), axis=d), tuple(a), input.dtype, CatAttrs(d)
+    )
+
+
+_cat.vjp(
+    input=lambda dy, dim, input_shape: dy[(slice(None),) * dim + (slice(input_shape[dim]),)],
+    other=lambda dy, dim, input_shape: dy[(slice(None),) * dim + (slice(input_shape[dim], None),)],
+)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Tensors joined along a dimension; the others must agree.
+
+    Joined in pairs, the pairs in pairs and so on.
+
+    >>> import nnfast
+    >>> nnfast.ops.cat([nnfast.ones(2, 1), nnfast.zeros(2, 2)], dim=1)
+    tensor([[1., 0., 0.],
+            [1., 0., 0.]])
+    """
+    parts = list(tensors)
+    if not parts:
+        fail("cat", "at least one tensor", "none")
+    while len(parts) > 1:
+        pairs = [_cat(a, b, dim) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = pairs + parts[len(parts) - len(parts) % 2 :]
+    return parts[0]

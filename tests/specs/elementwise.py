@@ -4,14 +4,87 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.specs.spec import Spec, away_from, elementwise_cases
+from tests.specs.spec import Array, Case, Spec, away_from, elementwise_cases, normal
+
+
+def away_from_each_other(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """Two operands that never tie: multiples of 1, the second shifted by a half."""
+    x = np.round(rng.standard_normal(shape) * 3) + 0.1 * rng.random(shape)
+    return x + 0.5 if name == "other" else x
+
+
+def some_ties(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    return np.round(rng.standard_normal(shape))
+
+
+def positive(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    return 0.2 + rng.random(shape) * 3
+
+
+def condition_first(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    return rng.random(shape) < 0.5 if name == "condition" else rng.standard_normal(shape)
+
+
+def both(a: Array, b: Array) -> Array:
+    return abs(a) + abs(b)
+
+
+def clip(x: Array, low: float, high: float) -> Array:
+    return np.clip(x, low, high)
+
+
+def erf(x: Array) -> Array:
+    from math import erf as scalar
+
+    return np.vectorize(scalar, otypes=[float])(x)
+
+
+def _compare(function: np.ufunc) -> Spec:
+    return Spec(elementwise_cases(2), function, sample=some_ties, grad=False)
+
 
 SPECS = {
-    "add": Spec(elementwise_cases(2), np.add, magnitude=lambda a, b: abs(a) + abs(b)),
-    "relu": Spec(
-        elementwise_cases(1), lambda x: np.maximum(x, 0), sample=away_from(0), smooth=False
+    "add": Spec(elementwise_cases(2), np.add, magnitude=both),
+    "sub": Spec(elementwise_cases(2), np.subtract, magnitude=both),
+    "mul": Spec(elementwise_cases(2), np.multiply),
+    "div": Spec(elementwise_cases(2), np.divide, sample=away_from(0, by=0.3)),
+    "neg": Spec(elementwise_cases(1), np.negative),
+    "abs": Spec(elementwise_cases(1), np.abs, sample=away_from(0), smooth=False),
+    "sign": Spec(elementwise_cases(1), np.sign, sample=away_from(0), smooth=False),
+    "maximum": Spec(elementwise_cases(2), np.maximum, sample=away_from_each_other, smooth=False),
+    "minimum": Spec(elementwise_cases(2), np.minimum, sample=away_from_each_other, smooth=False),
+    "clip": Spec(
+        elementwise_cases(1, low=-0.5, high=1.0), clip, sample=away_from(-0.5, 1.0), smooth=False
     ),
-    "relu_backward": Spec(
-        elementwise_cases(2), lambda dy, y: np.where(y > 0, dy, 0), sample=away_from(0), smooth=False
+    "pow": Spec(elementwise_cases(2), np.power, sample=positive, ulp=4),
+    "sqrt": Spec(elementwise_cases(1), np.sqrt, sample=positive),
+    "exp": Spec(elementwise_cases(1), np.exp),
+    "log": Spec(elementwise_cases(1), np.log, sample=positive, magnitude=lambda x: 1 + abs(x)),
+    "log1p": Spec(elementwise_cases(1), np.log1p, sample=positive),
+    "erf": Spec(elementwise_cases(1), erf),
+    "eq": _compare(np.equal),
+    "ne": _compare(np.not_equal),
+    "lt": _compare(np.less),
+    "le": _compare(np.less_equal),
+    "gt": _compare(np.greater),
+    "ge": _compare(np.greater_equal),
+    "where": Spec(
+        [
+            *[Case(((n,), (n,), (n,))) for n in range(34)],
+            Case(((3, 1), (1, 4), (2, 1, 1))),
+            Case(((130, 67), (), (67,))),
+        ],
+        np.where,
+        sample=condition_first,
+    ),
+    "cast": Spec(
+        [Case(((n,),), {"dtype": "float64"}) for n in (0, 1, 17, 100)]
+        + [Case(((3, 5),), {"dtype": "float32"})],
+        lambda x, dtype: x.astype(dtype).astype(np.float64),
+        sample=normal,
+        dtypes=("float64",),
+        # Rounding to float32 and back hides what a difference quotient looks for.
+        magnitude=lambda x, dtype: abs(x) * 2**29,
+        grad=False,
     ),
 }

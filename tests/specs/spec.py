@@ -20,9 +20,10 @@ class Case:
 
     shapes: tuple[Shape, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    args: tuple[Any, ...] = ()  # positional ones after the inputs, where there is no keyword
 
     def __str__(self) -> str:
-        return f"{self.shapes}{self.kwargs or ''}"
+        return f"{self.shapes}{self.args or ''}{self.kwargs or ''}"
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
@@ -46,24 +47,31 @@ def away_from(*points: float, by: float = 0.05) -> Callable[..., Array]:
 class Spec:
     """How an op is tested.
 
-    `reference(*float64 arrays, **kwargs)` gives the output, or a tuple of outputs, in NumPy.
+    `sample(rng, shape, name)` draws an input: float64 (which is then rounded to the dtype under
+    test), or int64 or bool as they stand.
+
+    `reference(*arrays, *args, **kwargs)` gives the output, or a tuple of outputs, in NumPy; of an
+    op that changes inputs in place, their new values. Floating-point arrays are float64.
+
     The error allowed per output element is
 
-        epsilon * (ulp + terms(*arrays, **kwargs)) * magnitude(*arrays, **kwargs)
+        epsilon * (ulp + terms(*arrays, ...)) * magnitude(*arrays, ...)
 
     where `terms` counts the additions behind one element and `magnitude` is what the sum would
-    be without cancellation (the reference of absolute values; default |reference|).
+    be without cancellation (the reference of absolute values; default |reference|). Either may
+    answer a tuple, one for each output. float64 gets twice that, for the reference's own error.
     """
 
     cases: list[Case]
     reference: Callable[..., Any]
     sample: Callable[[np.random.Generator, tuple[int, ...], str], Array] = normal
-    terms: Callable[..., int] | None = None
+    terms: Callable[..., Any] | None = None
     magnitude: Callable[..., Any] | None = None
     ulp: float = 2.0  # stated error of the functions inside, besides the additions
     grad: bool = True  # has a gradient, and a gradient of the gradient
-    smooth: bool = True  # False: no second derivative worth checking (max pooling, relu)
+    smooth: bool = True  # False: only the gradient's dependence on dy is differentiated again
     dtypes: tuple[str, ...] = ("float32", "float64")
+    constant: tuple[str, ...] = ()  # float inputs without gradient on purpose
 
 
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:

@@ -1,0 +1,32 @@
+"""Layers, losses and containers, with PyTorch's names and meaning."""
+
+from nnfast.nn import functional as functional
+from nnfast.nn import init as init
+from nnfast.nn.activation import GELU as GELU
+from nnfast.nn.activation import LeakyReLU as LeakyReLU
+from nnfast.nn.activation import LogSoftmax as LogSoftmax
+from nnfast.nn.activation import ReLU as ReLU
+from nnfast.nn.activation import Sigmoid as Sigmoid
+from nnfast.nn.activation import Softmax as Softmax
+from nnfast.nn.activation import Tanh as Tanh
+from nnfast.nn.container import ModuleDict as ModuleDict
+from nnfast.nn.container import ModuleList as ModuleList
+from nnfast.nn.container import Sequential as Sequential
+from nnfast.nn.conv import Conv2d as Conv2d
+from nnfast.nn.dropout import Dropout as Dropout
+from nnfast.nn.linear import Flatten as Flatten
+from nnfast.nn.linear import Identity as Identity
+from nnfast.nn.linear import Linear as Linear
+from nnfast.nn.linear import Unflatten as Unflatten
+from nnfast.nn.loss import BCELoss as BCELoss
+from nnfast.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
+from nnfast.nn.loss import CrossEntropyLoss as CrossEntropyLoss
+from nnfast.nn.loss import L1Loss as L1Loss
+from nnfast.nn.loss import MSELoss as MSELoss
+from nnfast.nn.loss import NLLLoss as NLLLoss
+from nnfast.nn.module import Module as Module
+from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
+from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
+from nnfast.nn.parameter import Parameter as Parameter
+from nnfast.nn.pool import AvgPool2d as AvgPool2d
+from nnfast.nn.pool import MaxPool2d as MaxPool2d

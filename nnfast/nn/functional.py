@@ -1,0 +1,49 @@
+"""The functions behind the layers, under PyTorch's names: `import nnfast.nn.functional as F`.
+
+`inplace` is accepted where PyTorch has it: the value is the same, and the input stays as it is.
+"""
+
+from __future__ import annotations
+
+from nnfast import ops
+from nnfast.ops import avg_pool2d as avg_pool2d
+from nnfast.ops import batch_norm as batch_norm
+from nnfast.ops import binary_cross_entropy as binary_cross_entropy
+from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from nnfast.ops import conv2d as conv2d
+from nnfast.ops import cross_entropy as cross_entropy
+from nnfast.ops import gelu as gelu
+from nnfast.ops import l1_loss as l1_loss
+from nnfast.ops import linear as linear
+from nnfast.ops import log_softmax as log_softmax
+from nnfast.ops import max_pool2d as max_pool2d
+from nnfast.ops import mse_loss as mse_loss
+from nnfast.ops import nll_loss as nll_loss
+from nnfast.ops import sigmoid as sigmoid
+from nnfast.ops import softmax as softmax
+from nnfast.ops import tanh as tanh
+from nnfast.ops.operands import Operand
+from nnfast.tensor import Tensor
+
+
+def relu(input: Operand, inplace: bool = False) -> Tensor:
+    """y = max(x, 0).
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.relu(nnfast.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    y: Tensor = ops.relu(input)
+    return y
+
+
+def leaky_relu(input: Operand, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """y = x for x > 0, else negative_slope * x."""
+    y: Tensor = ops.leaky_relu(input, negative_slope)
+    return y
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """In training each element is 0 with probability p, the others are divided by 1 - p."""
+    y: Tensor = ops.dropout(input, p, training)
+    return y

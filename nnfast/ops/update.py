@@ -1,0 +1,164 @@
+"""Updates in place: one step of an optimizer for one parameter, in one pass over memory.
+
+`hyper` is a float64 vector of rates and flags, an input, so that a compiled plan can change the
+learning rate and count its steps. These ops have no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nnfast.errors import describe, fail
+from nnfast.ops.elementwise import broadcast_shape
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.record import Result, op
+from nnfast.tensor import Tensor, float64, wrap
+
+
+class SGDHyper(NamedTuple):
+    """Hyper-parameters of `sgd_update`."""
+
+    lr: float
+    momentum: float
+    dampening: float
+    weight_decay: float
+    nesterov: bool
+    maximize: bool
+    first: bool  # momentum_buffer holds nothing yet
+
+    def tensor(self) -> Tensor:
+        """As the op takes them."""
+        return wrap(np.array(self, float64))
+
+
+class AdamHyper(NamedTuple):
+    """Hyper-parameters of `adam_update`; the bias corrections are 1 - beta^step."""
+
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    decoupled: bool
+    maximize: bool
+    bias_correction1: float
+    bias_correction2: float
+
+    def tensor(self) -> Tensor:
+        """As the op takes them."""
+        return wrap(np.array(self, float64))
+
+
+_DONE = Result(())
+
+
+def _check_writable(where: str, name: str, x: Tensor) -> None:
+    if not x.array.flags.carray:
+        fail(
+            where,
+            f"a contiguous, writable array as {name}",
+            f"shape {x.shape}, strides {x.array.strides}, writable: {x.array.flags.writeable}",
+            "replace it by a copy: x.data = x.data.clone().",
+        )
+
+
+def _check(where: str, hyper: Tensor, n: int, param: Tensor, **others: Tensor | None) -> Result:
+    """All of param's shape, those that change (all but grad) contiguous and writable."""
+    shape = param.array.shape
+    for name, x in others.items():
+        if x is not None and x.array.shape != shape:
+            fail(where, f"{name} of param's shape {shape}", describe(**{name: x}))
+        if x is not None and name != "grad":
+            _check_writable(where, name, x)
+    _check_writable(where, "param", param)
+    h = hyper.array
+    if h.shape != (n,) or h.dtype != float64:
+        fail(where, f"hyper as a float64 vector of {n}", describe(hyper=hyper))
+    return _DONE
+
+
+@op("sgd_update", mutates=("param", "momentum_buffer"))
+def sgd_update(
+    param: Tensor, grad: Tensor, hyper: AnyTensor, momentum_buffer: Tensor | None = None
+) -> Result:
+    """One step of stochastic gradient descent, in place.
+
+    g = grad, -grad if maximize; g = g + weight_decay param; with a momentum_buffer b:
+    b = momentum b + (1 - dampening) g, b = g on the first step; g = g + momentum b if nesterov,
+    else g = b. param = param - lr g. hyper: see SGDHyper.
+
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning,
+    ICML 2013.
+
+    >>> import nnfast
+    >>> from nnfast.ops.update import SGDHyper, sgd_update
+    >>> w = nnfast.tensor([1.0, 2.0])
+    >>> sgd_update(w, nnfast.tensor([0.5, 0.5]), SGDHyper(0.5, 0, 0, 0, 0, 0, 0).tensor())
+    >>> w
+    tensor([0.75, 1.75])
+    """
+    return _check(
+        "sgd_update", hyper, len(SGDHyper._fields), param,
+        grad=grad, momentum_buffer=momentum_buffer,
+    )  # fmt: skip
+
+
+@op("adam_update", mutates=("param", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
+def adam_update(
+    param: Tensor,
+    grad: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    hyper: AnyTensor,
+    max_exp_avg_sq: Tensor | None = None,
+) -> Result:
+    """One step of Adam or AdamW, in place.
+
+    g = grad, -grad if maximize. Decoupled (AdamW): param = param - lr weight_decay param, else
+    g = g + weight_decay param. m = m + (1 - beta1) (g - m), v = beta2 v + (1 - beta2) g^2 for
+    m = exp_avg, v = exp_avg_sq; with max_exp_avg_sq w (AMSGrad): w = max(w, v) takes the place of
+    v in param = param - lr / c1 m / (sqrt(v / c2) + eps), c1 and c2 the bias corrections.
+    hyper: see AdamHyper.
+
+    Sources: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Loshchilov and
+    Hutter, Decoupled weight decay regularization, ICLR 2019; Reddi et al., On the convergence of
+    Adam and beyond, ICLR 2018.
+
+    >>> import nnfast
+    >>> from nnfast.ops.update import AdamHyper, adam_update
+    >>> w, m, v = nnfast.tensor([1.0]), nnfast.zeros(1), nnfast.zeros(1)
+    >>> hyper = AdamHyper(0.1, 0.9, 0.999, 1e-8, 0, 0, 0, 1 - 0.9, 1 - 0.999).tensor()
+    >>> adam_update(w, nnfast.tensor([2.0]), m, v, hyper)
+    >>> w
+    tensor([0.9])
+    """
+    return _check(
+        "adam_update", hyper, len(AdamHyper._fields), param,
+        grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, max_exp_avg_sq=max_exp_avg_sq,
+    )  # fmt: skip
+
+
+# ---- gradients, in place --------------------------------------------------------------------
+
+
+@op("mul", mutates=("input",))
+def mul_(input: Tensor, other: Tensor) -> Result:
+    """input = input * other, in place; other broadcasts to input's shape."""
+    if broadcast_shape("mul_", input, other) != input.shape:
+        fail("mul_", f"a factor that broadcasts to {input.shape}", describe(other=other))
+    _check_writable("mul_", "input", input)
+    return _DONE
+
+
+class ClipAttrs(NamedTuple):
+    low: float
+    high: float
+
+
+@op("clip", attrs=ClipAttrs, mutates=("input",))
+def clip_(input: Tensor, low: float, high: float) -> Result:
+    """input = min(max(input, low), high), in place."""
+    _check_writable("clip_", "input", input)
+    return Result((), ClipAttrs(low, high))

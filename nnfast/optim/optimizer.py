@@ -1,0 +1,182 @@
+"""What all optimizers share: parameter groups, state, saving and loading."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.mode import enable_grad
+from nnfast.tensor import Tensor, as_array, float32, float64, wrap
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    `param_groups` is a list of dicts: "params" and the options of that group. `state` maps each
+    parameter to a dict of its buffers. A subclass checks the options of a group in `_check` and
+    updates its parameters in `_update`.
+    """
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
+            self._fail(
+                "an iterable of parameters or of dicts",
+                type(params).__name__,
+                "use model.parameters(), or [parameter].",
+                DTypeError,
+            )
+        groups = list(params)
+        if not groups:
+            self._fail("at least one parameter", "an empty iterable")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters with options of their own; those left out are the defaults."""
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            self._fail("a dict with 'params'", repr(param_group), error=DTypeError)
+        params = param_group["params"]
+        if isinstance(params, set):
+            self._fail("parameters in an order", "a set", "use a list.", DTypeError)
+        params = [params] if isinstance(params, Tensor) else list(params)
+        seen = {id(p) for group in self.param_groups for p in group["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                self._fail("tensors as parameters", type(p).__name__, error=DTypeError)
+            if p.dtype not in (float32, float64):
+                self._fail("float32 or float64 parameters", str(p.dtype), error=DTypeError, p=p)
+            if not p.is_leaf:
+                self._fail("leaves", "a result of an op", "use x.detach().requires_grad_().", p=p)
+            if id(p) in seen:
+                self._fail("each parameter once", "one twice", "leave out the repeated one.", p=p)
+            seen.add(id(p))
+        group = {"params": params, **self.defaults}
+        group.update((k, v) for k, v in param_group.items() if k != "params")
+        self._check(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none or p.grad is None:
+                    p.grad = None
+                else:
+                    p.grad = wrap(np.zeros_like(p.grad.array))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        `closure`, if given, computes the loss and its gradients first; its result is returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._update(group)
+        return loss
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise if an option of the group makes no sense."""
+        raise NotImplementedError
+
+    def _update(self, group: dict[str, Any]) -> None:
+        """One step for the parameters of the group."""
+        raise NotImplementedError
+
+    # ---- saving ---------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {number: buffers}, "param_groups": [{options, "params": numbers}]}.
+
+        Parameters are numbered in order through all groups. Buffers are not copied.
+        """
+        numbers = {id(p): i for i, p in enumerate(self._params())}
+        return {
+            "state": {numbers[id(p)]: dict(s) for p, s in self.state.items() if id(p) in numbers},
+            "param_groups": [
+                {**group, "params": [numbers[id(p)] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned, here or in an optimizer of the same parameters.
+
+        Buffers are copied, in the dtype of their parameter. Nothing changes if it does not fit.
+        """
+        groups = self._loaded_groups(state_dict)
+        params = dict(zip((n for g in groups for n in g["params"]), self._params(), strict=True))
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for number, values in state_dict["state"].items():
+            if number not in params:
+                self._fail("state of the groups' parameters", f"state of parameter {number!r}")
+            p = params[number]
+            state[p] = {name: self._loaded(name, v, p) for name, v in values.items()}
+        for group, mine in zip(groups, self.param_groups, strict=True):
+            group["params"] = mine["params"]
+        self.param_groups, self.state = groups, state
+
+    def _loaded_groups(self, state_dict: dict[str, Any]) -> list[dict[str, Any]]:
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
+            self._fail("a dict with 'state' and 'param_groups'", "another", error=DTypeError)
+        saved = state_dict["param_groups"]
+        sizes = [len(g["params"]) for g in self.param_groups]
+        found = [len(g["params"]) for g in saved]
+        if sizes != found:
+            self._fail(f"groups of {sizes} parameters", f"groups of {found}")
+        groups = [{**mine, **g} for mine, g in zip(self.param_groups, saved, strict=True)]
+        for group in groups:
+            self._check(group)
+        return groups
+
+    def _loaded(self, name: str, value: Any, p: Tensor) -> Any:
+        """A saved value: a buffer like the parameter, or a plain number."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        array = as_array(value, f"{type(self).__name__}.load_state_dict")
+        if name == "step":
+            return int(array)
+        if array.shape != p.shape:
+            self._fail(f"'{name}' of its parameter's shape {p.shape}", f"shape {array.shape}")
+        return wrap(np.array(array, p.dtype, order="C"))
+
+    def _params(self) -> list[Tensor]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    # ---- checks ---------------------------------------------------------------------------
+
+    def _fail(
+        self,
+        expected: str,
+        got: str,
+        hint: str = "",
+        error: type[ArgumentError] | type[DTypeError] | type[StateError] = ArgumentError,
+        **values: Any,
+    ) -> Any:
+        fail(type(self).__name__, expected, got, hint, error, **values)
+
+    def _check_number(self, group: dict[str, Any], name: str) -> None:
+        """The option is a number >= 0."""
+        value = group[name]
+        if not isinstance(value, int | float | np.integer | np.floating):
+            self._fail(f"a number as {name}", repr(value), error=DTypeError)
+        if not value >= 0:
+            self._fail(f"{name} >= 0", f"{name}={value}")
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+        return "\n".join([*lines, ")"])

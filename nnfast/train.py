@@ -1,0 +1,78 @@
+"""The two loops of supervised learning: one epoch of training, and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from nnfast.graph.mode import no_grad
+from nnfast.nn import Module
+from nnfast.nn.functional import cross_entropy
+from nnfast.optim import Optimizer
+from nnfast.tensor import Tensor, from_numpy
+
+Batches = Iterable[tuple[np.ndarray, ...]]
+
+
+class Score(NamedTuple):
+    """Mean loss and share of right answers over `count` samples."""
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+class _Running:
+    """Sums of a score over batches."""
+
+    def __init__(self) -> None:
+        self.loss, self.right, self.count = 0.0, 0, 0
+
+    def add(self, loss: Tensor, scores: Tensor, labels: np.ndarray) -> None:
+        n = len(labels)
+        self.loss += float(loss.item()) * n
+        self.right += int((scores.array.argmax(1) == labels).sum())
+        self.count += n
+
+    def score(self) -> Score:
+        n = max(self.count, 1)
+        return Score(self.loss / n, self.right / n, self.count)
+
+
+def train_epoch(
+    model: Module,
+    optimizer: Optimizer,
+    batches: Batches,
+    on_batch: Callable[[int], None] = lambda count: None,
+) -> Score:
+    """One pass over batches of (inputs, labels) with cross entropy; the model learns.
+
+    `on_batch` is told the size of each batch when it is done. The score is that of the outputs
+    seen while training, so dropout lowers it.
+    """
+    model.train()
+    running = _Running()
+    for inputs, labels in batches:
+        optimizer.zero_grad()
+        scores = model(from_numpy(inputs))
+        loss = cross_entropy(scores, from_numpy(labels))
+        loss.backward()
+        optimizer.step()
+        running.add(loss, scores, labels)
+        on_batch(len(labels))
+    return running.score()
+
+
+@no_grad()
+def evaluate(model: Module, batches: Batches) -> Score:
+    """Mean cross entropy and accuracy over batches of (inputs, labels), in evaluation mode."""
+    before = model.training
+    model.eval()
+    running = _Running()
+    for inputs, labels in batches:
+        scores = model(from_numpy(inputs))
+        running.add(cross_entropy(scores, from_numpy(labels)), scores, labels)
+    model.train(before)
+    return running.score()

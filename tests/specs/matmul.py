@@ -1,0 +1,38 @@
+"""Matrix products: tile sizes +- 1 of every ISA, blocks of K, batches, broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.specs.spec import Array, Case, Spec
+
+# M around the register tiles (6, 14), N around their widths (8 to 32), K around a block (256).
+_SIZES = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (2, 3, 4), (5, 7, 6), (6, 8, 9), (7, 9, 255)]
+_SIZES += [(13, 15, 256), (14, 16, 257), (15, 17, 3), (28, 31, 5), (29, 32, 513), (1, 33, 40)]
+_SIZES += [(65, 1, 30), (1, 1, 300), (100, 65, 20)]
+
+
+def _matmul_terms(a: Array, b: Array, *rest: Array) -> int:
+    return a.shape[-1]
+
+
+SPECS = {
+    "matmul": Spec(
+        [Case(((m, k), (k, n))) for m, n, k in _SIZES]
+        + [
+            Case(((3, 2, 4), (3, 4, 5))),
+            Case(((2, 1, 7, 4), (3, 4, 5))),
+            Case(((9, 4), (2, 4, 5))),
+            Case(((0, 2, 3), (0, 3, 2))),
+        ],
+        np.matmul,
+        terms=_matmul_terms,
+        magnitude=lambda a, b: np.matmul(abs(a), abs(b)),
+    ),
+    "linear": Spec(
+        [Case(((m, k), (n, k), (n,))) for m, n, k in _SIZES] + [Case(((5, 3), (2, 3), None))],
+        lambda x, w, b=None: x @ w.T + (0 if b is None else b),
+        terms=lambda x, w, b=None: x.shape[-1] + 1,
+        magnitude=lambda x, w, b=None: abs(x) @ abs(w).T + (0 if b is None else abs(b)),
+    ),
+}

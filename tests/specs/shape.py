@@ -1,0 +1,60 @@
+"""Other views of the same elements: exact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.specs.spec import Array, Case, Spec
+
+
+def _index_put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    y = np.zeros(shape)
+    np.add.at(y, index, values)
+    return y
+
+
+_ROWS = np.array([2, 0, 0])
+SPECS = {
+    "reshape": Spec(
+        [Case(((2, 6),), args=(3, -1)), Case(((0, 3),), args=((3, 0),)), Case(((),), args=(1,))],
+        lambda x, *shape: x.reshape(*shape),
+        ulp=0,
+    ),
+    "permute": Spec(
+        [Case(((2, 3, 4),), args=(2, 0, 1)), Case(((5,),), args=(0,)), Case(((0, 2),), args=(1, 0))],
+        lambda x, *dims: x.transpose(*dims),
+        ulp=0,
+    ),
+    "cat": Spec(
+        [
+            Case(((3,), (2,)), args=(0,)),
+            Case(((2, 3, 4), (2, 0, 4)), args=(1,)),
+            Case(((2, 1), (2, 5)), args=(-1,)),
+        ],
+        lambda x, y, dim: np.concatenate((x, y), axis=dim),
+        ulp=0,
+    ),
+    "clone": Spec([Case(((3, 4),)), Case(((0,),)), Case(((),))], lambda x: x.copy(), ulp=0),
+    "getitem": Spec(
+        [
+            Case(((4, 5),), {"index": (slice(1, None, 2), 3)}),
+            Case(((4, 5),), {"index": (slice(None, None, -1), None, ...)}),
+            Case(((4, 5),), {"index": _ROWS}),
+            Case(((4, 5),), {"index": (_ROWS, _ROWS)}),
+            Case(((2, 2),), {"index": np.array([[True, False], [False, True]])}),
+        ],
+        lambda x, index: x[index],
+        ulp=0,
+    ),
+    "index_put": Spec(
+        [
+            Case(((2,),), {"index": (slice(1, None, 2), 3), "shape": (4, 5)}),
+            Case(((3, 5),), {"index": _ROWS, "shape": (4, 5)}),
+        ],
+        _index_put,
+        terms=lambda values, **kwargs: 2,
+        magnitude=lambda values, index, shape: _index_put(abs(values), index, shape),
+    ),
+}
