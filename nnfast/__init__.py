@@ -45,6 +45,7 @@ from nnfast.ops import gt as gt  # noqa: E402
 from nnfast.ops import le as le  # noqa: E402
 from nnfast.ops import log as log  # noqa: E402
 from nnfast.ops import log1p as log1p  # noqa: E402
+from nnfast.ops import log_softmax as log_softmax  # noqa: E402
 from nnfast.ops import logsumexp as logsumexp  # noqa: E402
 from nnfast.ops import lt as lt  # noqa: E402
 from nnfast.ops import matmul as matmul  # noqa: E402
@@ -62,6 +63,7 @@ from nnfast.ops import relu as relu  # noqa: E402
 from nnfast.ops import reshape as reshape  # noqa: E402
 from nnfast.ops import sigmoid as sigmoid  # noqa: E402
 from nnfast.ops import sign as sign  # noqa: E402
+from nnfast.ops import softmax as softmax  # noqa: E402
 from nnfast.ops import sqrt as sqrt  # noqa: E402
 from nnfast.ops import squeeze as squeeze  # noqa: E402
 from nnfast.ops import std as std  # noqa: E402

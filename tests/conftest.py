@@ -1,76 +1,11 @@
-"""Fixtures: each ISA, each number of threads, and a state that no test leaves behind."""
+"""Subprocesses of tests import the same nnfast as the tests, whatever folder they start in."""
 
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
-import pytest
+import nnfast
 
-import nnfast  # noqa: F401  (chooses the ISA)
-from nnfast import _core
-from nnfast.graph.mode import MODE
-
-ISAS = _core.isas()[: _core.isas().index(_core.isa()) + 1]  # NNFAST_ISA caps
-SEED = pytest.StashKey[int]()
-
-
-@pytest.fixture(params=ISAS)
-def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each instruction set that this machine can run, up to NNFAST_ISA."""
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
-@pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    """1, 2 and 3 threads, more than there may be cores."""
-    before = _core.num_threads()
-    _core.set_num_threads(request.param)
-    yield request.param
-    _core.set_num_threads(before)
-
-
-@pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    """A seed that depends on the test's name alone; NNFAST_TEST_SEED is added for fresh luck.
-
-    A failing test prints it.
-    """
-    name = zlib.crc32(request.node.nodeid.encode())
-    value = name + int(os.environ.get("NNFAST_TEST_SEED", "0"))
-    request.node.stash[SEED] = value
-    return value
-
-
-@pytest.fixture
-def rng(seed: int) -> np.random.Generator:
-    """Random numbers from `seed`."""
-    return np.random.default_rng(seed)
-
-
-@pytest.fixture(autouse=True)
-def clean_state() -> Iterator[None]:
-    """Threads, grad mode and NumPy's error state are the same after a test as before."""
-    threads, limit, errors = _core.num_threads(), _core.thread_limit(), np.geterr()
-    yield
-    left = MODE.grad
-    MODE.grad = True
-    _core.set_num_threads(threads)
-    _core.set_thread_limit(limit)
-    np.seterr(**errors)
-    assert left, "the test left gradients switched off"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
-    report = yield
-    if report.failed and SEED in item.stash:
-        report.sections.append(("seed", f"seed={item.stash[SEED]} ({item.nodeid})"))
-    return report
+os.environ["PYTHONPATH"] = str(Path(nnfast.__file__).parents[1])
+os.environ["PYTHONSAFEPATH"] = "1"

@@ -18,16 +18,18 @@ T centered_dot_rows(int64_t rows, const T* a, const T* x, int64_t stride, int64_
   VirtualLanes<T, Sum> lanes;
   const vec<T> c = set1<T>(center);
   for (int64_t i = 0; i < rows; ++i) {
-    const T *px = x + i * stride, *pa = a + i * stride;
-    if (a)
+    const T* px = x + i * stride;
+    if (a) {
+      const T* pa = a + i * stride;
       lanes.add(n, [=](int64_t j, int k) {
         return load_k<T>(pa + j, k, T(0)) * (load_k<T>(px + j, k, center) - c);
       });
-    else
+    } else {
       lanes.add(n, [=](int64_t j, int k) {
         vec<T> d = load_k<T>(px + j, k, center) - c;
         return d * d;
       });
+    }
   }
   return lanes.result();
 }

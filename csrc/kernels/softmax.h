@@ -43,13 +43,9 @@ struct Lines {
       *p = v[0];
   }
   NNF_INLINE vec<T> max(const T* x) const {
-    if constexpr (kColumns) {
-      vec<T> m = load(x, 0, T(0));
-      for (int64_t i = 1; i < steps; ++i) m = nnf::max(m, load(x, i, T(0)));
-      return m;
-    } else {
-      return set1<T>(reduce_rows<T>(Reduction::max, 1, x, 0, (steps - 1) * stride + last));
-    }
+    vec<T> m = load(x, 0, lowest<T>());
+    for (int64_t i = 1; i < steps; ++i) m = nnf::max(m, load(x, i, lowest<T>()));
+    return kColumns ? m : set1<T>(reduce_max<T>(m));
   }
   // The sum of f(i) over all vectors; lanes that do not count must be 0.
   template <class F>
@@ -124,11 +120,16 @@ void softmax_backward(bool as_log, int64_t count, int64_t n, int64_t stride, con
   });
 }
 
+// Whether a target is one of the n classes that count.
+NNF_INLINE bool is_class(int64_t target, int64_t n, int64_t ignored) {
+  return target >= 0 && target < n && target != ignored;
+}
+
 // loss = log total - (x[target] - peak) with peak = max x, total = sum exp(x - peak); 0 where the
-// target is none of the n classes.
+// target is ignored or none of the n classes.
 template <class T>
 void cross_entropy(int64_t count, int64_t n, int64_t stride, const T* x, const int64_t* target,
-                   T* loss, T* peak, T* total) {
+                   int64_t ignored, T* loss, T* peak, T* total) {
   for_problems<T>(count, n, stride, [=](auto g, int64_t at, int64_t first) {
     const T* px = x + at;
     const vec<T> m = g.max(px);
@@ -138,21 +139,22 @@ void cross_entropy(int64_t count, int64_t n, int64_t stride, const T* x, const i
     g.put(total + first, s);
     for (int l = 0; l < g.problems(); ++l) {
       const int64_t t = target[first + l];
-      loss[first + l] = t >= 0 && t < n ? lse[l] - (px[g.at(t, l)] - m[l]) : T(0);
+      const bool counts = is_class(t, n, ignored);
+      loss[first + l] = counts ? lse[l] - (px[g.at(t, l)] - m[l]) : T(0);
     }
   });
 }
 
-// dx = (exp(x - peak) / total - [class is target]) dy; 0 where the target is none of the classes.
+// dx = (exp(x - peak) / total - [class is target]) dy; 0 where the target does not count.
 template <class T>
 void cross_entropy_backward(int64_t count, int64_t n, int64_t stride, const T* dy, const T* x,
-                            const int64_t* target, const T* peak, const T* total, T* dx) {
+                            const int64_t* target, int64_t ignored, const T* peak,
+                            const T* total, T* dx) {
   for_problems<T>(count, n, stride, [=](auto g, int64_t at, int64_t first) {
     vec<T> scale = g.value(dy + first) / g.value(total + first);
     const vec<T> m = g.value(peak + first);
     for (int l = 0; l < g.problems(); ++l) {
-      const int64_t t = target[first + l];
-      if (t >= 0 && t < n) continue;
+      if (is_class(target[first + l], n, ignored)) continue;
       if (g.columns)
         scale[l] = T(0);
       else
@@ -162,7 +164,7 @@ void cross_entropy_backward(int64_t count, int64_t n, int64_t stride, const T* d
       g.store(dx + at, i, exp(g.load(x + at, i, T(0)) - m) * scale);
     for (int l = 0; l < g.problems(); ++l) {
       const int64_t t = target[first + l];
-      if (t >= 0 && t < n) dx[at + g.at(t, l)] -= dy[first + l];
+      if (is_class(t, n, ignored)) dx[at + g.at(t, l)] -= dy[first + l];
     }
   });
 }

@@ -32,6 +32,22 @@ struct Pool2dAttrs {
   int64_t KH, KW, sh, sw, ph, pw, dh, dw, ceil_mode, include_pad, divisor;
 };
 
+// softmax.cpp
+struct SoftmaxAttrs {
+  int64_t dim;
+};
+struct CrossEntropyAttrs {
+  int64_t ignore_index;
+};
+
+// norm.cpp
+struct BatchNormAttrs {
+  double eps;
+};
+struct RunningStatsAttrs {
+  double momentum, unbias;  // unbias: n / (n - 1)
+};
+
 // random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped

@@ -93,8 +93,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return y.squeeze(-1 if other.ndim == 1 else -2) if input.ndim == 1 else y
 
 
-Tensor.matmul = Tensor.__matmul__ = matmul  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+Tensor.matmul = Tensor.__matmul__ = matmul  # type: ignore[assignment, method-assign]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign]
 
 
 @op("linear", attrs=MatmulAttrs)

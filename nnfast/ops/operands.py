@@ -71,7 +71,7 @@ def _to(x: Any, dtype: Any, where: str) -> Tensor:
             return x
         from nnfast.ops.elementwise import cast
 
-        return cast(x, dtype)  # type: ignore[no-any-return]
+        return cast(x, dtype)
     return wrap(as_array(x, where).astype(dtype))
 
 

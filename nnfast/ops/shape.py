@@ -174,8 +174,8 @@ def _T(input: Tensor) -> Tensor:
     return permute(input, tuple(reversed(range(input.ndim))))
 
 
-Tensor.mT = property(_mT)  # type: ignore[attr-defined]
-Tensor.T = property(_T)  # type: ignore[attr-defined]
+Tensor.mT = property(_mT)  # type: ignore[assignment, method-assign]
+Tensor.T = property(_T)  # type: ignore[assignment, method-assign]
 
 
 @method
@@ -249,7 +249,7 @@ def getitem(input: AnyTensor, index: Any) -> Result:
 
 
 getitem.vjp(input=lambda dy, index, input_shape: index_put(dy, index, input_shape))
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 
 
 class IndexPutAttrs(NamedTuple):

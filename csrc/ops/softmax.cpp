@@ -1,0 +1,118 @@
+// Softmax over one dimension, and the cross entropy of class numbers.
+//   softmax, log_softmax:           (x) -> y
+//   softmax_backward, log_...:      (dy, y) -> dx
+//   softmax_cross_entropy:          (x, target) -> loss, peak and total of each problem, count
+//   softmax_cross_entropy_backward: (dy, x, target, peak, total) -> dx
+// x is seen as outer x n x inner elements: a problem is a column of n, and a row if inner is 1.
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "kernels/table.h"
+#include "ops/attrs.h"
+#include "ops/registry.h"
+
+namespace nnf {
+
+namespace {
+
+constexpr int64_t kTaskItems = 4096;  // elements that a task covers, at least
+constexpr int64_t kColumns = 64;      // problems side by side in a task: whole cache lines
+constexpr double kCost = 8;           // an exponential costs about that many adds
+
+struct Problems {
+  int64_t outer = 1, n = 1, inner = 1;
+
+  Problems(const View& x, int64_t dim) {
+    for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : d == dim ? n : inner) *= x.shape[d];
+  }
+};
+
+// f(problems, offset of their first element, number of the first problem), in parallel.
+template <class F>
+void for_blocks(const Problems& p, F&& f) {
+  const int64_t width = p.inner < kColumns ? p.inner : kColumns;
+  const int64_t across = ceil_div(p.inner, width), blocks = p.outer * across;
+  const int64_t step = ceil_div(kTaskItems, p.n * width);
+  parallel_for(ceil_div(blocks, step), kCost * p.outer * p.n * p.inner, [&](int64_t task, int) {
+    const int64_t begin = task * step, end = begin + step < blocks ? begin + step : blocks;
+    if (p.inner == 1) return f(end - begin, begin * p.n, begin);
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t o = b / across, j = b % across * width;
+      f(p.inner - j < width ? p.inner - j : width, o * p.n * p.inner + j, o * p.inner + j);
+    }
+  });
+}
+
+void run_softmax(const OpArgs& args, bool as_log) {
+  const View &x = args.in[0], &y = args.out[0];
+  if (y.size == 0) return;
+  const Problems p(x, args.attributes<SoftmaxAttrs>().dim);
+  for_float(y.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
+      kernels<T>().softmax(as_log, count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at);
+    });
+  });
+}
+
+void run_softmax_backward(const OpArgs& args, bool as_log) {
+  const View &dy = args.in[0], &y = args.in[1], &dx = args.out[0];
+  if (dx.size == 0) return;
+  const Problems p(y, args.attributes<SoftmaxAttrs>().dim);
+  for_float(dx.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
+      kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at,
+                                    y.ptr<T>() + at, dx.ptr<T>() + at);
+    });
+  });
+}
+
+constexpr int kClasses = 1;  // the dimension of x along which classes stand
+
+}  // namespace
+
+namespace ops {
+
+void softmax(const OpArgs& args) { run_softmax(args, false); }
+void log_softmax(const OpArgs& args) { run_softmax(args, true); }
+void softmax_backward(const OpArgs& args) { run_softmax_backward(args, false); }
+void log_softmax_backward(const OpArgs& args) { run_softmax_backward(args, true); }
+
+void softmax_cross_entropy(const OpArgs& args) {
+  const View &x = args.in[0], &target = args.in[1];
+  const int64_t ignored = args.attributes<CrossEntropyAttrs>().ignore_index;
+  int64_t counted = 0;
+  for (int64_t i = 0; i < target.size; ++i) counted += target.ptr<int64_t>()[i] != ignored;
+  for_float(x.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    *args.out[3].ptr<T>() = T(counted);
+    if (x.size == 0) return;
+    const Problems p(x, kClasses);
+    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+      kernels<T>().cross_entropy(count, p.n, p.inner, x.ptr<T>() + at, target.ptr<int64_t>() + i,
+                                 ignored, args.out[0].ptr<T>() + i, args.out[1].ptr<T>() + i,
+                                 args.out[2].ptr<T>() + i);
+    });
+  });
+}
+
+void softmax_cross_entropy_backward(const OpArgs& args) {
+  const View &dy = args.in[0], &x = args.in[1], &target = args.in[2], &dx = args.out[0];
+  if (dx.size == 0) return;
+  const Problems p(x, kClasses);
+  const int64_t ignored = args.attributes<CrossEntropyAttrs>().ignore_index;
+  for_float(dx.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+      kernels<T>().cross_entropy_backward(count, p.n, p.inner, dy.ptr<T>() + i, x.ptr<T>() + at,
+                                          target.ptr<int64_t>() + i, ignored,
+                                          args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i,
+                                          dx.ptr<T>() + at);
+    });
+  });
+}
+
+}  // namespace ops
+
+}  // namespace nnf

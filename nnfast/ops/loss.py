@@ -1,0 +1,494 @@
+"""Losses. Each gives one number per sample or element, then reduces them to their mean or sum."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import DTypeError, fail
+from nnfast.ops.activation import sigmoid, sigmoid_backward
+from nnfast.ops.elementwise import (
+    abs,
+    broadcast_shape,
+    cast,
+    log,
+    log1p,
+    maximum,
+    sum_to,
+    where,
+)
+from nnfast.ops.operands import IntTensor
+from nnfast.ops.record import Result, computed, op, out
+from nnfast.ops.reduce import mean, sum
+from nnfast.ops.shape import expand, reshape
+from nnfast.ops.softmax import check_labels, log_softmax, softmax_cross_entropy
+from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
+
+
+def _tensor(name: str, x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else wrap(as_array(x, name))
+
+
+def _check_reduction(name: str, reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        fail(name, "reduction='none', 'mean' or 'sum'", repr(reduction))
+
+
+def _reduce(name: str, loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor:
+    """`loss` reduced; the mean is over `count` if it is given."""
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return sum(loss)
+    if loss.array.size == 0:
+        fail(
+            name,
+            "at least one sample",
+            "an empty batch",
+            "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
+            loss=loss,
+        )
+    return mean(loss) if count is None else sum(loss) / count
+
+
+# ---- of class numbers -----------------------------------------------------------------------
+
+
+class SelectAttrs(NamedTuple):
+    ignore_index: int
+
+
+def _places(input: np.ndarray, target: np.ndarray, ignore_index: int) -> tuple[Any, Any]:
+    """The target as an index along dimension 1, and where it counts."""
+    counts = target != ignore_index
+    return np.where(counts, target, 0)[:, None], counts
+
+
+@op(attrs=SelectAttrs)
+def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
+    """y[n, ...] = x[n, target[n, ...], ...], 0 where target is ignore_index.
+
+    Shapes: input (N, C, ...), target (N, ...) of class numbers -> (N, ...).
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> nnfast.ops.select_class(x, nnfast.tensor([2, 0]))
+    tensor([3., 4.])
+    """
+    check_labels("select_class", input, target, ignore_index)
+
+    def compute(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        place, counts = _places(x, t, ignore_index)
+        y = np.take_along_axis(x, place, 1)[:, 0]
+        return np.where(counts, y, y.dtype.type(0))
+
+    attrs = SelectAttrs(int(ignore_index))
+    return computed(compute, target.array.shape, input.array.dtype, attrs)
+
+
+@op(attrs=SelectAttrs, outputs=("dx",))
+def select_class_backward(
+    dy: Tensor, target: IntTensor, classes: int, ignore_index: int = -100
+) -> Result:
+    """dx (N, classes, ...) is dy at the target's class, 0 elsewhere and where it is ignored."""
+    shape = (*dy.array.shape[:1], classes, *dy.array.shape[1:])
+
+    def compute(dy: np.ndarray, t: np.ndarray) -> np.ndarray:
+        dx = np.zeros(shape, dy.dtype)
+        place, counts = _places(dx, t, ignore_index)
+        np.put_along_axis(dx, place, np.where(counts, dy, dy.dtype.type(0))[:, None], 1)
+        return dx
+
+    return computed(compute, shape, dy.array.dtype, SelectAttrs(int(ignore_index)))
+
+
+select_class.vjp(
+    input=lambda dy, target, input_shape, ignore_index: select_class_backward(
+        dy, target, input_shape[1], ignore_index
+    )
+)
+select_class_backward.vjp(
+    dy=lambda ddx, target, ignore_index: select_class(ddx, target, ignore_index)
+)
+
+
+def _check_no_nan(name: str, target: Tensor) -> None:
+    if target.array.size and np.isnan(target.array.min()):
+        fail(name, "a target without NaN", "NaN", target=target)
+
+
+class _Classes(NamedTuple):
+    """Checked arguments of a loss over classes, a single sample as a batch of one."""
+
+    x: Tensor  # (N, C, ...)
+    target: Tensor  # (N, ...) of class numbers, or probabilities of x's shape
+    weight: Tensor | None  # (1, C, 1, ...)
+    shape: tuple[int, ...]  # of the losses
+    soft: bool  # target holds probabilities
+
+
+def _classes(
+    name: str, input: Any, target: Any, weight: Any, ignore_index: Any, probabilities: bool
+) -> _Classes:
+    x, t = _tensor(name, input), _tensor(name, target)
+    shown = {"input": x, "target": t}
+    if x.array.ndim == 0:
+        fail(name, "input of shape (C,), (N, C) or (N, C, ...)", "a scalar", **shown)
+    if x.dtype not in (float32, float64):
+        fail(name, "float32 or float64 input", str(x.dtype), error=DTypeError, **shown)
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int | np.integer):
+        fail(name, "an integer ignore_index", repr(ignore_index), error=DTypeError)
+    soft = t.array.dtype.kind == "f" and probabilities and t.shape == x.shape
+    if t.array.dtype.kind not in "iu" and not soft:
+        fail(
+            name,
+            "class numbers of an integer dtype as target"
+            + (" or probabilities of input's shape" if probabilities else ""),
+            f"{t.dtype} of shape {t.shape}",
+            "convert class numbers with target.long().",
+            DTypeError,
+            **shown,
+        )
+    if x.array.ndim == 1:
+        x = reshape(x, (1, -1))
+        t = reshape(t, (1, *t.shape))
+        shape: tuple[int, ...] = ()
+    else:
+        shape = (x.shape[0], *x.shape[2:])
+    if x.shape[1] == 0:
+        fail(name, "at least one class", "none", **shown)
+    if not soft:
+        t = t if t.dtype == int64 else wrap(t.array.astype(int64))
+        check_labels(name, x, t, int(ignore_index))
+    elif t.dtype != x.dtype:
+        fail(name, f"probabilities of input's dtype {x.dtype}", str(t.dtype), error=DTypeError)
+    else:
+        _check_no_nan(name, t)
+    return _Classes(x, t, _class_weight(name, weight, x), shape, soft)
+
+
+def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
+    if weight is None:
+        return None
+    w = _tensor(name, weight)
+    if w.shape != (x.shape[1],) or w.dtype != x.dtype:
+        fail(
+            name,
+            f"a {x.dtype} weight for each of {x.shape[1]} classes, shape ({x.shape[1]},)",
+            f"{w.dtype} of shape {w.shape}",
+            input=x,
+            weight=w,
+        )
+    return reshape(w, (1, -1, *[1] * (x.ndim - 2)))
+
+
+def _counted(c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """The weight of each sample, 0 where it is ignored, and their sum."""
+    if c.weight is None:
+        w = cast(c.target != ignore_index, c.x.dtype)
+    else:
+        w = select_class(expand(c.weight, c.x.shape), c.target, ignore_index)
+    return w, sum(w)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross entropy of softmax(input) and the target: class numbers, or probabilities of classes.
+
+    Class numbers: loss[n] = -w[t] log softmax(x[n])[t], t = target[n], 0 where t is ignore_index;
+    the mean divides by the sum of the w[t]. Probabilities: loss[n] = -sum over c of
+    w[c] target[n, c] log softmax(x[n])[c]; the mean divides by the number of samples.
+    label_smoothing e mixes the target with the uniform distribution: (1 - e) target + e / C.
+
+    Shapes: input (N, C), (N, C, d1, ...) or (C,) of logits; target (N,), (N, d1, ...) or () of
+    class numbers, or probabilities of input's shape; weight (C,). A scalar, or with
+    reduction="none" one loss for each sample. float32, float64.
+
+    Errors: class numbers out of range, a target of another shape or dtype, NaN in probabilities,
+    the mean of an empty batch.
+
+    Source: Goodfellow, Bengio and Courville, Deep learning, section 6.2, 2016; Szegedy et al.,
+    Rethinking the inception architecture for computer vision, 2016 (label smoothing).
+
+    >>> import nnfast
+    >>> logits = nnfast.tensor([[2.0, 0.0], [0.0, 0.0]])
+    >>> nnfast.nn.functional.cross_entropy(logits, nnfast.tensor([0, 1]), reduction="none")
+    tensor([0.126928, 0.6931472])
+    """
+    name = "cross_entropy"
+    _check_reduction(name, reduction)
+    smoothing = _fraction(name, "label_smoothing", label_smoothing)
+    c = _classes(name, input, target, weight, ignore_index, probabilities=True)
+    count = None
+    if c.soft:
+        loss = _soft_loss(c, smoothing)
+    elif smoothing:
+        loss, count = _smoothed_loss(c, int(ignore_index), smoothing)
+    else:
+        loss, _, _, count = softmax_cross_entropy(c.x, c.target, ignore_index)
+        if c.weight is not None:
+            w, count = _counted(c, ignore_index)
+            loss = loss * w
+    return _reduce(name, reshape(loss, c.shape), reduction, count)
+
+
+def _soft_loss(c: _Classes, smoothing: float) -> Tensor:
+    t = c.target
+    if smoothing:
+        t = t * (1 - smoothing) + smoothing / c.x.shape[1]
+    if c.weight is not None:
+        t = t * c.weight
+    return -sum(log_softmax(c.x, 1) * t, 1)
+
+
+def _smoothed_loss(c: _Classes, ignore_index: int, smoothing: float) -> tuple[Tensor, Tensor]:
+    logp = log_softmax(c.x, 1)
+    w, count = _counted(c, ignore_index)
+    hard = select_class(logp, c.target, ignore_index) * w
+    uniform = sum(logp if c.weight is None else logp * c.weight, 1)
+    uniform = where(c.target != ignore_index, uniform, 0.0)
+    return -(hard * (1 - smoothing) + uniform * (smoothing / c.x.shape[1])), count
+
+
+def _fraction(name: str, what: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        fail(name, f"a number as {what}", repr(value), error=DTypeError)
+    if not 0 <= value <= 1:
+        fail(name, f"{what} from 0 to 1", str(value))
+    return float(value)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """loss[n] = -w[t] x[n, t], t = target[n]: negative log likelihood, x of log probabilities.
+
+    0 where t is ignore_index; the mean divides by the sum of the w[t]. Shapes and errors: as
+    cross_entropy with class numbers.
+
+    >>> import nnfast
+    >>> logp = nnfast.tensor([[-1.0, -2.0], [-3.0, -4.0]])
+    >>> nnfast.nn.functional.nll_loss(logp, nnfast.tensor([1, 0]))
+    tensor(2.5)
+    """
+    name = "nll_loss"
+    _check_reduction(name, reduction)
+    c = _classes(name, input, target, weight, ignore_index, probabilities=False)
+    w, count = _counted(c, ignore_index)
+    loss = -select_class(c.x, c.target, ignore_index) * w
+    return _reduce(name, reshape(loss, c.shape), reduction, count)
+
+
+# ---- of numbers -----------------------------------------------------------------------------
+
+
+def _same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape, target of a float dtype."""
+    x, t = _tensor(name, input), _tensor(name, target)
+    if x.dtype not in (float32, float64):
+        fail(name, "float32 or float64 input", str(x.dtype), error=DTypeError, input=x)
+    if x.shape != t.shape:
+        fail(
+            name,
+            f"a target of input's shape {x.shape}",
+            f"{t.shape}",
+            "reshape one of them; losses do not broadcast.",
+            input=x,
+            target=t,
+        )
+    return x, t if t.array.dtype.kind == "f" else cast(t, x.dtype)
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """loss = (x - t)^2, the squared error.
+
+    Shapes: two of one shape -> a scalar, or that shape with reduction="none". Errors: different
+    shapes.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.mse_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    _check_reduction("mse_loss", reduction)
+    x, t = _same_shape("mse_loss", input, target)
+    d = x - t
+    return _reduce("mse_loss", d * d, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """loss = |x - t|, the absolute error; gradient 0 where it is 0.
+
+    Shapes: two of one shape -> a scalar, or that shape with reduction="none". Errors: different
+    shapes.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.l1_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
+    _check_reduction("l1_loss", reduction)
+    x, t = _same_shape("l1_loss", input, target)
+    return _reduce("l1_loss", abs(x - t), reduction)
+
+
+# ---- of probabilities -----------------------------------------------------------------------
+
+
+def _elementwise(name: str, *inputs: Tensor) -> Result:
+    return out(broadcast_shape(name, *inputs), inputs[0].array.dtype)
+
+
+@op("bce")
+def bce(input: Tensor, target: Tensor) -> Result:
+    """y = -(t log x + (1 - t) log(1 - x)), with logarithms of at least -100.
+
+    >>> import nnfast
+    >>> nnfast.ops.bce(nnfast.tensor([0.5, 0.0]), nnfast.tensor([0.0, 1.0]))
+    tensor([  0.6931472, 100.       ])
+    """
+    return _elementwise("bce", input, target)
+
+
+@op("bce_backward", outputs=("dx",))
+def bce_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
+    """dx = dy (x - t) / max(x (1 - x), 1e-12)."""
+    return _elementwise("bce_backward", dy, x, t)
+
+
+def _spread(x: Tensor) -> Tensor:
+    """x (1 - x), but at least 1e-12."""
+    return maximum(x * (1.0 - x), 1e-12)
+
+
+bce.vjp(
+    input=lambda dy, input, target, input_shape: sum_to(
+        bce_backward(dy, input, target), input_shape
+    ),
+    target=lambda dy, input, target_shape: sum_to(
+        dy * (maximum(log1p(-input), -100.0) - maximum(log(input), -100.0)), target_shape
+    ),
+)
+bce_backward.vjp(
+    dy=lambda ddx, x, t, dy_shape: sum_to(bce_backward(ddx, x, t), dy_shape),
+    x=lambda ddx, dy, x, t, x_shape: sum_to(
+        ddx * dy * (x * x - x * t * 2.0 + t) / (_spread(x) * _spread(x)), x_shape
+    ),
+    t=lambda ddx, dy, x, t_shape: sum_to(-ddx * dy / _spread(x), t_shape),
+)
+
+
+@op("bce_with_logits")
+def bce_with_logits(input: Tensor, target: Tensor) -> Result:
+    """y = log(1 + e^x) - t x: bce of sigmoid(x), without overflow for any x.
+
+    >>> import nnfast
+    >>> nnfast.ops.bce_with_logits(nnfast.tensor([0.0, 1000.0]), nnfast.tensor([0.0, 0.0]))
+    tensor([6.931472e-01, 1.000000e+03])
+    """
+    return _elementwise("bce_with_logits", input, target)
+
+
+@op("bce_with_logits_backward", outputs=("dx",))
+def bce_with_logits_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
+    """dx = dy (sigmoid(x) - t)."""
+    return _elementwise("bce_with_logits_backward", dy, x, t)
+
+
+bce_with_logits.vjp(
+    input=lambda dy, input, target, input_shape: sum_to(
+        bce_with_logits_backward(dy, input, target), input_shape
+    ),
+    target=lambda dy, input, target_shape: sum_to(-dy * input, target_shape),
+)
+bce_with_logits_backward.vjp(
+    dy=lambda ddx, x, t, dy_shape: sum_to(bce_with_logits_backward(ddx, x, t), dy_shape),
+    x=lambda ddx, dy, x, x_shape: sum_to(sigmoid_backward(ddx * dy, sigmoid(x)), x_shape),
+    t=lambda ddx, dy, t_shape: sum_to(-ddx * dy, t_shape),
+)
+
+
+def _weighted(name: str, loss: Tensor, what: str, weight: Any) -> Tensor:
+    """`weight` as a tensor that broadcasts to the shape of the losses."""
+    w = _tensor(name, weight)
+    if broadcast_shape(name, loss, w) != loss.shape:
+        fail(name, f"{what} that broadcasts to {loss.shape}", f"{w.shape}")
+    return w
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """loss = -w (t log x + (1 - t) log(1 - x)) of probabilities x and targets t from 0 to 1.
+
+    Logarithms are at least -100, so that the loss is finite. The mean divides by the number of
+    elements.
+
+    Shapes: two of one shape, weight broadcasts to it -> a scalar, or that shape with
+    reduction="none". Errors: different shapes, x outside of 0 to 1, NaN in the target.
+
+    >>> import nnfast
+    >>> p, t = nnfast.tensor([0.5, 0.25]), nnfast.tensor([1.0, 0.0])
+    >>> nnfast.nn.functional.binary_cross_entropy(p, t, reduction="none")
+    tensor([0.6931472, 0.2876821])
+    """
+    name = "binary_cross_entropy"
+    _check_reduction(name, reduction)
+    x, t = _same_shape(name, input, target)
+    if x.array.size and not (x.array.min() >= 0 and x.array.max() <= 1):
+        fail(
+            name,
+            "probabilities from 0 to 1 as input",
+            f"values from {x.array.min():g} to {x.array.max():g}",
+            "apply sigmoid, or use binary_cross_entropy_with_logits.",
+            input=x,
+        )
+    _check_no_nan(name, t)
+    loss: Tensor = bce(x, t)
+    if weight is not None:
+        loss = loss * _weighted(name, loss, "a weight", weight)
+    return _reduce(name, loss, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """binary_cross_entropy of sigmoid(input), without overflow for any input.
+
+    loss = -w (p t log sigmoid(x) + (1 - t) log(1 - sigmoid(x))), p = pos_weight. The mean
+    divides by the number of elements.
+
+    Shapes: two of one shape, weight and pos_weight broadcast to it -> a scalar, or that shape
+    with reduction="none". Errors: different shapes, NaN in the target.
+
+    >>> import nnfast
+    >>> x, t = nnfast.tensor([0.0, 1000.0]), nnfast.tensor([1.0, 1.0])
+    >>> nnfast.nn.functional.binary_cross_entropy_with_logits(x, t, reduction="none")
+    tensor([0.6931472, 0.       ])
+    """
+    name = "binary_cross_entropy_with_logits"
+    _check_reduction(name, reduction)
+    x, t = _same_shape(name, input, target)
+    _check_no_nan(name, t)
+    if pos_weight is None:
+        loss: Tensor = bce_with_logits(x, t)
+    else:
+        p = _weighted(name, x, "a pos_weight", pos_weight)
+        softplus = bce_with_logits(x, wrap(np.ones((), x.dtype)))  # log(1 + e^-x)
+        loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus
+    if weight is not None:
+        loss = loss * _weighted(name, loss, "a weight", weight)
+    return _reduce(name, loss, reduction)
