@@ -47,24 +47,18 @@ def leaky_grad(dy: Array, x: Array, negative_slope: float) -> Array:
 SLOPE = {"negative_slope": 0.1}
 # Products with 1 - y cancel: their error is that of the terms, not of the difference.
 SPECS = {
-    "relu": Spec(
-        elementwise_cases(1), lambda x: np.maximum(x, 0), sample=away_from(0), smooth=False
-    ),
+    "relu": Spec(elementwise_cases(1), lambda x: np.maximum(x, 0), sample=away_from(0)),
     "relu_backward": Spec(
         elementwise_cases(2)[:34],
         lambda dy, y: np.where(y > 0, dy, 0),
         sample=away_from(0),
-        smooth=False,
         constant=("y",),
     ),
-    "leaky_relu": Spec(
-        elementwise_cases(1, **SLOPE), leaky, sample=away_from(0), smooth=False
-    ),
+    "leaky_relu": Spec(elementwise_cases(1, **SLOPE), leaky, sample=away_from(0)),
     "leaky_relu_backward": Spec(
         elementwise_cases(2, **SLOPE)[:34],
         leaky_grad,
         sample=away_from(0),
-        smooth=False,
         constant=("x",),
     ),
     "sigmoid": Spec(elementwise_cases(1), sigmoid),

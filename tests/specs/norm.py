@@ -52,7 +52,7 @@ def train(x: Array, w: Any, b: Any, eps: float = EPS) -> tuple[Array, ...]:
 
 def _train_magnitude(x: Array, w: Any, b: Any, eps: float = EPS) -> tuple[Array, ...]:
     """Rounding of x - mean is that of x, and goes through var into y."""
-    y, mean, var, rstd = train(x, None, None, eps)
+    y, _, var, rstd = train(x, None, None, eps)
     largest = abs(x).max(_dims(x), initial=0)
     w, b = (1 if w is None else abs(w)), (0 if b is None else abs(b))
     scaled = _like(largest * rstd * w, x) * (1 + abs(y)) + _like(b, x)
@@ -105,20 +105,29 @@ class _Statistics:
         return x
 
 
-_MANY = [s for s in _SHAPES if s[0] * int(np.prod(s[2:])) > 1]
+def _values(shape: tuple[int, ...]) -> int:
+    """Values per channel."""
+    return shape[0] * int(np.prod(shape[2:]))
+
+
+_MANY = [s for s in _SHAPES if _values(s) > 1]
+# Two values normalize to -1 and 1 whatever they are: their gradient is nothing but rounding.
+_MORE = [s for s in _SHAPES if _values(s) > 2]
 SPECS = {
     "batch_norm_train": Spec(
         _cases("xwb", _MANY),
         train,
         terms=lambda x, *rest: _count(x) + 4,
         magnitude=_train_magnitude,
+        grad_cases=_cases("xwb", _MORE),
     ),
     "batch_norm_train_backward": Spec(
-        _cases("xxccw", _MANY + [(0, 3), (0, 3, 2), (2, 3, 0)]),
+        _cases("xxccw", [*_MANY, (0, 3), (0, 3, 2), (2, 3, 0)]),
         backward,
         sample=_Statistics(),
         terms=lambda dy, x, *rest: _count(x) + 6,
         magnitude=_backward_magnitude,
+        grad_cases=_cases("xxccw", _MORE),
         # mean and rstd move with the input, which a difference quotient here does not know: the
         # second derivative is that of batch_norm_train.
         constant=("input", "mean", "rstd"),

@@ -186,7 +186,7 @@ def _absolute(reference: Any) -> Any:
 _AVERAGES = LAYERS + DIVISORS
 SPECS = {
     "max_pool2d": Spec(
-        [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct, smooth=False
+        [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct
     ),
     "max_pool2d_backward": Spec(
         _backward_cases(),
