@@ -11,7 +11,7 @@ from tests.specs.spec import Array, Case, Shape, Spec
 EPS = 1e-5
 _SHAPES: list[tuple[int, ...]] = [(5, n) for n in (0, *range(1, 34), 63, 65, 130)]
 _SHAPES += [(2, 3, n) for n in range(0, 34)] + [(n, 2, 1) for n in (2, 3, 300)]
-_SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30)]
+_SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30), (8, 6, 30, 30), (300, 200)]
 
 
 def _cases(names: str, shapes: list[tuple[int, ...]]) -> list[Case]:
@@ -140,7 +140,7 @@ SPECS = {
         magnitude=_evaluate_magnitude,
     ),
     "batch_norm_update": Spec(
-        [Case(((n,),) * 4, {"momentum": 0.1, "unbias": 1.25}) for n in (0, 1, 5, 33)],
+        [Case(((n,),) * 4, {"momentum": 0.1, "unbias": 1.25}) for n in (0, 1, 5, 33, 70000)],
         lambda m, v, mean, var, momentum, unbias: (
             (1 - momentum) * m + momentum * mean,
             (1 - momentum) * v + momentum * var * unbias,

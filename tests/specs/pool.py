@@ -161,12 +161,14 @@ def _backward_cases() -> list[Case]:
         ((1, 1, 1, 1), (2, 3)),
         ((3, 6, 5), (1, 6)),
         ((0, 2, 3, 3), (3, 4)),
+        ((2, 6, 8, 8), (60, 60)),
     ]
     return [Case((dy, dy), {"size": size}) for dy, size in shapes]
 
 
 def _gather_cases() -> list[Case]:
-    return [Case(((*c.shapes[0][:-2], *c.kwargs["size"]), c.shapes[1])) for c in _backward_cases()]
+    cases = [Case(((*c.shapes[0][:-2], *c.kwargs["size"]), c.shapes[1])) for c in _backward_cases()]
+    return [*cases, Case(((2, 6, 5, 7), (2, 6, 60, 60)))]
 
 
 def _window_terms(*arrays: Array, **kw: Any) -> int:

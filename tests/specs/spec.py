@@ -75,14 +75,18 @@ class Spec:
     constant: tuple[str, ...] = ()  # float inputs without gradient on purpose
 
 
+def same_shape_cases(arity: int, **kwargs: Any) -> list[Case]:
+    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, and one of several tasks."""
+    return [Case((s,) * arity, kwargs) for s in [*((n,) for n in range(34)), (300, 257)]]
+
+
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
-    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
-    cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
+    """The same, and broadcasting."""
+    cases = same_shape_cases(arity, **kwargs)
     cases += [
         Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs),
         Case(((), (2, 3), (3,))[:arity], kwargs),
     ]
-    cases += [Case(((300, 257),) * arity, kwargs)]
     return cases
 
 
