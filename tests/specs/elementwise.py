@@ -81,7 +81,11 @@ SPECS = {
         dtypes=WITH_INTEGERS,
     ),
     "cast": Spec(
-        [Case(((n,),), {"dtype": d}) for n in (0, 1, 17, 100, 70000) for d in ("float32", "float64")]
+        [
+            Case(((n,),), {"dtype": d})
+            for n in (0, 1, 17, 100, 70000)
+            for d in ("float32", "float64")
+        ]
         + [Case(((3, 5),), {"dtype": d}) for d in ("int64", "bool", "float32")],
         lambda x, dtype: x.astype(dtype),
         # What a cast to float32 rounds away is not seen by a difference quotient in float64, but
