@@ -50,9 +50,12 @@ def run(arguments: argparse.Namespace) -> None:
     for epoch in range(1, arguments.epochs + 1):
         begin = time.perf_counter()
         with _progress(f"epoch {epoch}", len(training.dataset)) as show:
-            learned = train_epoch(
-                model, optimizer, training, lambda count, show=show: (decay(count), show(count))
-            )
+
+            def on_batch(count: int, show: Callable[[int], object] = show) -> None:
+                decay(count)
+                show(count)
+
+            learned = train_epoch(model, optimizer, training, on_batch)
         seconds = time.perf_counter() - begin
         held_out = evaluate(model, validation)
         print(
