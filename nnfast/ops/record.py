@@ -131,7 +131,8 @@ class Op(Generic[P]):
         if clash:  # a gradient rule could not say which it asks for
             raise ArgumentError(
                 self.name,
-                f"expected inputs, outputs and gradients with names of their own, got {clash} twice.",
+                f"expected inputs, outputs and gradients with names of their own, got {clash} "
+                "twice.",
                 "name the outputs: @op(outputs=('dx',)), whose gradient is then 'ddx'.",
             )
 
