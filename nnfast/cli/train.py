@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-dir", help="folder of the four MNIST files; default: an excerpt of 6,000 digits")
     add("--epochs", type=positive(int), default=5, help="default: %(default)s")
     add("--batch", type=positive(int), default=64, help="batch size; default: %(default)s")
-    add("--lr", type=fraction, default=1e-3, help="first learning rate of Adam, falling to 0; default: %(default)s")
+    add(
+        "--lr",
+        type=fraction,
+        default=1e-3,
+        help="first learning rate of Adam, falling to 0; default: %(default)s",
+    )
     add("--seed", type=int, default=0, help="of weights, order and dropout; default: 0")
     add("--threads", type=positive(int), help="default: the CPUs this process may use")
     add("--output", help="file for the weights; default: nnfast-MODEL.safetensors")
