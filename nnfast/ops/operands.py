@@ -60,9 +60,14 @@ def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
         elif kind == "BoolTensor":
             done.append(_to(x, bool_, op.name))
         else:
-            done.append(x if isinstance(x, Tensor) else wrap(as_array(x, op.name)))
+            done.append(as_tensor(x, op.name))
     _check_floats(op, done)
     return done
+
+
+def as_tensor(x: Any, where: str) -> Tensor:
+    """x itself, or a tensor on an array."""
+    return x if isinstance(x, Tensor) else wrap(as_array(x, where))
 
 
 def _to(x: Any, dtype: Any, where: str) -> Tensor:

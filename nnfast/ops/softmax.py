@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, check_dim, like, op, outs
@@ -94,6 +94,15 @@ class CrossEntropyAttrs(NamedTuple):
     ignore_index: int
 
 
+def check_ignore_index(name: str, ignore_index: Any) -> int:
+    """As an int; raises unless it is one of 64 bits."""
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int | np.integer):
+        fail(name, "an integer ignore_index", repr(ignore_index), error=DTypeError)
+    if not -(2**63) <= ignore_index < 2**63:
+        fail(name, "an ignore_index of 64 bits", f"{ignore_index}")
+    return int(ignore_index)
+
+
 def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Raise unless input is (N, C, ...) and target (N, ...) of class numbers below C, or
     ignore_index.
@@ -132,9 +141,7 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
     outputs=("loss", "peak", "total", "count"),
     aux=("peak", "total", "count"),
 )
-def softmax_cross_entropy(
-    input: Tensor, target: IntTensor, ignore_index: int = -100
-) -> Result:
+def softmax_cross_entropy(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """Cross entropy of softmax(x) and class numbers, one loss a sample; see cross_entropy.
 
     loss = log of the sum over c of exp(x[c]) - x[target], 0 where target is ignore_index. Also
@@ -147,9 +154,9 @@ def softmax_cross_entropy(
     >>> nnfast.ops.softmax_cross_entropy(nnfast.zeros(2, 4), nnfast.tensor([1, -100]))[0]
     tensor([1.3862944, 0.       ])
     """
+    attrs = CrossEntropyAttrs(check_ignore_index("cross_entropy", ignore_index))
     check_labels("cross_entropy", input, target, ignore_index)
     shape, dtype = target.array.shape, input.array.dtype
-    attrs = CrossEntropyAttrs(int(ignore_index))
     return outs((shape, dtype), (shape, dtype), (shape, dtype), ((), dtype), attrs=attrs)
 
 
@@ -169,11 +176,12 @@ def softmax_cross_entropy_backward(
     peak and total are those of softmax_cross_entropy for x.
     """
     name = "softmax_cross_entropy_backward"
+    attrs = CrossEntropyAttrs(check_ignore_index(name, ignore_index))
     check_labels(name, input, target, ignore_index)
     for x in (dy, peak, total):
         if x.array.shape != target.array.shape:
             fail(name, f"dy, peak and total of target's shape {target.shape}", f"{x.shape}")
-    return like(input, CrossEntropyAttrs(int(ignore_index)))
+    return like(input, attrs)
 
 
 def _per_unit(
@@ -184,9 +192,7 @@ def _per_unit(
     return softmax_cross_entropy_backward(one, input, target, peak, total, ignore_index)  # type: ignore[no-any-return]
 
 
-def _curvature(
-    ddx: Tensor, dy: Tensor, input: Tensor, target: Tensor, ignore_index: int
-) -> Tensor:
+def _curvature(ddx: Tensor, dy: Tensor, input: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     """ddx through the second derivatives of the loss: peak and total move with x."""
     dy = unsqueeze(where(target != ignore_index, dy, 0.0), 1)
     return softmax_backward(ddx * dy, softmax(input, 1), 1)  # type: ignore[no-any-return]
