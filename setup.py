@@ -8,7 +8,7 @@ from pybind11 import get_include
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-VERSION = "0.1.0"
+VERSION = "0.1.0"  # the only place: pyproject.toml and nnfast.__version__ follow
 COMMON = ["-std=c++17", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"]
 WARNINGS = ["-Wall", "-Wextra"]
 # GCC's AVX-512 headers trip its own -Wmaybe-uninitialized.
@@ -70,6 +70,7 @@ sources = list(reversed(ISA_FLAGS)) + sorted(
 headers = sorted(str(p) for e in ("h", "def") for p in Path("csrc").rglob(f"*.{e}"))
 
 setup(
+    version=VERSION,
     ext_modules=[
         Extension(
             "nnfast._core",

@@ -134,7 +134,7 @@ def _draw(
 
 def _bits(shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:
     rng = _generator(generator).next_rng()
-    return _uniform(rng, shape, int64).array.view(np.uint64)  # type: ignore[no-any-return]
+    return _uniform(rng, shape, int64).array.view(np.uint64)
 
 
 def _cast(where: str, values: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:

@@ -21,7 +21,7 @@ class Score(NamedTuple):
 
     loss: float
     accuracy: float
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 class _Running:
@@ -45,7 +45,7 @@ def train_epoch(
     model: Module,
     optimizer: Optimizer,
     batches: Batches,
-    on_batch: Callable[[int], None] = lambda count: None,
+    on_batch: Callable[[int], object] = lambda count: None,
 ) -> Score:
     """One pass over batches of (inputs, labels) with cross entropy; the model learns.
 

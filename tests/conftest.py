@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-import nnfast  # noqa: F401  (chooses the ISA)
+import nnfast
 from nnfast import _core
 from nnfast.graph.mode import MODE
 
 ISAS = _core.isas()[: _core.isas().index(_core.isa()) + 1]  # NNFAST_ISA caps
 SEED = pytest.StashKey[int]()
+
+# Subprocesses import the same nnfast as the tests, whatever folder they start in.
+os.environ["PYTHONPATH"] = str(Path(nnfast.__file__).parents[1])
+os.environ["PYTHONSAFEPATH"] = "1"
 
 
 @pytest.fixture(params=ISAS)

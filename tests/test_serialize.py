@@ -21,9 +21,8 @@ from safetensors.numpy import load_file, save_file
 import nnfast.data
 from nnfast import serialize
 from nnfast.data.idx import write_idx
-from nnfast.errors import FileError, MissingFileError
+from nnfast.errors import DTypeError, FileError, FormatError, MissingFileError, NNFastError
 from nnfast.files import atomic_file
-from nnfast.errors import DTypeError, FormatError, NNFastError
 from nnfast.serialize import load, metadata, save
 
 ROOT = str(Path(nnfast.data.__file__).parents[2])

@@ -80,7 +80,7 @@ class Table:
     degree: int
     # A quotient p / (slope x p + q): the degree of q, whose constant is 1.
     below: int = 0
-    slope: mpf = mpf(0)
+    slope: mpf = mpf(0)  # noqa: RUF009
     fixed: dict = field(default_factory=dict)  # power -> value in p
 
 
@@ -176,7 +176,7 @@ def solve(points, values, weights, unknown, known, table):
         return x**power * (1 - table.slope * x * f if part == 0 else -f)
 
     normal, right = mpmath.zeros(size, size), mpmath.zeros(size, 1)
-    for x, f, w in zip(points, values, weights):
+    for x, f, w in zip(points, values, weights, strict=False):
         row = [column(x, f, *which) for which in unknown]
         rest = f - sum(c * column(x, f, *which) for which, c in known.items())
         w2 = w * w
@@ -188,7 +188,7 @@ def solve(points, values, weights, unknown, known, table):
     for i in range(size):
         for j in range(i):
             normal[j, i] = normal[i, j]
-    return dict(zip(unknown, mpmath.lu_solve(normal, right)))
+    return dict(zip(unknown, mpmath.lu_solve(normal, right), strict=False))
 
 
 def fit(table, to_type, start_rounds=24, refit_rounds=3):
@@ -211,7 +211,7 @@ def fit(table, to_type, start_rounds=24, refit_rounds=3):
 
     def errors(found):
         result = []
-        for x, f, s in zip(points, values, scale):
+        for x, f, s in zip(points, values, scale, strict=False):
             above, below = quotient(found, x)
             result.append(abs(above / below - f) * s)
         return result
@@ -221,14 +221,14 @@ def fit(table, to_type, start_rounds=24, refit_rounds=3):
         unknown = [p for p in powers if p not in known]
         best = None
         for _ in range(rounds):
-            weights = [s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator)]
+            weights = [s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator, strict=False)]
             found = {**known, **solve(points, values, weights, unknown, known, table)}
             denominator = [quotient(found, x)[1] for x in points]
             error = errors(found)
             if best is None or max(error) < best[0]:
                 best = (max(error), found)
-            mean = sum(v * e for v, e in zip(lawson, error)) / sum(lawson)
-            lawson = [v * (e / mean) + mpf("1e-6") for v, e in zip(lawson, error)]
+            mean = sum(v * e for v, e in zip(lawson, error, strict=False)) / sum(lawson)
+            lawson = [v * (e / mean) + mpf("1e-6") for v, e in zip(lawson, error, strict=False)]
         rounds = refit_rounds
         found = best[1]
         # The three lowest powers one by one; what is left matters less and is rounded at once.
@@ -263,7 +263,7 @@ def wrap(head, items, tail, width=100):
             lines.append(line.rstrip())
             line = " " * 6
         line += item
-    return "\n".join(lines + [line])
+    return "\n".join([*lines, line])
 
 
 def parts(x, bits, single):
@@ -274,7 +274,7 @@ def parts(x, bits, single):
         head = mpmath.floor(x * mpf(2) ** (b - e)) / mpf(2) ** (b - e)
         result.append(head)
         x -= head
-    return result + [(to_single if single else to_double)(x)]
+    return [*result, (to_single if single else to_double)(x)]
 
 
 def print_type(single):

@@ -39,6 +39,24 @@ int64_t workspace_items(const Shape& s, DType t) {
                          : gemm_workspace<float>(s.m, s.n, s.k);
 }
 
+bool has_bias(const OpArgs& args) { return args.n_in > 2 && args.in[2]; }
+
+// Elements of workspace for a bias that does not lie side by side and has to be gathered.
+int64_t bias_workspace(const OpArgs& args) {
+  const bool strided = has_bias(args) && args.in[2].stride[0] != 1;
+  return strided ? round_up(args.in[2].size, 16) : 0;
+}
+
+// The bias as the kernels want it; null if there is none.
+template <class T>
+const T* dense_bias(const OpArgs& args, T* spare) {
+  if (!has_bias(args)) return nullptr;
+  const View& b = args.in[2];
+  if (bias_workspace(args) == 0) return b.ptr<T>();
+  for (int64_t i = 0; i < b.size; ++i) spare[i] = b.ptr<T>()[i * b.stride[0]];
+  return spare;
+}
+
 template <class T>
 void run(const OpArgs& args) {
   const View &a = args.in[0], &b = args.in[1], &y = args.out[0];
@@ -47,8 +65,10 @@ void run(const OpArgs& args) {
   if (y.size == 0) return;
   const int64_t ars = a.stride[a.ndim - 2], acs = a.stride[a.ndim - 1];
   const int64_t brs = b.stride[b.ndim - 2], bcs = b.stride[b.ndim - 1];
+  T* workspace = static_cast<T*>(args.workspace);
   Epilogue<T> ep;
-  ep.col_bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
+  ep.col_bias = dense_bias(args, workspace);
+  workspace += bias_workspace(args);
   ep.act = attrs.activation, ep.slope = T(attrs.slope);
 
   View lead[2] = {leading(a), leading(b)}, out = leading(y);
@@ -70,7 +90,7 @@ void run(const OpArgs& args) {
           kernels<T>().pack_b(k, n, bp + k0 * brs + j0 * bcs, brs, bcs, panels);
         },
         y.ptr<T>() + i * s.m * s.n, s.n, false, ep,
-        static_cast<T*>(args.workspace) + worker * items);
+        workspace + worker * items);
   };
   if (batch_in_parallel(s))
     parallel_for(s.batch, work * s.batch, product);
@@ -85,7 +105,8 @@ namespace ops {
 int64_t matmul_workspace(const OpArgs& args) {
   const Shape s = shape_of(args);
   const DType t = args.out[0].dtype;
-  return workspace_items(s, t) * item_size(t) * (batch_in_parallel(s) ? num_threads() : 1);
+  const int64_t copies = batch_in_parallel(s) ? num_threads() : 1;
+  return (workspace_items(s, t) * copies + bias_workspace(args)) * item_size(t);
 }
 
 void matmul(const OpArgs& args) {

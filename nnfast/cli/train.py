@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import nnfast
 from nnfast import models
@@ -14,7 +14,7 @@ from nnfast.cli.arguments import fraction, positive
 from nnfast.data import DataLoader, TensorDataset, load_mnist, normalize_images, split
 from nnfast.errors import fail
 from nnfast.nn import Module
-from nnfast.optim import Adam
+from nnfast.optim import Adam, Optimizer
 from nnfast.serialize import save
 from nnfast.train import evaluate, train_epoch
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-dir", help="folder of the four MNIST files; default: an excerpt of 6,000 digits")
     add("--epochs", type=positive(int), default=5, help="default: %(default)s")
     add("--batch", type=positive(int), default=64, help="batch size; default: %(default)s")
-    add("--lr", type=fraction, default=1e-3, help="learning rate of Adam; default: %(default)s")
+    add("--lr", type=fraction, default=1e-3, help="first learning rate of Adam, falling to 0; default: %(default)s")
     add("--seed", type=int, default=0, help="of weights, order and dropout; default: 0")
     add("--threads", type=positive(int), help="default: the CPUs this process may use")
     add("--output", help="file for the weights; default: nnfast-MODEL.safetensors")
@@ -46,10 +46,13 @@ def run(arguments: argparse.Namespace) -> None:
     model = models.MODELS[arguments.model]()
     print(_headline(arguments, model, len(training.dataset)))
     optimizer = Adam(model.parameters(), lr=arguments.lr)
+    decay = _LinearDecay(optimizer, arguments.epochs * len(training.dataset))
     for epoch in range(1, arguments.epochs + 1):
         begin = time.perf_counter()
-        with _progress(f"epoch {epoch}", len(training.dataset)) as on_batch:
-            learned = train_epoch(model, optimizer, training, on_batch)
+        with _progress(f"epoch {epoch}", len(training.dataset)) as show:
+            learned = train_epoch(
+                model, optimizer, training, lambda count, show=show: (decay(count), show(count))
+            )
         seconds = time.perf_counter() - begin
         held_out = evaluate(model, validation)
         print(
@@ -63,6 +66,20 @@ def run(arguments: argparse.Namespace) -> None:
     right = round(result.accuracy * result.count)
     print(f"test {result.accuracy:.2%} ({right:,} of {result.count:,})")
     print(f"weights in {output}; {time.perf_counter() - start:.1f} s in all")
+
+
+class _LinearDecay:
+    """The learning rate falls from its first value to 0 in equal steps a sample."""
+
+    def __init__(self, optimizer: Optimizer, total: int) -> None:
+        self.optimizer, self.total, self.done = optimizer, total, 0
+        self.rates = [group["lr"] for group in optimizer.param_groups]
+
+    def __call__(self, count: int) -> None:
+        self.done += count
+        left = 1 - self.done / self.total
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * left
 
 
 def _headline(arguments: argparse.Namespace, model: Module, count: int) -> str:

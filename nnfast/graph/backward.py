@@ -39,16 +39,16 @@ class _Pass:
                 slots = self.grads[node] = [None] * len(node.out_specs)
                 heapq.heappush(self.heap, (-node.number, node))
             before = slots[slot]
-            slots[slot] = grad if before is None else before + grad  # type: ignore[operator]
+            slots[slot] = grad if before is None else before + grad
 
     def _to_leaf(self, leaf: Tensor, grad: Tensor) -> None:
         if self.captured is not None:
             key = id(leaf)
             if key in self.captured:
                 before = self.captured[key]
-                self.captured[key] = grad if before is None else before + grad  # type: ignore[operator]
+                self.captured[key] = grad if before is None else before + grad
         elif leaf.grad is not None:
-            leaf.grad = leaf.grad + grad  # type: ignore[operator]
+            leaf.grad = leaf.grad + grad
         else:
             leaf.grad = self._owned(grad)
 

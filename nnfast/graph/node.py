@@ -52,7 +52,7 @@ class Node:
         assert self.saved is not None
         v = self.saved[name]
         if not isinstance(v, tuple):
-            return v  # type: ignore[no-any-return]
+            return v
         t = wrap(v[0])
         if self.op.differentiable[v[1]]:
             t.node, t.slot, t.requires_grad = self, v[1], True

@@ -301,7 +301,7 @@ def _draw(op: Any, tensor: Tensor, generator: Generator | None, dtype: Any = Non
     """Random numbers of the tensor's shape, float64 where it is so itself."""
     rng = (default_generator if generator is None else generator).next_rng()
     working = dtype or (float64 if tensor.dtype == float64 else float32)
-    return op(rng, tensor.shape, working).array  # type: ignore[no-any-return]
+    return op(rng, tensor.shape, working).array
 
 
 def _set(where: str, tensor: Tensor, values: Any) -> Tensor:

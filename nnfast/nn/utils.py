@@ -59,7 +59,7 @@ def clip_grad_norm_(
             f"expected finite gradients, got a norm of {norm.item()}.",
             "lower the learning rate, or pass error_if_nonfinite=False.",
         )
-    factor = minimum(max_norm / (norm + 1e-6), 1.0)  # type: ignore[operator]
+    factor = minimum(max_norm / (norm + 1e-6), 1.0)
     for g in grads:
         mul_(g, factor if factor.dtype == g.dtype else cast(factor, g.dtype))
     return norm

@@ -58,7 +58,7 @@ def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Result:
     models, 2013.
 
     >>> import nnfast
-    >>> nnfast.leaky_relu(nnfast.tensor([-2.0, 2.0]), 0.5)
+    >>> nnfast.nn.functional.leaky_relu(nnfast.tensor([-2.0, 2.0]), 0.5)
     tensor([-1.,  2.])
     """
     return like(input, LeakyReluAttrs(float(negative_slope)))

@@ -237,7 +237,7 @@ def conv2d_weight(
 
 def _sum_pixels(dy: Tensor) -> Tensor:
     """dy summed over all but its channels: the gradient of the bias."""
-    return sum(dy, (0, 2, 3) if dy.ndim == 4 else (1, 2))  # type: ignore[no-any-return]
+    return sum(dy, (0, 2, 3) if dy.ndim == 4 else (1, 2))
 
 
 conv2d.vjp(

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.operands import AnyTensor, BoolTensor, Operand
 from nnfast.ops.record import Result, Shape, computed, like, method, op, out
-from nnfast.tensor import KERNEL_DTYPES, Tensor, bool_, float32, float64, int64
+from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float32, float64, int64
 
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
@@ -42,7 +42,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
     dims = [d for d in range(dy.ndim) if d < lead or (shape[d - lead] == 1 and dy.shape[d] != 1)]
     from nnfast.ops.reduce import sum
 
-    return sum(dy, dims).reshape(shape) if dims else dy.reshape(shape)  # type: ignore[no-any-return]
+    return sum(dy, dims).reshape(shape) if dims else dy.reshape(shape)
 
 
 # ---- arithmetic -----------------------------------------------------------------------------
@@ -67,7 +67,12 @@ add.vjp(
 
 @op("sub", methods=("sub", "__sub__"), reflected="__rsub__")
 def sub(input: Operand, other: Operand) -> Result:
-    """y = input - other."""
+    """y = input - other.
+
+    >>> import nnfast
+    >>> nnfast.sub(nnfast.tensor([1.0, 2.0]), 1)
+    tensor([0., 1.])
+    """
     return _broadcast("sub", input, other)
 
 
@@ -79,7 +84,12 @@ sub.vjp(
 
 @op("mul", methods=("mul", "__mul__"), reflected="__rmul__")
 def mul(input: Operand, other: Operand) -> Result:
-    """y = input * other."""
+    """y = input * other.
+
+    >>> import nnfast
+    >>> nnfast.mul(nnfast.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
     return _broadcast("mul", input, other)
 
 
@@ -91,7 +101,12 @@ mul.vjp(
 
 @op("div", methods=("div", "__truediv__"), reflected="__rtruediv__", floats=True)
 def div(input: Operand, other: Operand) -> Result:
-    """y = input / other; integers are divided as float32."""
+    """y = input / other; integers are divided as float32.
+
+    >>> import nnfast
+    >>> nnfast.div(nnfast.tensor([1, 2]), 2)
+    tensor([0.5, 1. ])
+    """
     return _broadcast("div", input, other)
 
 
@@ -103,7 +118,12 @@ div.vjp(
 
 @op("neg", methods=("neg", "__neg__"))
 def neg(input: Operand) -> Result:
-    """y = -x."""
+    """y = -x.
+
+    >>> import nnfast
+    >>> nnfast.neg(nnfast.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
     return like(input)
 
 
@@ -112,7 +132,12 @@ neg.vjp(input=lambda dy: -dy)
 
 @op("abs", methods=("abs", "__abs__"))
 def abs(input: Operand) -> Result:
-    """y = |x|; gradient 0 at 0."""
+    """y = |x|; gradient 0 at 0.
+
+    >>> import nnfast
+    >>> nnfast.abs(nnfast.tensor([1.0, -2.0]))
+    tensor([1., 2.])
+    """
     return like(input)
 
 
@@ -121,7 +146,12 @@ abs.vjp(input=lambda dy, input: dy * sign(input))
 
 @op("sign", methods=("sign",))
 def sign(input: Operand) -> Result:
-    """y = 1, 0 or -1 by the sign of x; NaN stays NaN. Gradient 0."""
+    """y = 1, 0 or -1 by the sign of x; NaN stays NaN. Gradient 0.
+
+    >>> import nnfast
+    >>> nnfast.sign(nnfast.tensor([3.0, 0.0, -2.0]))
+    tensor([ 1.,  0., -1.])
+    """
     return like(input)
 
 
@@ -130,37 +160,67 @@ sign.vjp(input=lambda dy: dy * 0.0)
 
 @op("eq", methods=("eq", "__eq__"))
 def eq(input: Operand, other: Operand) -> Result:
-    """y = input == other, as bool."""
+    """y = input == other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.eq(nnfast.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
     return out(broadcast_shape("eq", input, other), bool_)
 
 
 @op("ne", methods=("ne", "__ne__"))
 def ne(input: Operand, other: Operand) -> Result:
-    """y = input != other, as bool."""
+    """y = input != other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.ne(nnfast.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
     return out(broadcast_shape("ne", input, other), bool_)
 
 
 @op("lt", methods=("lt", "__lt__"))
 def lt(input: Operand, other: Operand) -> Result:
-    """y = input < other, as bool."""
+    """y = input < other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.lt(nnfast.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """
     return out(broadcast_shape("lt", input, other), bool_)
 
 
 @op("le", methods=("le", "__le__"))
 def le(input: Operand, other: Operand) -> Result:
-    """y = input <= other, as bool."""
+    """y = input <= other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.le(nnfast.tensor([1, 2]), 2)
+    tensor([ True,  True])
+    """
     return out(broadcast_shape("le", input, other), bool_)
 
 
 @op("gt", methods=("gt", "__gt__"))
 def gt(input: Operand, other: Operand) -> Result:
-    """y = input > other, as bool."""
+    """y = input > other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.gt(nnfast.tensor([1, 2]), 1)
+    tensor([False,  True])
+    """
     return out(broadcast_shape("gt", input, other), bool_)
 
 
 @op("ge", methods=("ge", "__ge__"))
 def ge(input: Operand, other: Operand) -> Result:
-    """y = input >= other, as bool."""
+    """y = input >= other, as bool.
+
+    >>> import nnfast
+    >>> nnfast.ge(nnfast.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """
     return out(broadcast_shape("ge", input, other), bool_)
 
 
@@ -255,11 +315,14 @@ def clip(input: Tensor, min: float | None = None, max: float | None = None) -> T
     """
     if min is None and max is None:
         fail("clip", "min or max", "neither")
+    for name, bound in (("min", min), ("max", max)):
+        if not (bound is None or isinstance(bound, int | float | np.number)):
+            fail("clip", f"a number as {name}", repr(bound), error=DTypeError)
     return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
 
 
 clamp = clip
-Tensor.clamp = clip  # type: ignore[attr-defined]
+Tensor.clamp = clip  # type: ignore[assignment, method-assign]
 
 
 # ---- powers, exponentials, logarithms -------------------------------------------------------
@@ -298,13 +361,18 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return _pow(input, exponent)
 
 
-Tensor.pow = Tensor.__pow__ = pow  # type: ignore[attr-defined]
-Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[attr-defined]
+Tensor.pow = Tensor.__pow__ = pow  # type: ignore[assignment, method-assign]
+Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[method-assign]
 
 
 @op("sqrt", methods=("sqrt",), floats=True)
 def sqrt(input: Operand) -> Result:
-    """y = square root of x; NaN below 0. Gradient dy / (2 y)."""
+    """y = square root of x; NaN below 0. Gradient dy / (2 y).
+
+    >>> import nnfast
+    >>> nnfast.sqrt(nnfast.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
     return like(input)
 
 
@@ -327,7 +395,12 @@ exp.vjp(input=lambda dy, y: dy * y)
 
 @op("log", methods=("log",), floats=True)
 def log(input: Operand) -> Result:
-    """y = ln x; -inf at 0, NaN below."""
+    """y = ln x; -inf at 0, NaN below.
+
+    >>> import nnfast
+    >>> nnfast.log(nnfast.tensor([1.0, 0.0]))
+    tensor([  0., -inf])
+    """
     return like(input)
 
 
@@ -336,7 +409,12 @@ log.vjp(input=lambda dy, input: dy / input)
 
 @op("log1p", methods=("log1p",), floats=True)
 def log1p(input: Operand) -> Result:
-    """y = ln(1 + x), precise near 0."""
+    """y = ln(1 + x), precise near 0.
+
+    >>> import nnfast
+    >>> nnfast.log1p(nnfast.tensor([0.0, 1e-10]))
+    tensor([0.e+00, 1.e-10])
+    """
     return like(input)
 
 
@@ -345,7 +423,12 @@ log1p.vjp(input=lambda dy, input: dy / (input + 1.0))
 
 @op("erf", methods=("erf",), floats=True)
 def erf(input: Operand) -> Result:
-    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    >>> import nnfast
+    >>> nnfast.erf(nnfast.tensor([0.0, -10.0]))
+    tensor([ 0., -1.])
+    """
     return like(input)
 
 
@@ -367,7 +450,7 @@ def cast(input: AnyTensor, dtype: Any) -> Result:
     >>> nnfast.cast(nnfast.tensor([1.7, -1.7]), nnfast.int64)
     tensor([ 1, -1])
     """
-    source, target = input.array.dtype, np.dtype(dtype)
+    source, target = input.array.dtype, as_dtype(dtype, "cast")
     if source in KERNEL_DTYPES and target in KERNEL_DTYPES:
         return out(input.shape, target, CastAttrs(source))
     return computed(lambda a: a.astype(target), input.shape, target, CastAttrs(source))

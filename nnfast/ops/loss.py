@@ -22,30 +22,23 @@ from nnfast.ops.operands import IntTensor, as_tensor
 from nnfast.ops.record import Result, computed, op, out
 from nnfast.ops.reduce import mean, sum
 from nnfast.ops.shape import expand, reshape
-from nnfast.ops.softmax import check_ignore_index, check_labels, log_softmax, softmax_cross_entropy
+from nnfast.ops.softmax import (
+    check_ignore_index,
+    check_labels,
+    check_reduction,
+    log_softmax,
+    softmax_cross_entropy,
+)
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
 
 
-def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("none", "mean", "sum"):
-        fail(name, "reduction='none', 'mean' or 'sum'", repr(reduction))
-
-
-def _reduce(name: str, loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor:
+def _reduce(loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor:
     """`loss` reduced; the mean is over `count` if it is given."""
     if reduction == "none":
         return loss
     if reduction == "sum":
         return sum(loss)
-    if loss.array.size == 0:
-        fail(
-            name,
-            "at least one sample",
-            "an empty batch",
-            "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
-            loss=loss,
-        )
-    return mean(loss) if count is None else sum(loss) / count  # type: ignore[operator]
+    return mean(loss) if count is None else sum(loss) / count
 
 
 # ---- of class numbers -----------------------------------------------------------------------
@@ -130,7 +123,13 @@ class _Classes(NamedTuple):
 
 
 def _classes(
-    name: str, input: Any, target: Any, weight: Any, ignore_index: Any, probabilities: bool
+    name: str,
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: Any,
+    reduction: str,
+    probabilities: bool,
 ) -> _Classes:
     x, t = as_tensor(input, name), as_tensor(target, name)
     shown: dict[str, Any] = {"input": x, "target": t}
@@ -160,11 +159,11 @@ def _classes(
         fail(name, "at least one class", "none", **shown)
     if not soft:
         t = t if t.dtype == int64 else wrap(t.array.astype(int64))
-        check_labels(name, x, t, int(ignore_index))
     elif t.dtype != x.dtype:
         fail(name, f"probabilities of input's dtype {x.dtype}", str(t.dtype), error=DTypeError)
     else:
         _check_no_nan(name, t)
+    check_reduction(name, reduction, t.array.size)
     return _Classes(x, t, _class_weight(name, weight, x), shape, soft)
 
 
@@ -183,8 +182,9 @@ def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
     return reshape(w, (1, -1, *[1] * (x.ndim - 2)))
 
 
-def _counted(c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """The weight of each sample, 0 where it is ignored, and their sum."""
+def _counted(name: str, c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """The weight of each sample, 0 where it is ignored, and their sum; checks the labels."""
+    check_labels(name, c.x, c.target, ignore_index)
     if c.weight is None:
         w = cast(c.target != ignore_index, c.x.dtype)
     else:
@@ -220,37 +220,38 @@ def cross_entropy(
     >>> import nnfast
     >>> logits = nnfast.tensor([[2.0, 0.0], [0.0, 0.0]])
     >>> nnfast.nn.functional.cross_entropy(logits, nnfast.tensor([0, 1]), reduction="none")
-    tensor([0.12692805, 0.6931472 ])
+    tensor([0.12692..., 0.69314...])
     """
     name = "cross_entropy"
-    _check_reduction(name, reduction)
     smoothing = _fraction(name, "label_smoothing", label_smoothing)
-    c = _classes(name, input, target, weight, ignore_index, probabilities=True)
-    count = None
+    c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=True)
     if c.soft:
-        loss = _soft_loss(c, smoothing)
+        loss, count = _soft_loss(c, smoothing), None
     elif smoothing:
-        loss, count = _smoothed_loss(c, int(ignore_index), smoothing)
+        loss, count = _smoothed_loss(name, c, ignore_index, smoothing)
+    elif c.weight is not None:
+        w, count = _counted(name, c, ignore_index)
+        loss = softmax_cross_entropy(c.x, c.target, ignore_index)[0] * w
     else:
-        loss, _, _, count = softmax_cross_entropy(c.x, c.target, ignore_index)
-        if c.weight is not None:
-            w, count = _counted(c, ignore_index)
-            loss = loss * w
-    return _reduce(name, reshape(loss, c.shape), reduction, count)
+        y: Tensor = softmax_cross_entropy(c.x, c.target, ignore_index, reduction)[0]
+        return reshape(y, ()) if c.shape == () else y
+    return _reduce(reshape(loss, c.shape), reduction, count)
 
 
 def _soft_loss(c: _Classes, smoothing: float) -> Tensor:
     t = c.target
     if smoothing:
-        t = t * (1 - smoothing) + smoothing / c.x.shape[1]  # type: ignore[operator]
+        t = t * (1 - smoothing) + smoothing / c.x.shape[1]
     if c.weight is not None:
-        t = t * c.weight  # type: ignore[operator]
-    return -sum(log_softmax(c.x, 1) * t, 1)  # type: ignore[operator]
+        t = t * c.weight
+    return -sum(log_softmax(c.x, 1) * t, 1)
 
 
-def _smoothed_loss(c: _Classes, ignore_index: int, smoothing: float) -> tuple[Tensor, Tensor]:
+def _smoothed_loss(
+    name: str, c: _Classes, ignore_index: int, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    w, count = _counted(name, c, ignore_index)
     logp = log_softmax(c.x, 1)
-    w, count = _counted(c, ignore_index)
     hard = select_class(logp, c.target, ignore_index) * w
     uniform = sum(logp if c.weight is None else logp * c.weight, 1)
     uniform = where(c.target != ignore_index, uniform, 0.0)
@@ -283,18 +284,17 @@ def nll_loss(
     tensor(2.5)
     """
     name = "nll_loss"
-    _check_reduction(name, reduction)
-    c = _classes(name, input, target, weight, ignore_index, probabilities=False)
-    w, count = _counted(c, ignore_index)
+    c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=False)
+    w, count = _counted(name, c, ignore_index)
     loss = -select_class(c.x, c.target, ignore_index) * w
-    return _reduce(name, reshape(loss, c.shape), reduction, count)
+    return _reduce(reshape(loss, c.shape), reduction, count)
 
 
 # ---- of numbers -----------------------------------------------------------------------------
 
 
-def _same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
-    """Both as tensors of one shape, target of a float dtype."""
+def _same_shape(name: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape, target of a float dtype; checks the reduction too."""
     x, t = as_tensor(input, name), as_tensor(target, name)
     if x.dtype not in (float32, float64):
         fail(name, "float32 or float64 input", str(x.dtype), error=DTypeError, input=x)
@@ -307,6 +307,7 @@ def _same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
             input=x,
             target=t,
         )
+    check_reduction(name, reduction, x.array.size)
     return x, t if t.array.dtype.kind == "f" else cast(t, x.dtype)
 
 
@@ -320,10 +321,9 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> nnfast.nn.functional.mse_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    _check_reduction("mse_loss", reduction)
-    x, t = _same_shape("mse_loss", input, target)
-    d = x - t  # type: ignore[operator]
-    return _reduce("mse_loss", d * d, reduction)
+    x, t = _same_shape("mse_loss", input, target, reduction)
+    d = x - t
+    return _reduce(d * d, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -336,9 +336,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> nnfast.nn.functional.l1_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    _check_reduction("l1_loss", reduction)
-    x, t = _same_shape("l1_loss", input, target)
-    return _reduce("l1_loss", abs(x - t), reduction)  # type: ignore[operator]
+    x, t = _same_shape("l1_loss", input, target, reduction)
+    return _reduce(abs(x - t), reduction)
 
 
 # ---- of probabilities -----------------------------------------------------------------------
@@ -367,7 +366,7 @@ def bce_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
 
 def _spread(x: Tensor) -> Tensor:
     """x (1 - x), but at least 1e-12."""
-    return maximum(x * (1.0 - x), 1e-12)  # type: ignore[operator, no-any-return]
+    return maximum(x * (1.0 - x), 1e-12)
 
 
 bce.vjp(
@@ -407,7 +406,7 @@ def bce_with_logits_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
 def _slope(x: Tensor) -> Tensor:
     """The derivative of sigmoid."""
     s = sigmoid(x)
-    return s * (1.0 - s)  # type: ignore[no-any-return]
+    return s * (1.0 - s)
 
 
 bce_with_logits.vjp(
@@ -445,11 +444,10 @@ def binary_cross_entropy(
     >>> import nnfast
     >>> p, t = nnfast.tensor([0.5, 0.25]), nnfast.tensor([1.0, 0.0])
     >>> nnfast.nn.functional.binary_cross_entropy(p, t, reduction="none")
-    tensor([0.6931472 , 0.28768206])
+    tensor([0.69314..., 0.28768...])
     """
     name = "binary_cross_entropy"
-    _check_reduction(name, reduction)
-    x, t = _same_shape(name, input, target)
+    x, t = _same_shape(name, input, target, reduction)
     if x.array.size and not (x.array.min() >= 0 and x.array.max() <= 1):
         fail(
             name,
@@ -461,8 +459,8 @@ def binary_cross_entropy(
     _check_no_nan(name, t)
     loss: Tensor = bce(x, t)
     if weight is not None:
-        loss = loss * _weighted(name, loss, "a weight", weight)  # type: ignore[operator]
-    return _reduce(name, loss, reduction)
+        loss = loss * _weighted(name, loss, "a weight", weight)
+    return _reduce(loss, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -486,15 +484,14 @@ def binary_cross_entropy_with_logits(
     tensor([0.6931472, 0.       ])
     """
     name = "binary_cross_entropy_with_logits"
-    _check_reduction(name, reduction)
-    x, t = _same_shape(name, input, target)
+    x, t = _same_shape(name, input, target, reduction)
     _check_no_nan(name, t)
     if pos_weight is None:
         loss: Tensor = bce_with_logits(x, t)
     else:
         p = _weighted(name, x, "a pos_weight", pos_weight)
         softplus = bce_with_logits(x, wrap(np.ones((), x.dtype)))  # log(1 + e^-x)
-        loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus  # type: ignore[operator]
+        loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus
     if weight is not None:
-        loss = loss * _weighted(name, loss, "a weight", weight)  # type: ignore[operator]
-    return _reduce(name, loss, reduction)
+        loss = loss * _weighted(name, loss, "a weight", weight)
+    return _reduce(loss, reduction)

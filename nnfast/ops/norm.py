@@ -60,11 +60,11 @@ def _number(where: str, name: str, value: Any, least: float = -math.inf) -> floa
 
 def _columns(p: Tensor, x: Tensor) -> Tensor:
     """A value per channel in the shape in which it broadcasts with x."""
-    return p.reshape((-1, *[1] * (x.ndim - 2)))  # type: ignore[attr-defined, no-any-return]
+    return p.reshape((-1, *[1] * (x.ndim - 2)))
 
 
 def _sum_channels(x: Tensor) -> Tensor:
-    return sum(x, (0, *range(2, x.ndim)))  # type: ignore[no-any-return]
+    return sum(x, (0, *range(2, x.ndim)))
 
 
 # ---- training -------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def batch_norm(
                 "expected running statistics in evaluation, got none.",
                 "pass running_mean and running_var, or training=True.",
             )
-        return batch_norm_eval(input, running_mean, running_var, weight, bias, eps)  # type: ignore[no-any-return]
+        return batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
     if running_mean is None or running_var is None:
         y: Tensor = batch_norm_train(input, weight, bias, eps)[0]
         return y

@@ -105,4 +105,4 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     _check_probability(p)
     if not training or p == 0:
         return input
-    return _dropout(input, default_generator.next_rng(), p)  # type: ignore[no-any-return]
+    return _dropout(input, default_generator.next_rng(), p)

@@ -118,7 +118,7 @@ class Op(Generic[P]):
         self.kinds: list[str] = []
         self.required = 0
         for i, name in enumerate(names):
-            kind, _, rest = str(rule.__annotations__.get(name, "")).partition(" | None")
+            kind, _, _ = str(rule.__annotations__.get(name, "")).partition(" | None")
             if kind not in KINDS:
                 break
             self.inputs.append(name)
@@ -126,8 +126,8 @@ class Op(Generic[P]):
             if i < len(names) - optional:
                 self.required += 1
         self.n_inputs = len(self.inputs)
-        names = [*self.inputs, *self.outputs, *("d" + o for o in self.outputs)]
-        clash = {n for n in names if names.count(n) > 1}
+        known = [*self.inputs, *self.outputs, *("d" + o for o in self.outputs)]
+        clash = {n for n in known if known.count(n) > 1}
         if clash:  # a gradient rule could not say which it asks for
             raise ArgumentError(
                 self.name,
@@ -149,7 +149,7 @@ class Op(Generic[P]):
         if len(given) < n:
             given = self._bind(given, kwargs)
         inputs = convert(self, given)
-        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))  # type: ignore[arg-type]
+        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
@@ -199,7 +199,7 @@ class Op(Generic[P]):
         if wanted:
             node = Node(self, inputs, attrs, outputs, wanted)
             for slot, y in enumerate(outputs):
-                if self.differentiable[slot]:
+                if self.differentiable[slot] and y.array.dtype.kind == "f":
                     y.node, y.slot, y.requires_grad = node, slot, True
 
     # ---- gradients ------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def op(
         for name in methods:
             setattr(Tensor, name, record)
         if reflected:
-            setattr(Tensor, reflected, lambda self, other: record(other, self))
+            setattr(Tensor, reflected, lambda self, other: record(other, self))  # type: ignore[call-arg]
         return record
 
     return declare

@@ -126,7 +126,12 @@ def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
 
 @op("amin", attrs=ReduceAttrs, methods=("amin",))
 def amin(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
-    """Smallest element over dim; NaN if there is one. Ties share the gradient evenly."""
+    """Smallest element over dim; NaN if there is one. Ties share the gradient evenly.
+
+    >>> import nnfast
+    >>> nnfast.amin(nnfast.tensor([[1.0, 5.0], [3.0, 4.0]]), 1)
+    tensor([1., 3.])
+    """
     return _reduction("amin", input, dim, keepdim, empty=False)
 
 
@@ -182,13 +187,18 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 @method
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the smallest element along dim (of the flattened tensor if None), as int64."""
+    """Index of the smallest element along dim (of the flattened tensor if None), as int64.
+
+    >>> import nnfast
+    >>> nnfast.argmin(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
+    tensor([0, 1])
+    """
     return _flat_arg(_argmin, input, dim, keepdim)
 
 
 def _flat_arg(record: Any, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     if dim is not None:
-        return record(input, dim, keepdim)  # type: ignore[no-any-return]
+        return record(input, dim, keepdim)
     y = record(reshape(input, -1), 0)
     return reshape(y, (1,) * input.ndim) if keepdim else y
 
@@ -204,9 +214,9 @@ def _min_max(
     whole: Any, arg: Any, pair: Any, input: Tensor, dim: Any, keepdim: bool
 ) -> Tensor | MinMax:
     if dim is None:
-        return whole(input)  # type: ignore[no-any-return]
+        return whole(input)
     if isinstance(dim, Tensor):
-        return pair(input, dim)  # type: ignore[no-any-return]
+        return pair(input, dim)
     d = check_dim(whole.name.removeprefix("a"), dim, input.ndim)
     indices = arg(input, d, True)
     values = take_along_dim(input, indices, d)
@@ -271,8 +281,8 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log of the sum of exp(x) over dim, without overflow.
 
     >>> import nnfast
-    >>> nnfast.logsumexp(nnfast.tensor([1000.0, 1000.0]), 0)
-    tensor(1000.6931)
+    >>> nnfast.logsumexp(nnfast.tensor([1000.0, 1000.0]), 0).item()  # 1000 + log 2
+    1000.6931...
     """
     peak = amax(input, dim, True).detach()
     peak = where(abs(peak) == math.inf, 0.0, peak)  # inf - inf is no number

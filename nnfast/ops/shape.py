@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -174,8 +174,8 @@ def _T(input: Tensor) -> Tensor:
     return permute(input, tuple(reversed(range(input.ndim))))
 
 
-Tensor.mT = property(_mT)  # type: ignore[attr-defined]
-Tensor.T = property(_T)  # type: ignore[attr-defined]
+Tensor.mT = property(_mT)  # type: ignore[assignment, method-assign]
+Tensor.T = property(_T)  # type: ignore[assignment, method-assign]
 
 
 @method
@@ -249,7 +249,7 @@ def getitem(input: AnyTensor, index: Any) -> Result:
 
 
 getitem.vjp(input=lambda dy, index, input_shape: index_put(dy, index, input_shape))
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 
 
 class IndexPutAttrs(NamedTuple):
@@ -334,6 +334,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 0., 0.],
             [1., 0., 0.]])
     """
+    if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
+        fail("cat", "a list of tensors", type(tensors).__name__, error=DTypeError)
     parts = list(tensors)
     if not parts:
         fail("cat", "at least one tensor", "none")

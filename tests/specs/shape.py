@@ -36,6 +36,19 @@ SPECS = {
         lambda x, y, dim: np.concatenate((x, y), axis=dim),
         ulp=0,
     ),
+    "expand": Spec(
+        [
+            Case(((3, 1),), args=(2, 3, 4)),
+            Case(((3, 1),), args=(-1, 4)),
+            Case(((1,),), args=(0,)),
+            Case(((),), args=(2,)),
+        ],
+        lambda x, *sizes: np.broadcast_to(
+            x, [x.shape[i - len(sizes) + x.ndim] if n == -1 else n for i, n in enumerate(sizes)]
+        ),
+        ulp=0,
+    ),
+    "alias": Spec([Case(((3, 4),)), Case(((),))], lambda x: x, ulp=0),
     "clone": Spec([Case(((3, 4),)), Case(((0,),)), Case(((),))], lambda x: x.copy(), ulp=0),
     "getitem": Spec(
         [

@@ -1,0 +1,77 @@
+"""Reductions: rows, columns, both, parts of 8,192 elements, empty and single ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.specs.spec import WITH_INTEGERS, Array, Case, Spec
+
+_SHAPES: list[tuple[tuple[int, ...], Any]] = [
+    *[((n,), None) for n in range(34)],
+    *[((3, n), 1) for n in (1, 15, 63, 64, 65, 129)],
+    *[((n, 3), 0) for n in (1, 2, 17, 200)],
+    ((), None),
+    ((2, 3, 4, 5), (0, 2)),
+    ((2, 3, 4, 5), (1, 3)),
+    ((2, 3, 4, 5), (0, 2, 3)),
+    ((2, 1, 4), 1),
+    ((70, 130), 0),
+]
+_LONG = [((8193,), None), ((2, 20001), 1), ((5001, 3), 0), ((3, 900, 10), 1)]
+_CASES = [Case((s,), {"dim": d}) for s, d in _SHAPES] + [Case(((2, 3),), {"dim": 1, "keepdim": True})]
+_LONG_CASES = [Case((s,), {"dim": d}) for s, d in _LONG]
+_FULL = [c for c in _CASES if 0 not in (c.shapes[0] or ())]
+
+
+def distinct(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """No two elements alike, so that a maximum has one place and a slope."""
+    n = int(np.prod(shape))
+    return ((rng.permutation(n) - n / 2) * 0.1).reshape(shape)
+
+
+def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    wide = np.longdouble if x.dtype.kind == "f" else x.dtype  # NumPy adds rows one by one
+    return np.sum(x, axis=dim, keepdims=keepdim, dtype=wide).astype(x.dtype)
+
+
+def _terms(x: Array, dim: Any = None, keepdim: bool = False) -> int:
+    """Additions in a row: in a virtual lane or a column, then over the parts."""
+    n = x.size // max(np.sum(x, axis=dim).size, 1)
+    return min(n, 8192 // 32 + 16 + n // 8192)
+
+
+def _arg(function: Any) -> Spec:
+    cases = [Case((s,), {"dim": d}) for s, d in [*_SHAPES, *_LONG] if isinstance(d, int)]
+    cases += [Case(((n,),), {"dim": 0}) for n in range(1, 140, 7)]
+    return Spec(cases, lambda x, dim: function(x, axis=dim), sample=distinct, grad=False, ulp=0, dtypes=WITH_INTEGERS)
+
+
+SPECS = {
+    "sum": Spec(
+        _CASES + _LONG_CASES,
+        _sum,
+        terms=_terms,
+        magnitude=lambda x, dim=None, keepdim=False: _sum(abs(x), dim, keepdim),
+        dtypes=WITH_INTEGERS,
+    ),
+    "amax": Spec(
+        _FULL + _LONG_CASES,
+        lambda x, dim=None, keepdim=False: np.max(x, axis=dim, keepdims=keepdim),
+        sample=distinct,
+        smooth=False,
+        ulp=0,
+        dtypes=WITH_INTEGERS,
+    ),
+    "amin": Spec(
+        _FULL + _LONG_CASES,
+        lambda x, dim=None, keepdim=False: np.min(x, axis=dim, keepdims=keepdim),
+        sample=distinct,
+        smooth=False,
+        ulp=0,
+        dtypes=WITH_INTEGERS,
+    ),
+    "argmax": _arg(np.argmax),
+    "argmin": _arg(np.argmin),
+}
