@@ -71,11 +71,6 @@ def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
     return done
 
 
-def as_tensor(x: Any, where: str) -> Tensor:
-    """x itself, or a tensor on an array."""
-    return x if isinstance(x, Tensor) else wrap(as_array(x, where))
-
-
 def _to(x: Any, dtype: Any, where: str) -> Tensor:
     if isinstance(x, Tensor):
         if x.array.dtype == dtype:
