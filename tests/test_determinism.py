@@ -97,12 +97,12 @@ def test_a_row_does_not_depend_on_the_batch(isa: str, name: str) -> None:
     with nnfast.no_grad():
         model(nnfast.tensor(x[:32]))  # batch norm has seen something
         model.eval()
-        alone = [model(nnfast.tensor(x[i : i + 1])).numpy()[0] for i in range(64)]
+        alone = [model(nnfast.tensor(row[None])).numpy()[0] for row in x[:20]]
         for size in (1, 2, 3, 7, 64):
-            for start in range(0, 64, 13):
-                rows = slice(start, min(start + size, 64))
-                together = model(nnfast.tensor(x[rows])).numpy()
-                assert (together == alone[rows]).all(), f"rows {rows.start} to {rows.stop}"
+            for start in (0, 11):
+                together = model(nnfast.tensor(x[start : start + size])).numpy()
+                n = min(size, 20 - start)
+                assert (together[:n] == alone[start : start + n]).all(), (size, start)
         for threads in (1, 3):
             nnfast.set_num_threads(threads)
-            assert (model(nnfast.tensor(x)).numpy() == alone).all()
+            assert (model(nnfast.tensor(x)).numpy()[:20] == alone).all()

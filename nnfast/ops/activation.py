@@ -6,14 +6,16 @@ import math
 from typing import NamedTuple
 
 from nnfast.errors import fail
-from nnfast.ops.elementwise import broadcast_shape, exp
+from nnfast.ops.elementwise import exp
 from nnfast.ops.operands import Operand
-from nnfast.ops.record import Result, like, op, out
+from nnfast.ops.record import Result, like, op
 from nnfast.tensor import Tensor
 
 
 def _pair(where: str, dy: Tensor, other: Tensor) -> Result:
-    return out(broadcast_shape(where, dy, other), dy.array.dtype)
+    if dy.shape != other.shape:
+        fail(where, "two inputs of one shape", f"{dy.shape} and {other.shape}")
+    return like(dy)
 
 
 # ---- relu -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from tests.specs.spec import Array, Case, Spec
 # M around the register tiles (6, 14), N around their widths (8 to 32), K around a block (256).
 _SIZES = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (2, 3, 4), (5, 7, 6), (6, 8, 9), (7, 9, 255)]
 _SIZES += [(13, 15, 256), (14, 16, 257), (15, 17, 3), (28, 31, 5), (29, 32, 513), (1, 33, 40)]
-_SIZES += [(65, 1, 30), (1, 1, 300), (100, 65, 20)]
+_SIZES += [(65, 1, 30), (1, 1, 300), (100, 65, 20), (130, 300, 40)]
 
 
 def _matmul_terms(a: Array, b: Array, *rest: Array) -> int:
@@ -21,6 +21,7 @@ SPECS = {
         [Case(((m, k), (k, n))) for m, n, k in _SIZES]
         + [
             Case(((3, 2, 4), (3, 4, 5))),
+            Case(((5, 30, 20), (20, 30))),
             Case(((2, 1, 7, 4), (3, 4, 5))),
             Case(((9, 4), (2, 4, 5))),
             Case(((0, 2, 3), (0, 3, 2))),

@@ -11,7 +11,7 @@ from tests.specs.spec import Array, Case, Shape, Spec
 EPS = 1e-5
 _SHAPES: list[tuple[int, ...]] = [(5, n) for n in (0, *range(1, 34), 63, 65, 130)]
 _SHAPES += [(2, 3, n) for n in range(0, 34)] + [(n, 2, 1) for n in (2, 3, 300)]
-_SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30)]
+_SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30), (8, 6, 30, 30), (300, 200)]
 
 
 def _cases(names: str, shapes: list[tuple[int, ...]]) -> list[Case]:
@@ -105,14 +105,26 @@ class _Statistics:
         return x
 
 
+<<<<<<< HEAD
 # Two values become -1 and 1, whatever they are: only rounding is left of the gradient.
 _MANY = [s for s in _SHAPES if s[0] * int(np.prod(s[2:])) > 2]
+=======
+def _values(shape: tuple[int, ...]) -> int:
+    """Values per channel."""
+    return shape[0] * int(np.prod(shape[2:]))
+
+
+_MANY = [s for s in _SHAPES if _values(s) > 1]
+# Two values normalize to -1 and 1 whatever they are: their gradient is nothing but rounding.
+_MORE = [s for s in _SHAPES if _values(s) > 2]
+>>>>>>> tests2
 SPECS = {
     "batch_norm_train": Spec(
         _cases("xwb", _MANY),
         train,
         terms=lambda x, *rest: _count(x) + 4,
         magnitude=_train_magnitude,
+        grad_cases=_cases("xwb", _MORE),
     ),
     "batch_norm_train_backward": Spec(
         _cases("xxccw", [*_MANY, (0, 3), (0, 3, 2), (2, 3, 0)]),
@@ -120,6 +132,7 @@ SPECS = {
         sample=_Statistics(),
         terms=lambda dy, x, *rest: _count(x) + 6,
         magnitude=_backward_magnitude,
+        grad_cases=_cases("xxccw", _MORE),
         # mean and rstd move with the input, which a difference quotient here does not know: the
         # second derivative is that of batch_norm_train.
         constant=("input", "mean", "rstd"),
@@ -132,7 +145,7 @@ SPECS = {
         magnitude=_evaluate_magnitude,
     ),
     "batch_norm_update": Spec(
-        [Case(((n,),) * 4, {"momentum": 0.1, "unbias": 1.25}) for n in (0, 1, 5, 33)],
+        [Case(((n,),) * 4, {"momentum": 0.1, "unbias": 1.25}) for n in (0, 1, 5, 33, 70000)],
         lambda m, v, mean, var, momentum, unbias: (
             (1 - momentum) * m + momentum * mean,
             (1 - momentum) * v + momentum * var * unbias,

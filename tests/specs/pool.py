@@ -161,12 +161,14 @@ def _backward_cases() -> list[Case]:
         ((1, 1, 1, 1), (2, 3)),
         ((3, 6, 5), (1, 6)),
         ((0, 2, 3, 3), (3, 4)),
+        ((2, 6, 8, 8), (60, 60)),
     ]
     return [Case((dy, dy), {"size": size}) for dy, size in shapes]
 
 
 def _gather_cases() -> list[Case]:
-    return [Case(((*c.shapes[0][:-2], *c.kwargs["size"]), c.shapes[1])) for c in _backward_cases()]
+    cases = [Case(((*c.shapes[0][:-2], *c.kwargs["size"]), c.shapes[1])) for c in _backward_cases()]
+    return [*cases, Case(((2, 6, 5, 7), (2, 6, 60, 60)))]
 
 
 def _window_terms(*arrays: Array, **kw: Any) -> int:
@@ -186,7 +188,7 @@ def _absolute(reference: Any) -> Any:
 _AVERAGES = LAYERS + DIVISORS
 SPECS = {
     "max_pool2d": Spec(
-        [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct, smooth=False
+        [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct
     ),
     "max_pool2d_backward": Spec(
         _backward_cases(),

@@ -70,19 +70,32 @@ class Spec:
     magnitude: Callable[..., Any] | None = None
     ulp: float = 2.0  # stated error of the functions inside, besides the additions
     grad: bool = True  # has a gradient, and a gradient of the gradient
-    smooth: bool = True  # False: only the gradient's dependence on dy is differentiated again
+    grad_cases: list[Case] | None = None  # those where a gradient is not all cancellation
     dtypes: tuple[str, ...] = ("float32", "float64")
     constant: tuple[str, ...] = ()  # float inputs without gradient on purpose
 
 
+def same_shape_cases(arity: int, **kwargs: Any) -> list[Case]:
+    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, and one of several tasks."""
+    return [Case((s,) * arity, kwargs) for s in [*((n,) for n in range(34)), (300, 257)]]
+
+
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
+<<<<<<< HEAD
     """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
     cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
+=======
+    """The same, and broadcasting."""
+    cases = same_shape_cases(arity, **kwargs)
+>>>>>>> tests2
     cases += [
         Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs),
         Case(((), (2, 3), (3,))[:arity], kwargs),
     ]
+<<<<<<< HEAD
     cases += [Case(((300, 257),) * arity, kwargs)]
+=======
+>>>>>>> tests2
     return cases
 
 
