@@ -380,11 +380,7 @@ def refused(kind: type[Exception], text: str, call: Callable[[], Any]) -> None:
 
 
 def test_backward_of_what_has_no_gradient() -> None:
-<<<<<<< HEAD
-    text = "backward: expected a tensor that requires gradients, got one of shape (2,) that"
-=======
     text = "backward: expected a tensor that requires gradients, got one of shape (2,) that depends"
->>>>>>> tests2
     refused(StateError, text, nnfast.ones(2).backward)
     with nnfast.no_grad():
         y = leaf(1.0, 2.0) * 2.0

@@ -50,14 +50,8 @@ def test_import_starts_no_thread() -> None:
 
 
 def test_import_loads_numpy_alone() -> None:
-<<<<<<< HEAD
-    code = "import sys, numpy; before = set(sys.modules); import nnfast; "
-    code += "print(*sys.modules.keys() - before)"
-    loaded = set(output(code).split())
-=======
     start = "import sys, numpy; before = set(sys.modules)"
     loaded = set(output(f"{start}; import nnfast; print(*sys.modules.keys() - before)").split())
->>>>>>> tests2
     assert "nnfast" in loaded
     roots = {name.partition(".")[0] for name in loaded}
     assert roots - {"nnfast"} <= set(sys.stdlib_module_names), "imports a package besides NumPy"

@@ -403,16 +403,10 @@ def bce_with_logits_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
     return _elementwise("bce_with_logits_backward", dy, x, t)
 
 
-<<<<<<< HEAD
 def _slope(x: Tensor) -> Tensor:
     """The derivative of sigmoid."""
     s = sigmoid(x)
     return s * (1.0 - s)
-=======
-def _slope(s: Tensor) -> Tensor:
-    """The derivative of the sigmoid whose value is s."""
-    return s * (1.0 - s)  # type: ignore[operator]
->>>>>>> tests2
 
 
 bce_with_logits.vjp(
@@ -423,11 +417,7 @@ bce_with_logits.vjp(
 )
 bce_with_logits_backward.vjp(
     dy=lambda ddx, x, t, dy_shape: sum_to(bce_with_logits_backward(ddx, x, t), dy_shape),
-<<<<<<< HEAD
     x=lambda ddx, dy, x, x_shape: sum_to(ddx * dy * _slope(x), x_shape),
-=======
-    x=lambda ddx, dy, x, x_shape: sum_to(ddx * dy * _slope(sigmoid(x)), x_shape),
->>>>>>> tests2
     t=lambda ddx, dy, t_shape: sum_to(-ddx * dy, t_shape),
 )
 

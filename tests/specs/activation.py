@@ -54,11 +54,7 @@ SPECS = {
         sample=away_from(0),
         constant=("y",),
     ),
-<<<<<<< HEAD
-    "leaky_relu": Spec(elementwise_cases(1, **SLOPE), leaky, sample=away_from(0), smooth=False),
-=======
     "leaky_relu": Spec(elementwise_cases(1, **SLOPE), leaky, sample=away_from(0)),
->>>>>>> tests2
     "leaky_relu_backward": Spec(
         same_shape_cases(2, **SLOPE),
         leaky_grad,

@@ -49,35 +49,10 @@ SPECS = {
     "mul": Spec(elementwise_cases(2), np.multiply, dtypes=WITH_INTEGERS),
     "div": Spec(elementwise_cases(2), np.divide, sample=away_from(0, by=0.3)),
     "neg": Spec(elementwise_cases(1), np.negative, dtypes=WITH_INTEGERS),
-<<<<<<< HEAD
-    "abs": Spec(
-        elementwise_cases(1), np.abs, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS
-    ),
-    "sign": Spec(
-        elementwise_cases(1), np.sign, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS
-    ),
-    "maximum": Spec(
-        elementwise_cases(2),
-        np.maximum,
-        sample=away_from_each_other,
-        smooth=False,
-        dtypes=WITH_INTEGERS,
-    ),
-    "minimum": Spec(
-        elementwise_cases(2),
-        np.minimum,
-        sample=away_from_each_other,
-        smooth=False,
-        dtypes=WITH_INTEGERS,
-    ),
-    "clip": Spec(
-        elementwise_cases(1, low=-0.5, high=1.0), clip, sample=away_from(-0.5, 1.0), smooth=False
-=======
     "abs": Spec(elementwise_cases(1), np.abs, sample=away_from(0), dtypes=WITH_INTEGERS),
     "sign": Spec(elementwise_cases(1), np.sign, sample=away_from(0), dtypes=WITH_INTEGERS),
     "maximum": Spec(
         elementwise_cases(2), np.maximum, sample=away_from_each_other, dtypes=WITH_INTEGERS
->>>>>>> tests2
     ),
     "minimum": Spec(
         elementwise_cases(2), np.minimum, sample=away_from_each_other, dtypes=WITH_INTEGERS
@@ -106,7 +81,11 @@ SPECS = {
         dtypes=WITH_INTEGERS,
     ),
     "cast": Spec(
-        [Case(((n,),), {"dtype": d}) for n in (0, 1, 17, 100, 70000) for d in ("float32", "float64")]
+        [
+            Case(((n,),), {"dtype": d})
+            for n in (0, 1, 17, 100, 70000)
+            for d in ("float32", "float64")
+        ]
         + [Case(((3, 5),), {"dtype": d}) for d in ("int64", "bool", "float32")],
         lambda x, dtype: x.astype(dtype),
         # What a cast to float32 rounds away is not seen by a difference quotient in float64, but

@@ -11,7 +11,15 @@ from tests.specs.spec import Array, Case, Shape, Spec
 EPS = 1e-5
 _SHAPES: list[tuple[int, ...]] = [(5, n) for n in (0, *range(1, 34), 63, 65, 130)]
 _SHAPES += [(2, 3, n) for n in range(0, 34)] + [(n, 2, 1) for n in (2, 3, 300)]
-_SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30), (8, 6, 30, 30), (300, 200)]
+_SHAPES += [
+    (1, 3, 7),
+    (4, 3, 5, 6),
+    (2, 70, 8, 9),
+    (3, 2, 2, 2, 2),
+    (9, 1, 40, 30),
+    (8, 6, 30, 30),
+    (300, 200),
+]
 
 
 def _cases(names: str, shapes: list[tuple[int, ...]]) -> list[Case]:
@@ -105,10 +113,6 @@ class _Statistics:
         return x
 
 
-<<<<<<< HEAD
-# Two values become -1 and 1, whatever they are: only rounding is left of the gradient.
-_MANY = [s for s in _SHAPES if s[0] * int(np.prod(s[2:])) > 2]
-=======
 def _values(shape: tuple[int, ...]) -> int:
     """Values per channel."""
     return shape[0] * int(np.prod(shape[2:]))
@@ -117,7 +121,6 @@ def _values(shape: tuple[int, ...]) -> int:
 _MANY = [s for s in _SHAPES if _values(s) > 1]
 # Two values normalize to -1 and 1 whatever they are: their gradient is nothing but rounding.
 _MORE = [s for s in _SHAPES if _values(s) > 2]
->>>>>>> tests2
 SPECS = {
     "batch_norm_train": Spec(
         _cases("xwb", _MANY),

@@ -81,21 +81,12 @@ def same_shape_cases(arity: int, **kwargs: Any) -> list[Case]:
 
 
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
-<<<<<<< HEAD
-    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
-    cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
-=======
     """The same, and broadcasting."""
     cases = same_shape_cases(arity, **kwargs)
->>>>>>> tests2
     cases += [
         Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs),
         Case(((), (2, 3), (3,))[:arity], kwargs),
     ]
-<<<<<<< HEAD
-    cases += [Case(((300, 257),) * arity, kwargs)]
-=======
->>>>>>> tests2
     return cases
 
 
