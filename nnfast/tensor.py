@@ -365,6 +365,17 @@ def as_array(data: Any, where: str) -> np.ndarray:
     return array if array.flags.aligned and strided else array.copy()
 
 
+def as_dtype(dtype: Any, where: str) -> np.dtype[Any]:
+    """`dtype` as NumPy knows it; raises unless it is one of real numbers or booleans."""
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = np.dtype(object)
+    if known.kind not in "fiub":
+        fail(where, "a dtype of real numbers or booleans", repr(dtype), error=DTypeError)
+    return known
+
+
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of `data`. Python floats become float32, ints int64.
 
@@ -378,7 +389,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     given = isinstance(data, Tensor | np.ndarray | np.generic)
     if dtype is None and array.dtype == float64 and not given:
         dtype = float32
-    return Tensor(np.array(array, dtype=dtype), requires_grad)
+    target = array.dtype if dtype is None else as_dtype(dtype, "tensor")
+    return Tensor(np.array(array, dtype=target), requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -409,7 +421,7 @@ def _filled(value: float) -> Any:
     ) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         try:
-            array = np.full(sizes, value, dtype=dtype or float32)  # type: ignore[type-var]
+            array = np.full(sizes, value, as_dtype(dtype or float32, "zeros/ones"))
         except (ValueError, TypeError, MemoryError) as e:
             raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
         return Tensor(array, requires_grad)

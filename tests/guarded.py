@@ -14,6 +14,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 class Arena:
     """Memory with a forbidden page on either side, used again for one array after the other."""
 
+    memory: np.ndarray  # all of its bytes
+    used: slice  # those of the last array
+
     def __init__(self) -> None:
         self._size = 0
 
@@ -25,14 +28,14 @@ class Arena:
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if nbytes > self._size or self._size == 0:
             self._map(-(-max(nbytes, 1) // _PAGE) * _PAGE)
-        self._bytes[:] = 0xA5
+        self.memory[:] = 0xA5
         start = self._size - nbytes if at_end else 0
-        self._used = slice(start, start + nbytes)
-        return self._bytes[self._used].view(dtype).reshape(shape)
+        self.used = slice(start, start + nbytes)
+        return self.memory[self.used].view(dtype).reshape(shape)
 
     def untouched(self) -> bool:
         """Whether the bytes around the last array are as they were."""
-        before, after = self._bytes[: self._used.start], self._bytes[self._used.stop :]
+        before, after = self.memory[: self.used.start], self.memory[self.used.stop :]
         return bool((before == 0xA5).all() and (after == 0xA5).all())
 
     def _map(self, size: int) -> None:
@@ -42,4 +45,4 @@ class Arena:
             address = ctypes.c_void_p(whole.ctypes.data + offset)
             if _LIBC.mprotect(address, ctypes.c_size_t(_PAGE), ctypes.c_int(0)):
                 raise OSError(ctypes.get_errno(), "mprotect")
-        self._bytes, self._size = whole[_PAGE : _PAGE + size], size
+        self.memory, self._size = whole[_PAGE : _PAGE + size], size

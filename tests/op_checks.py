@@ -1,5 +1,7 @@
-"""The checks of one op that tests/test_ops.py runs for all of them. Each returns how many
-comparisons it made, so that a check which never ran is seen."""
+"""The checks of one op that tests/test_ops.py runs for all of them.
+
+Each returns how many elements it compared, so that a check which never ran is seen.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def draw(op: Op, spec: Spec, case: Case, dtype: str, rng: np.random.Generator) -
 
 
 def tensors(arrays: Arrays) -> list[Tensor | None]:
-    """On the same memory, read-only so that an op which writes to its input fails loudly."""
+    """On the same memory."""
     return [None if a is None else wrap(a) for a in arrays]
 
 
@@ -170,12 +172,13 @@ def check_values(op: Op, spec: Spec, dtype: str) -> int:
         arrays = draw(op, spec, case, dtype, rng_of(op.name, case))
         what = f"{op.name} {case} {dtype}"
         expected = Expected(spec, case, arrays)
-        before = [None if a is None else a.copy() for a in arrays]
+        constant = [a for n, a in zip(op.inputs, arrays, strict=False) if n not in op.mutates]
+        before = [None if a is None else a.copy() for a in constant]
         got = outputs_of(op, tensors(arrays), case)
-        count += expected.check(got, what) + 1
+        count += expected.check(got, what)
+        _check_unchanged(constant, before, what)
         if op.mutates:
             continue
-        _check_unchanged(arrays, before, what)
         if not _is_view(op, arrays, case):
             for y in got:
                 assert y.flags.c_contiguous and y.flags.writeable, f"{what}: not a fresh array"
@@ -183,9 +186,8 @@ def check_values(op: Op, spec: Spec, dtype: str) -> int:
         for layout, moved in layouts(arrays):
             want = Expected(spec, case, moved) if layout == "_expanded" else expected
             before = [None if a is None else a.copy() for a in moved]
-            want.check(outputs_of(op, tensors(moved), case), what + layout)
+            count += want.check(outputs_of(op, tensors(moved), case), what + layout)
             _check_unchanged(moved, before, what + layout)
-            count += 1
     return count
 
 
@@ -207,29 +209,34 @@ def check_memory(op: Op, spec: Spec, dtype: str) -> int:
         if result.compute is not None:
             continue
         for at_end in (True, False):
-            inputs, outputs = _guarded_call(op, arrays, result, at_end)
+            outputs, arenas = _guarded_call(op, arrays, result, at_end)
             what = f"{op.name} {case} {dtype}, {'ends' if at_end else 'starts'} at a guard page"
-            Expected(spec, case, arrays).check(outputs, what)
-            used = ARENAS[: len(inputs)]
-            assert all(arena.untouched() for arena in used), f"{what}: wrote outside its memory"
-            count += 1
+            count += Expected(spec, case, arrays).check(outputs, what)
+            assert all(arena.untouched() for arena in arenas), f"{what}: wrote outside its memory"
     return count
 
 
-def _guarded_call(op: Op, arrays: Arrays, result: Any, at_end: bool) -> tuple[list[Any], list[Any]]:
-    arenas = iter(ARENAS)
+def _guarded_call(
+    op: Op, arrays: Arrays, result: Any, at_end: bool
+) -> tuple[list[np.ndarray], list[Arena]]:
+    """The kernel's outputs, all its arrays beside guard pages, and the arenas they lie in."""
+    used: list[Arena] = []
+
+    def guarded(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        used.append(ARENAS[len(used)])
+        return used[-1].array(shape, np.dtype(dtype), at_end)
+
     inputs: Arrays = []
     for a in arrays:
-        guarded = next(arenas).array(() if a is None else a.shape, np.dtype(bool) if a is None else a.dtype, at_end)
+        inputs.append(None if a is None else guarded(a.shape, a.dtype))
         if a is not None:
-            guarded[...] = a
-        inputs.append(None if a is None else guarded)
+            inputs[-1][...] = a
     if op.mutates:
         outputs = [x for n, x in zip(op.inputs, inputs, strict=False) if n in op.mutates and x is not None]
     else:
-        outputs = [next(arenas).array(shape, np.dtype(d), at_end) for shape, d in result.specs]
+        outputs = [guarded(shape, d) for shape, d in result.specs]
     _core.run(op.id, op.pack(result.attrs), tuple(inputs), tuple(outputs))
-    return inputs + outputs, outputs
+    return outputs, used
 
 
 def check_threads(op: Op, spec: Spec, dtype: str) -> int:
@@ -237,13 +244,13 @@ def check_threads(op: Op, spec: Spec, dtype: str) -> int:
     count = 0
     for case in spec.cases:
         arrays = draw(op, spec, case, dtype, rng_of(op.name, case))
-        bits = []
+        bits: list[list[bytes]] = []
         for n in (1, 2, 3, 1):
             _core.set_num_threads(n)
             fresh = [None if a is None else a.copy() for a in arrays]
             bits.append([y.tobytes() for y in outputs_of(op, tensors(fresh), case)])
         assert bits[0] == bits[1] == bits[2] == bits[3], f"{op.name} {case} {dtype}: bits differ"
-        count += 1
+        count += sum(map(len, bits[0]))
     return count
 
 
@@ -278,7 +285,7 @@ def check_gradient(op: Op, spec: Spec, order: int) -> int:
         except Exception as e:
             e.add_note(f"{op.name} {case}")
             raise
-        count += 1
+        count += sum(x.numel() for x in inputs if x is not None and x.requires_grad)
     return count
 
 
@@ -303,7 +310,7 @@ def check_gradient_dtypes(op: Op, spec: Spec) -> int:
             touched = terms * (1 + sum(y.numel() for y in ys) / max(value.size, 1))
             allowed = np.finfo(np.float32).eps * (4 * spec.ulp + touched) * np.abs(value).max(initial=1e-3)
             check_close(dx, value, allowed, what)
-            count += 1
+            count += dx.size
     return count
 
 

@@ -100,6 +100,12 @@ def test_what_needs_no_gradient_gets_none() -> None:
     assert constant.grad is None and y.grad is None and gradient_of(x) == [3.0]
 
 
+def test_integers_have_no_gradient() -> None:
+    x = leaf(2.5)
+    for y in (x.long(), x > 0, x.argmax()):
+        assert not y.requires_grad and y.is_leaf
+
+
 # ---- used graphs ----------------------------------------------------------------------------
 
 

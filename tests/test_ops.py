@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 
+from nnfast import _core, ops
 from nnfast.ops import OPS
 from tests import op_checks
-from tests.specs import all_specs
+from tests.specs import Spec, all_specs
 
 SPECS = all_specs()
 NAMES = sorted(OPS.keys() & SPECS.keys())
@@ -30,8 +35,9 @@ def test_the_checks_cover_the_ops() -> None:
 def test_docstring(name: str) -> None:
     op = OPS[name]
     assert op.__doc__ and op.__doc__.split("\n")[0].endswith("."), "one line, then the rest"
-    internal = name.endswith("_backward") or op.mutates
-    assert internal or ">>>" in op.__doc__, "a public op shows an example"
+    public = getattr(ops, name, op)  # itself, or the function around it
+    internal = name.endswith("_backward") or op.mutates or not hasattr(ops, name)
+    assert internal or ">>>" in public.__doc__, "a public op shows an example"
 
 
 @pytest.mark.parametrize(("name", "dtype"), VALUES)
@@ -62,3 +68,115 @@ def test_gradient_of_the_gradient(isa: str, name: str) -> None:
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_float32_gradient(isa: str, name: str) -> None:
     assert op_checks.check_gradient_dtypes(OPS[name], SPECS[name]) > 0
+
+
+# ---- the checks themselves ------------------------------------------------------------------
+# Each breaks an op in one way and sees the check that is there for it fail.
+
+
+def broken_run(monkeypatch: pytest.MonkeyPatch, damage: Any) -> None:
+    """`damage(inputs, outputs)` follows every run of a kernel."""
+    run = _core.run
+
+    def broken(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
+        run(op, attrs, inputs, outputs)
+        if outputs[0].size:
+            damage(inputs, outputs)
+
+    monkeypatch.setattr(_core, "run", broken)
+
+
+def last_bit(array: np.ndarray) -> None:
+    array[-1:] = np.nextafter(array[-1:], array.dtype.type(np.inf))
+
+
+def rejects(check: Any, *args: Any, text: str) -> None:
+    with pytest.raises(AssertionError, match=text):
+        check(OPS["exp"], *args)
+
+
+EXP = replace(SPECS["exp"], cases=SPECS["exp"].cases[:20])
+
+
+def test_a_value_a_few_ulp_off_is_found() -> None:
+    for dtype in ("float32", "float64"):
+        off = replace(EXP, reference=lambda x, e=np.finfo(dtype).eps: np.exp(x) * (1 + 10 * e))
+        rejects(op_checks.check_values, off, dtype, text="elements are wrong")
+        rejects(op_checks.check_memory, off, dtype, text="elements are wrong")
+
+
+def test_a_wrong_shape_is_found() -> None:
+    wrong = replace(EXP, reference=lambda x: np.exp(x)[None])
+    rejects(op_checks.check_values, wrong, "float32", text="reference")
+
+
+def test_an_element_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(inputs: Any, outputs: Any) -> None:
+        outputs[0].view(np.uint8)[-4:] = 0xA5
+
+    broken_run(monkeypatch, forget)
+    rejects(op_checks.check_memory, EXP, "float32", text="elements are wrong")
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_write_outside_is_found(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    def stray(inputs: Any, outputs: Any) -> None:
+        arena = op_checks.ARENAS[1]  # of the output
+        beside = arena.used.start - 1 if side < 0 else arena.used.stop
+        if 0 <= beside < arena.memory.size:
+            arena.memory[beside] = 0
+
+    broken_run(monkeypatch, stray)
+    rejects(op_checks.check_memory, EXP, "float32", text="wrote outside its memory")
+
+
+def test_a_changed_input_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(inputs: Any, outputs: Any) -> None:
+        if inputs[0].flags.writeable:
+            last_bit(inputs[0])
+
+    broken_run(monkeypatch, change)
+    rejects(op_checks.check_values, EXP, "float32", text="input changed")
+
+
+def test_bits_that_depend_on_the_threads_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def depend(inputs: Any, outputs: Any) -> None:
+        if _core.num_threads() == 3:
+            last_bit(outputs[0])
+
+    broken_run(monkeypatch, depend)
+    rejects(op_checks.check_threads, EXP, "float32", text="bits differ")
+
+
+def break_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
+    right = OPS["exp"].rules[0]
+    monkeypatch.setitem(OPS["exp"].rules, 0, right._replace(fn=lambda *a: rule(right.fn(*a))))
+
+
+def test_a_wrong_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_rule(monkeypatch, lambda dx: dx * 1.0005)
+    rejects(op_checks.check_gradient, EXP, 1, text="as the derivative of output 0")
+
+
+def test_a_wrong_second_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_rule(monkeypatch, lambda dx: dx.detach())
+    assert op_checks.check_gradient(OPS["exp"], EXP, 1)
+    rejects(op_checks.check_gradient, EXP, 2, text="as the derivative of output 0")
+
+
+def test_a_coarse_float32_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_rule(monkeypatch, lambda dx: dx * (1.0001 if dx.dtype == np.float32 else 1.0))
+    rejects(op_checks.check_gradient_dtypes, EXP, text="elements are wrong")
+
+
+def test_a_gradient_of_another_dtype_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_rule(monkeypatch, lambda dx: dx.double())
+    rejects(op_checks.check_gradient_dtypes, EXP, text="float64")
+
+
+def test_a_check_without_cases_is_found() -> None:
+    none: Spec = replace(EXP, cases=EXP.cases[:1])  # of size 0
+    assert none.cases[0].shapes == ((0,),)
+    assert op_checks.check_values(OPS["exp"], none, "float32") == 0
+    assert op_checks.check_threads(OPS["exp"], none, "float32") == 0
+    assert op_checks.check_gradient(OPS["exp"], none, 1) == 0

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.operands import AnyTensor, BoolTensor, Operand
 from nnfast.ops.record import Result, Shape, computed, like, method, op, out
-from nnfast.tensor import KERNEL_DTYPES, Tensor, bool_, float32, float64, int64
+from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float32, float64, int64
 
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
@@ -315,6 +315,9 @@ def clip(input: Tensor, min: float | None = None, max: float | None = None) -> T
     """
     if min is None and max is None:
         fail("clip", "min or max", "neither")
+    for name, bound in (("min", min), ("max", max)):
+        if not (bound is None or isinstance(bound, int | float | np.number)):
+            fail("clip", f"a number as {name}", repr(bound), error=DTypeError)
     return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
 
 
@@ -447,7 +450,7 @@ def cast(input: AnyTensor, dtype: Any) -> Result:
     >>> nnfast.cast(nnfast.tensor([1.7, -1.7]), nnfast.int64)
     tensor([ 1, -1])
     """
-    source, target = input.array.dtype, np.dtype(dtype)
+    source, target = input.array.dtype, as_dtype(dtype, "cast")
     if source in KERNEL_DTYPES and target in KERNEL_DTYPES:
         return out(input.shape, target, CastAttrs(source))
     return computed(lambda a: a.astype(target), input.shape, target, CastAttrs(source))

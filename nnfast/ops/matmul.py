@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nnfast.errors import fail
 from nnfast.ops.elementwise import sum_to
+from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Result, op, out
 from nnfast.ops.reduce import sum
 from nnfast.tensor import Tensor
@@ -76,6 +77,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     >>> nnfast.matmul(a, nnfast.tensor([1.0, 1.0]))
     tensor([3., 7.])
     """
+    input, other = as_tensor(input, "matmul"), as_tensor(other, "matmul")
     if input.ndim == 0 or other.ndim == 0:
         fail(
             "matmul",
@@ -124,6 +126,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> nnfast.nn.functional.linear(x, w, nnfast.zeros(4)).shape
     (2, 4)
     """
+    input, weight = as_tensor(input, "linear"), as_tensor(weight, "linear")
+    bias = None if bias is None else as_tensor(bias, "linear")
     _check_linear(input, weight, bias)
     if weight.ndim == 1:
         y = matmul(input, weight)

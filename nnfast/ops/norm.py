@@ -120,7 +120,9 @@ def batch_norm_train_backward(
     weight: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Result:
-    """db = sum dy, dw = rstd sum dy (x - mean), over each channel of n elements;
+    """Gradients of batch_norm_train with respect to input, weight and bias.
+
+    Over each channel of n elements: db = sum dy, dw = rstd sum dy (x - mean),
     dx = w rstd (dy - db / n - (x - mean) rstd dw / n). mean and rstd are those of x.
     """
     where = "batch_norm_train_backward"

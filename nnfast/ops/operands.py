@@ -44,14 +44,20 @@ def convert(op: Op[Any], given: Any) -> list[Tensor | None]:
     return inputs if uniform else _convert(op, inputs)
 
 
+def as_tensor(x: Any, where: str) -> Tensor:
+    """x itself, or a tensor on the array that it is."""
+    return x if isinstance(x, Tensor) else wrap(as_array(x, where))
+
+
 def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
+    for name, kind, x in zip(op.inputs, op.kinds, inputs, strict=True):
+        if x is None and (kind == "Operand" or name in op.inputs[: op.required]):
+            fail(op.name, f"a tensor as '{name}'", "None", error=DTypeError)
     operands = [x for kind, x in zip(op.kinds, inputs, strict=True) if kind == "Operand"]
-    common = _promote(operands, op.floats) if operands else None
+    common = _promote(op, operands) if operands else None
     done: list[Tensor | None] = []
     for name, kind, x in zip(op.inputs, op.kinds, inputs, strict=True):
         if x is None:
-            if kind == "Operand" or name in op.inputs[: op.required]:
-                fail(op.name, f"a tensor as '{name}'", "None", error=DTypeError)
             done.append(None)
         elif kind == "Operand":
             done.append(_to(x, common, op.name))
@@ -60,7 +66,7 @@ def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
         elif kind == "BoolTensor":
             done.append(_to(x, bool_, op.name))
         else:
-            done.append(x if isinstance(x, Tensor) else wrap(as_array(x, op.name)))
+            done.append(as_tensor(x, op.name))
     _check_floats(op, done)
     return done
 
@@ -92,13 +98,13 @@ def _integers(x: Any, where: str, name: str) -> Tensor:
     )
 
 
-def _promote(operands: list[Any], floats: bool) -> Any:
+def _promote(op: Op[Any], operands: list[Any]) -> Any:
     """The dtype in which operands meet.
 
     Arrays with dimensions decide; scalars only raise the kind (bool < int < float), as in
     PyTorch. Kernels know float32, float64 and int64.
     """
-    arrays = [as_array(x, "operand") for x in operands]
+    arrays = [as_array(x, op.name) for x in operands]
     strong = [a.dtype for a, x in zip(arrays, operands, strict=True) if _strong(a, x)]
     rank = max(_RANK[a.dtype.kind] for a in arrays)
     if not strong:
@@ -109,7 +115,7 @@ def _promote(operands: list[Any], floats: bool) -> Any:
         dtype = (np.result_type(*weak) if weak else float32) if rank == 2 else int64
     if dtype.kind == "f":
         return float64 if dtype.itemsize >= 8 else float32
-    return float32 if floats else int64
+    return float32 if op.floats else int64
 
 
 def _strong(array: np.ndarray, x: Any) -> bool:

@@ -199,7 +199,7 @@ class Op(Generic[P]):
         if wanted:
             node = Node(self, inputs, attrs, outputs, wanted)
             for slot, y in enumerate(outputs):
-                if self.differentiable[slot]:
+                if self.differentiable[slot] and y.array.dtype.kind == "f":
                     y.node, y.slot, y.requires_grad = node, slot, True
 
     # ---- gradients ------------------------------------------------------------------------

@@ -187,7 +187,12 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 @method
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the smallest element along dim (of the flattened tensor if None), as int64."""
+    """Index of the smallest element along dim (of the flattened tensor if None), as int64.
+
+    >>> import nnfast
+    >>> nnfast.argmin(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
+    tensor([0, 1])
+    """
     return _flat_arg(_argmin, input, dim, keepdim)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -334,6 +334,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 0., 0.],
             [1., 0., 0.]])
     """
+    if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
+        fail("cat", "a list of tensors", type(tensors).__name__, error=DTypeError)
     parts = list(tensors)
     if not parts:
         fail("cat", "at least one tensor", "none")

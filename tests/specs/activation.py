@@ -17,7 +17,10 @@ def sigmoid(x: Array) -> Array:
 
 
 def normal_cdf(x: Array) -> Array:
-    return erfc(-x / np.sqrt(2)) / 2  # 1 + erf would cancel
+    """erfc, since 1 + erf would cancel; far out its argument's rounding counts too."""
+    z = -x / np.sqrt(2)
+    rest = -x / np.sqrt(np.longdouble(2)) - z
+    return erfc(z) / 2 - np.exp(-z * z) / np.sqrt(np.pi) * rest.astype(float)
 
 
 def gelu_grad(x: Array) -> Array:

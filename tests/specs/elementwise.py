@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.specs.spec import Array, Case, Spec, away_from, elementwise_cases, normal
+from tests.specs.spec import WITH_INTEGERS, Array, Case, Spec, away_from, elementwise_cases
 
 
 def away_from_each_other(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
@@ -40,19 +40,19 @@ def erf(x: Array) -> Array:
 
 
 def _compare(function: np.ufunc) -> Spec:
-    return Spec(elementwise_cases(2), function, sample=some_ties, grad=False)
+    return Spec(elementwise_cases(2), function, sample=some_ties, grad=False, dtypes=WITH_INTEGERS)
 
 
 SPECS = {
-    "add": Spec(elementwise_cases(2), np.add, magnitude=both),
-    "sub": Spec(elementwise_cases(2), np.subtract, magnitude=both),
-    "mul": Spec(elementwise_cases(2), np.multiply),
+    "add": Spec(elementwise_cases(2), np.add, magnitude=both, dtypes=WITH_INTEGERS),
+    "sub": Spec(elementwise_cases(2), np.subtract, magnitude=both, dtypes=WITH_INTEGERS),
+    "mul": Spec(elementwise_cases(2), np.multiply, dtypes=WITH_INTEGERS),
     "div": Spec(elementwise_cases(2), np.divide, sample=away_from(0, by=0.3)),
-    "neg": Spec(elementwise_cases(1), np.negative),
-    "abs": Spec(elementwise_cases(1), np.abs, sample=away_from(0), smooth=False),
-    "sign": Spec(elementwise_cases(1), np.sign, sample=away_from(0), smooth=False),
-    "maximum": Spec(elementwise_cases(2), np.maximum, sample=away_from_each_other, smooth=False),
-    "minimum": Spec(elementwise_cases(2), np.minimum, sample=away_from_each_other, smooth=False),
+    "neg": Spec(elementwise_cases(1), np.negative, dtypes=WITH_INTEGERS),
+    "abs": Spec(elementwise_cases(1), np.abs, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS),
+    "sign": Spec(elementwise_cases(1), np.sign, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS),
+    "maximum": Spec(elementwise_cases(2), np.maximum, sample=away_from_each_other, smooth=False, dtypes=WITH_INTEGERS),
+    "minimum": Spec(elementwise_cases(2), np.minimum, sample=away_from_each_other, smooth=False, dtypes=WITH_INTEGERS),
     "clip": Spec(
         elementwise_cases(1, low=-0.5, high=1.0), clip, sample=away_from(-0.5, 1.0), smooth=False
     ),
@@ -76,15 +76,15 @@ SPECS = {
         ],
         np.where,
         sample=condition_first,
+        dtypes=WITH_INTEGERS,
     ),
     "cast": Spec(
-        [Case(((n,),), {"dtype": "float64"}) for n in (0, 1, 17, 100)]
-        + [Case(((3, 5),), {"dtype": "float32"})],
-        lambda x, dtype: x.astype(dtype).astype(np.float64),
-        sample=normal,
-        dtypes=("float64",),
-        # Rounding to float32 and back hides what a difference quotient looks for.
-        magnitude=lambda x, dtype: abs(x) * 2**29,
-        grad=False,
+        [Case(((n,),), {"dtype": d}) for n in (0, 1, 17, 100, 9000) for d in ("float32", "float64")]
+        + [Case(((3, 5),), {"dtype": d}) for d in ("int64", "bool", "float32")],
+        lambda x, dtype: x.astype(dtype),
+        # What a cast to float32 rounds away is not seen by a difference quotient in float64, but
+        # gradcheck knows the precision of each output.
+        magnitude=lambda x, dtype: abs(x),
+        ulp=1,
     ),
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 Shape = tuple[int, ...] | None  # None: an optional input that is absent
+WITH_INTEGERS = ("float32", "float64", "int64")
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Spec:
 
 
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
-    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, and broadcasting."""
+    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
     cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
     cases += [Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs), Case(((), (2, 3), (3,))[:arity], kwargs)]
-    cases += [Case(((130, 67),) * arity, kwargs)]
+    cases += [Case(((300, 257),) * arity, kwargs)]
     return cases
 
 
