@@ -421,7 +421,7 @@ def _filled(value: float) -> Any:
     ) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         try:
-            array = np.full(sizes, value, as_dtype(dtype or float32, "zeros/ones"))
+            array = np.full(sizes, value, dtype=as_dtype(dtype or float32, "zeros/ones"))  # type: ignore[arg-type]
         except (ValueError, TypeError, MemoryError) as e:
             raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
         return Tensor(array, requires_grad)

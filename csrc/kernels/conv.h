@@ -119,11 +119,11 @@ template <class T>
 void pack_pixels(const ImageGrid& g, const T* x, int64_t k0, int64_t k, int64_t q0, int n,
                  T* panel) {
   constexpr int R = kNR<T>;
+  if (k == 0) return;  // there may be no channel, or no tap
   Segment segments[R];
   Run runs[R];
   const int n_segments = cut_into_rows(g, q0, n, segments);
-  int64_t c = k ? k0 % g.channels : 0, tap = k ? k0 / g.channels : 0;
-  int64_t i = tap / g.KW, j = tap % g.KW;
+  int64_t c = k0 % g.channels, tap = k0 / g.channels, i = tap / g.KW, j = tap % g.KW;
   while (k > 0) {
     const int64_t m = k < g.channels - c ? k : g.channels - c;
     const int count = find_runs<T>(g, i, j, segments, n_segments, n, runs);

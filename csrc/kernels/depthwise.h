@@ -49,25 +49,35 @@ void depthwise(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias, i
     depthwise_rows<T, 0>(g, x, ld, w, bias, row_step, col_step, y);
 }
 
-// Taps (i, j) .. (i, j + kTaps - 1) side by side: dw += the sum over the grid.
+// Taps (i, j) .. (i, j + kTaps - 1) side by side: dw += the sum over the grid, in as many lanes
+// as 64 bytes hold whatever the ISA, so that the order of additions is the same on each.
 template <class T, int kStep, int kTaps>
 NNF_INLINE void depthwise_taps(const ImageGrid& g, const T* x, int64_t ld, const T* dy, int64_t i,
                                int64_t j, T* dw) {
-  constexpr int L = kLanes<T>;
-  vec<T> sum[kTaps] = {};
+  constexpr int L = kLanes<T>, V = 64 / NNF_VECTOR_BYTES;
+  vec<T> sum[kTaps][V] = {};
   for (int64_t oh = 0; oh < g.OH; ++oh) {
     const int64_t h = oh * g.sh + g.row[i];
     if (h < 0 || h >= g.H) continue;
-    for (int64_t ow = 0; ow < g.OW; ow += L) {
-      const int n = g.OW - ow < L ? int(g.OW - ow) : L;
-      const T* row = x + h * ld + ow * g.sw;
-      const vec<T> d = load_n<T>(dy + oh * g.OW + ow, n);
+    for (int64_t ow0 = 0; ow0 < g.OW; ow0 += V * L) {
 #pragma GCC unroll 4
-      for (int t = 0; t < kTaps; ++t)
-        sum[t] = fma(d, load_step<T, kStep>(row + g.col[j + t], g.sw, n), sum[t]);
+      for (int v = 0; v < V; ++v) {
+        const int64_t ow = ow0 + v * L;
+        if (ow >= g.OW) break;
+        const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+        const T* row = x + h * ld + ow * g.sw;
+        const vec<T> d = load_n<T>(dy + oh * g.OW + ow, n);
+#pragma GCC unroll 4
+        for (int t = 0; t < kTaps; ++t)
+          sum[t][v] = fma(d, load_step<T, kStep>(row + g.col[j + t], g.sw, n), sum[t][v]);
+      }
     }
   }
-  for (int t = 0; t < kTaps; ++t) dw[i * g.KW + j + t] += reduce_add<T>(sum[t]);
+  for (int t = 0; t < kTaps; ++t) {
+    for (int half = V / 2; half > 0; half /= 2)
+      for (int v = 0; v < half; ++v) sum[t][v] = sum[t][v] + sum[t][v + half];
+    dw[i * g.KW + j + t] += reduce_add<T>(sum[t][0]);
+  }
 }
 
 template <class T, int kStep>
@@ -81,8 +91,7 @@ void depthwise_weight_rows(const ImageGrid& g, const T* x, int64_t ld, const T* 
   }
 }
 
-// dw[i * KW + j] += sum over the grid of dy times what tap (i, j) sees: lanes first, row by row,
-// then over the lanes.
+// dw[i * KW + j] += sum over the grid of dy times what tap (i, j) sees.
 template <class T>
 void depthwise_weight(const ImageGrid& g, const T* x, int64_t ld, const T* dy, T* dw) {
   if (g.sw == 1)
