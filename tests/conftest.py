@@ -72,9 +72,7 @@ def clean_state() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     if report.failed and SEED in item.stash:
         report.sections.append(("seed", f"seed={item.stash[SEED]} ({item.nodeid})"))

@@ -46,7 +46,11 @@ def outputs_of(op: Op, inputs: list[Any], case: Case) -> list[np.ndarray]:
     """What the op returns; of an op that works in place, the inputs that it changed."""
     result = op(*inputs, *case.args, **case.kwargs)
     if op.mutates:
-        return [x.array for n, x in zip(op.inputs, inputs, strict=False) if n in op.mutates and x is not None]
+        return [
+            x.array
+            for n, x in zip(op.inputs, inputs, strict=False)
+            if n in op.mutates and x is not None
+        ]
     return [y.array for y in (result if isinstance(result, tuple) else (result,))]
 
 
@@ -54,7 +58,9 @@ class Expected:
     """Reference values of one case, and the error allowed."""
 
     def __init__(self, spec: Spec, case: Case, arrays: Arrays) -> None:
-        wide = [a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays]
+        wide = [
+            a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays
+        ]
 
         def ask(f: Callable[..., Any]) -> Any:
             copies = [None if a is None else a.copy() for a in wide]
@@ -73,7 +79,9 @@ class Expected:
 
     def check(self, got: list[np.ndarray], what: str) -> int:
         """Every output has the reference's shape and its values within the error allowed."""
-        assert len(got) == len(self.values), f"{what}: {len(got)} outputs, reference has {len(self.values)}"
+        assert len(got) == len(self.values), (
+            f"{what}: {len(got)} outputs, reference has {len(self.values)}"
+        )
         for k, (y, value) in enumerate(zip(got, self.values, strict=True)):
             at = f"{what}, output {k}"
             assert y.shape == value.shape, f"{at}: shape {y.shape}, reference {value.shape}"
@@ -193,7 +201,9 @@ def check_values(op: Op, spec: Spec, dtype: str) -> int:
 
 def _check_unchanged(arrays: Arrays, before: Arrays, what: str) -> None:
     for a, b in zip(arrays, before, strict=True):
-        assert a is None or np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), f"{what}: input changed"
+        assert a is None or np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), (
+            f"{what}: input changed"
+        )
 
 
 def _is_view(op: Op, arrays: Arrays, case: Case) -> bool:
@@ -232,7 +242,9 @@ def _guarded_call(
         if a is not None:
             inputs[-1][...] = a
     if op.mutates:
-        outputs = [x for n, x in zip(op.inputs, inputs, strict=False) if n in op.mutates and x is not None]
+        outputs = [
+            x for n, x in zip(op.inputs, inputs, strict=False) if n in op.mutates and x is not None
+        ]
     else:
         outputs = [guarded(shape, d) for shape, d in result.specs]
     _core.run(op.id, op.pack(result.attrs), tuple(inputs), tuple(outputs))
@@ -269,7 +281,9 @@ def leaves(op: Op, spec: Spec, arrays: Arrays) -> list[Any]:
     """Inputs that require gradients, but for those which have none on purpose."""
     names = [*op.inputs, *[""] * len(arrays)]
     return [
-        None if a is None else wrap(a).requires_grad_(a.dtype.kind == "f" and n not in spec.constant)
+        None
+        if a is None
+        else wrap(a).requires_grad_(a.dtype.kind == "f" and n not in spec.constant)
         for n, a in zip(names, arrays, strict=False)
     ]
 
@@ -295,7 +309,9 @@ def check_gradient_dtypes(op: Op, spec: Spec) -> int:
     for case in spec.cases:
         rng = rng_of(op.name, case)
         arrays = draw(op, spec, case, "float32", rng)
-        wide = [a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays]
+        wide = [
+            a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays
+        ]
         ys = [y for y in differentiable_call(op, case)(*tensors(wide)) if y.dtype.kind == "f"]
         dys = [rng.standard_normal(y.shape).astype(np.float32) for y in ys]
         narrow, exact = (_pull_back(op, spec, case, x, dys) for x in (arrays, wide))
@@ -308,7 +324,11 @@ def check_gradient_dtypes(op: Op, spec: Spec) -> int:
             assert dx.dtype == np.float32, f"{what}: {dx.dtype}"
             # Each input element takes part in so many of all the products behind the outputs.
             touched = terms * (1 + sum(y.numel() for y in ys) / max(value.size, 1))
-            allowed = np.finfo(np.float32).eps * (4 * spec.ulp + touched) * np.abs(value).max(initial=1e-3)
+            allowed = (
+                np.finfo(np.float32).eps
+                * (4 * spec.ulp + touched)
+                * np.abs(value).max(initial=1e-3)
+            )
             check_close(dx, value, allowed, what)
             count += dx.size
     return count
@@ -319,7 +339,9 @@ def _pull_back(op: Op, spec: Spec, case: Case, arrays: Arrays, dys: Arrays) -> A
     inputs = leaves(op, spec, arrays)
     with enable_grad():
         ys = [y for y in differentiable_call(op, case)(*inputs) if y.dtype.kind == "f"]
-    linked = [(y, wrap(dy.astype(y.dtype))) for y, dy in zip(ys, dys, strict=True) if y.requires_grad]
+    linked = [
+        (y, wrap(dy.astype(y.dtype))) for y, dy in zip(ys, dys, strict=True) if y.requires_grad
+    ]
     xs = [x for x in inputs if x is not None and x.requires_grad]
     if not linked or not xs:
         return []

@@ -49,7 +49,10 @@ RIGHT: dict[str, tuple[Function, list[Any]]] = {
     "strided": (lambda x: x * x, [nnfast.tensor(np.ones((4, 6))[::2, ::-3], requires_grad=True)]),
     "empty": (lambda x: x * x, [draw(0, 3)]),
     "scalar": (lambda x: x * x, [draw()]),
-    "other arguments": (lambda x, n, c: x * n + c, [draw(3), 4, nnfast.ones(3, dtype=nnfast.float64)]),
+    "other arguments": (
+        lambda x, n, c: x * n + c,
+        [draw(3), 4, nnfast.ones(3, dtype=nnfast.float64)],
+    ),
     "integer output": (lambda x: (x * x, x > 0), [draw(3)]),
     "zero gradient": (lambda x: x * 0.0, [draw(3)]),
 }
@@ -95,7 +98,9 @@ def test_wrong_second_derivative_of_a_right_first_one() -> None:
 
     def slightly(x: Tensor) -> Tensor:
         slope = 3.0 * x * x
-        return with_gradient_of(with_gradient_of(1.0005 * slope, slope).detach() * x, x * x * x) + 0.0
+        return (
+            with_gradient_of(with_gradient_of(1.0005 * slope, slope).detach() * x, x * x * x) + 0.0
+        )
 
     x = draw(5)
     for wrong in (fn, slightly):
@@ -126,7 +131,9 @@ def test_gradcheck_refuses() -> None:
         gradcheck(lambda x: x * x, narrow)
     with pytest.raises(DTypeError, match="float32"):
         gradcheck(lambda x, y: x * y, [draw(3), narrow])
-    with pytest.raises(StateError, match="gradcheck: expected an input that requires gradients, got none"):
+    with pytest.raises(
+        StateError, match="gradcheck: expected an input that requires gradients, got none"
+    ):
         gradcheck(lambda x: x * x, nnfast.ones(3, dtype=nnfast.float64))
     with pytest.raises(ArgumentError, match="gradcheck: expected order=1 or order=2, got order=3"):
         gradcheck(lambda x: x * x, draw(3), order=3)
@@ -180,7 +187,7 @@ def test_grad_outputs() -> None:
 def test_unused_inputs() -> None:
     x, w = draw(3), draw(3, seed=1)
     assert grad(x.sum(), [w, x], allow_unused=True)[0] is None
-    text = r"grad: expected outputs that depend on every input, got inputs\[0\]: \(3,\) float64, which none"
+    text = r"grad: expected outputs that depend on every input, got inputs\[0\]: \(3,\) float64"
     with pytest.raises(StateError, match=text):
         grad(x.sum(), [w, x])
 
@@ -228,8 +235,16 @@ def test_backward_of_several() -> None:
 
 
 REFUSED: list[tuple[Function, type[Exception], str]] = [
-    (lambda x: grad(x.sum(), []), ArgumentError, "grad: expected at least one tensor as 'inputs', got none"),
-    (lambda x: grad([], x), ArgumentError, "grad: expected at least one tensor as 'outputs', got none"),
+    (
+        lambda x: grad(x.sum(), []),
+        ArgumentError,
+        "grad: expected at least one tensor as 'inputs', got none",
+    ),
+    (
+        lambda x: grad([], x),
+        ArgumentError,
+        "grad: expected at least one tensor as 'outputs', got none",
+    ),
     (lambda x: grad(x.sum(), [1.0]), DTypeError, "grad: expected tensors as 'inputs', got float"),
     (
         lambda x: grad(x.sum(), nnfast.ones(2)),

@@ -40,7 +40,9 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The object file of each ISA: of the last build if nothing changed since, else compiled."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         script = build_script(monkeypatch)
-    newest = max(p.stat().st_mtime for p in SOURCES.rglob("*") if p.suffix in (".h", ".cpp", ".def"))
+    newest = max(
+        p.stat().st_mtime for p in SOURCES.rglob("*") if p.suffix in (".h", ".cpp", ".def")
+    )
     folder = tmp_path_factory.mktemp("isa")
 
     def compiled(source: str) -> Path:
@@ -49,7 +51,16 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             if built.stat().st_mtime > newest:
                 return built
         target = folder / stem.name
-        command = ["g++", "-fPIC", "-Icsrc", *script["flags"](source), "-c", source, "-o", str(target)]
+        command = [
+            "g++",
+            "-fPIC",
+            "-Icsrc",
+            *script["flags"](source),
+            "-c",
+            source,
+            "-o",
+            str(target),
+        ]
         subprocess.run(command, cwd=ROOT, check=True)
         return target
 

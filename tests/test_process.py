@@ -50,7 +50,8 @@ def test_import_starts_no_thread() -> None:
 
 
 def test_import_loads_numpy_alone() -> None:
-    code = "import sys, numpy; before = set(sys.modules); import nnfast; print(*sys.modules.keys() - before)"
+    code = "import sys, numpy; before = set(sys.modules); import nnfast; "
+    code += "print(*sys.modules.keys() - before)"
     loaded = set(output(code).split())
     assert "nnfast" in loaded
     roots = {name.partition(".")[0] for name in loaded}

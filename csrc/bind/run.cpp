@@ -130,10 +130,9 @@ bool execute(const OpInfo& op, OpArgs& args) {
     PyErr_NoMemory();
     return false;
   }
-  PyThreadState* gil =
-      bytes_of(args.in, args.n_in) + bytes_of(args.out, args.n_out) > kReleaseGil
-          ? PyEval_SaveThread()
-          : nullptr;
+  PyThreadState* gil = bytes_of(args.in, args.n_in) + bytes_of(args.out, args.n_out) > kReleaseGil
+                           ? PyEval_SaveThread()
+                           : nullptr;
   {
     FlushDenormals flush;
     op.run(args);

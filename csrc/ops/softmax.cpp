@@ -62,8 +62,8 @@ void run_softmax_backward(const OpArgs& args, bool as_log) {
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
-      kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at,
-                                    y.ptr<T>() + at, dx.ptr<T>() + at);
+      kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at, y.ptr<T>() + at,
+                                    dx.ptr<T>() + at);
     });
   });
 }
@@ -105,10 +105,9 @@ void softmax_cross_entropy_backward(const OpArgs& args) {
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
-      kernels<T>().cross_entropy_backward(count, p.n, p.inner, dy.ptr<T>() + i, x.ptr<T>() + at,
-                                          target.ptr<int64_t>() + i, ignored,
-                                          args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i,
-                                          dx.ptr<T>() + at);
+      kernels<T>().cross_entropy_backward(
+          count, p.n, p.inner, dy.ptr<T>() + i, x.ptr<T>() + at, target.ptr<int64_t>() + i, ignored,
+          args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i, dx.ptr<T>() + at);
     });
   });
 }

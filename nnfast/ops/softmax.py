@@ -132,9 +132,7 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
     outputs=("loss", "peak", "total", "count"),
     aux=("peak", "total", "count"),
 )
-def softmax_cross_entropy(
-    input: Tensor, target: IntTensor, ignore_index: int = -100
-) -> Result:
+def softmax_cross_entropy(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """Cross entropy of softmax(x) and class numbers, one loss a sample; see cross_entropy.
 
     loss = log of the sum over c of exp(x[c]) - x[target], 0 where target is ignore_index. Also
@@ -184,9 +182,7 @@ def _per_unit(
     return softmax_cross_entropy_backward(one, input, target, peak, total, ignore_index)
 
 
-def _curvature(
-    ddx: Tensor, dy: Tensor, input: Tensor, target: Tensor, ignore_index: int
-) -> Tensor:
+def _curvature(ddx: Tensor, dy: Tensor, input: Tensor, target: Tensor, ignore_index: int) -> Tensor:
     """ddx through the second derivatives of the loss: peak and total move with x."""
     dy = unsqueeze(where(target != ignore_index, dy, 0.0), 1)
     return softmax_backward(ddx * dy, softmax(input, 1), 1)

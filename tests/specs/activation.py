@@ -57,9 +57,7 @@ SPECS = {
         smooth=False,
         constant=("y",),
     ),
-    "leaky_relu": Spec(
-        elementwise_cases(1, **SLOPE), leaky, sample=away_from(0), smooth=False
-    ),
+    "leaky_relu": Spec(elementwise_cases(1, **SLOPE), leaky, sample=away_from(0), smooth=False),
     "leaky_relu_backward": Spec(
         elementwise_cases(2, **SLOPE)[:34],
         leaky_grad,

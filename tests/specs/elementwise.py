@@ -49,10 +49,26 @@ SPECS = {
     "mul": Spec(elementwise_cases(2), np.multiply, dtypes=WITH_INTEGERS),
     "div": Spec(elementwise_cases(2), np.divide, sample=away_from(0, by=0.3)),
     "neg": Spec(elementwise_cases(1), np.negative, dtypes=WITH_INTEGERS),
-    "abs": Spec(elementwise_cases(1), np.abs, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS),
-    "sign": Spec(elementwise_cases(1), np.sign, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS),
-    "maximum": Spec(elementwise_cases(2), np.maximum, sample=away_from_each_other, smooth=False, dtypes=WITH_INTEGERS),
-    "minimum": Spec(elementwise_cases(2), np.minimum, sample=away_from_each_other, smooth=False, dtypes=WITH_INTEGERS),
+    "abs": Spec(
+        elementwise_cases(1), np.abs, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS
+    ),
+    "sign": Spec(
+        elementwise_cases(1), np.sign, sample=away_from(0), smooth=False, dtypes=WITH_INTEGERS
+    ),
+    "maximum": Spec(
+        elementwise_cases(2),
+        np.maximum,
+        sample=away_from_each_other,
+        smooth=False,
+        dtypes=WITH_INTEGERS,
+    ),
+    "minimum": Spec(
+        elementwise_cases(2),
+        np.minimum,
+        sample=away_from_each_other,
+        smooth=False,
+        dtypes=WITH_INTEGERS,
+    ),
     "clip": Spec(
         elementwise_cases(1, low=-0.5, high=1.0), clip, sample=away_from(-0.5, 1.0), smooth=False
     ),

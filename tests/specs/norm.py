@@ -52,7 +52,7 @@ def train(x: Array, w: Any, b: Any, eps: float = EPS) -> tuple[Array, ...]:
 
 def _train_magnitude(x: Array, w: Any, b: Any, eps: float = EPS) -> tuple[Array, ...]:
     """Rounding of x - mean is that of x, and goes through var into y."""
-    y, mean, var, rstd = train(x, None, None, eps)
+    y, _, var, rstd = train(x, None, None, eps)
     largest = abs(x).max(_dims(x), initial=0)
     w, b = (1 if w is None else abs(w)), (0 if b is None else abs(b))
     scaled = _like(largest * rstd * w, x) * (1 + abs(y)) + _like(b, x)
@@ -114,7 +114,7 @@ SPECS = {
         magnitude=_train_magnitude,
     ),
     "batch_norm_train_backward": Spec(
-        _cases("xxccw", _MANY + [(0, 3), (0, 3, 2), (2, 3, 0)]),
+        _cases("xxccw", [*_MANY, (0, 3), (0, 3, 2), (2, 3, 0)]),
         backward,
         sample=_Statistics(),
         terms=lambda dy, x, *rest: _count(x) + 6,

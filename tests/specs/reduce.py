@@ -20,7 +20,9 @@ _SHAPES: list[tuple[tuple[int, ...], Any]] = [
     ((70, 130), 0),
 ]
 _LONG = [((8193,), None), ((2, 20001), 1), ((5001, 3), 0), ((3, 900, 10), 1)]
-_CASES = [Case((s,), {"dim": d}) for s, d in _SHAPES] + [Case(((2, 3),), {"dim": 1, "keepdim": True})]
+_CASES = [Case((s,), {"dim": d}) for s, d in _SHAPES] + [
+    Case(((2, 3),), {"dim": 1, "keepdim": True})
+]
 _LONG_CASES = [Case((s,), {"dim": d}) for s, d in _LONG]
 _FULL = [c for c in _CASES if 0 not in (c.shapes[0] or ())]
 
@@ -45,7 +47,14 @@ def _terms(x: Array, dim: Any = None, keepdim: bool = False) -> int:
 def _arg(function: Any) -> Spec:
     cases = [Case((s,), {"dim": d}) for s, d in [*_SHAPES, *_LONG] if isinstance(d, int)]
     cases += [Case(((n,),), {"dim": 0}) for n in range(1, 140, 7)]
-    return Spec(cases, lambda x, dim: function(x, axis=dim), sample=distinct, grad=False, ulp=0, dtypes=WITH_INTEGERS)
+    return Spec(
+        cases,
+        lambda x, dim: function(x, axis=dim),
+        sample=distinct,
+        grad=False,
+        ulp=0,
+        dtypes=WITH_INTEGERS,
+    )
 
 
 SPECS = {

@@ -23,7 +23,11 @@ SPECS = {
         ulp=0,
     ),
     "permute": Spec(
-        [Case(((2, 3, 4),), args=(2, 0, 1)), Case(((5,),), args=(0,)), Case(((0, 2),), args=(1, 0))],
+        [
+            Case(((2, 3, 4),), args=(2, 0, 1)),
+            Case(((5,),), args=(0,)),
+            Case(((0, 2),), args=(1, 0)),
+        ],
         lambda x, *dims: x.transpose(*dims),
         ulp=0,
     ),

@@ -127,9 +127,7 @@ def _backward_magnitude(
 
 SPECS = {
     "softmax": Spec(_cases(1), softmax, terms=_terms),
-    "log_softmax": Spec(
-        _cases(1), log_softmax, terms=_terms, magnitude=_log_softmax_magnitude
-    ),
+    "log_softmax": Spec(_cases(1), log_softmax, terms=_terms, magnitude=_log_softmax_magnitude),
     "softmax_backward": Spec(
         _cases(2),
         softmax_backward,

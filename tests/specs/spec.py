@@ -78,7 +78,10 @@ class Spec:
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
     """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
     cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
-    cases += [Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs), Case(((), (2, 3), (3,))[:arity], kwargs)]
+    cases += [
+        Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs),
+        Case(((), (2, 3), (3,))[:arity], kwargs),
+    ]
     cases += [Case(((300, 257),) * arity, kwargs)]
     return cases
 
