@@ -12,6 +12,7 @@ EPS = 1e-5
 _SHAPES: list[tuple[int, ...]] = [(5, n) for n in (0, *range(1, 34), 63, 65, 130)]
 _SHAPES += [(2, 3, n) for n in range(0, 34)] + [(n, 2, 1) for n in (2, 3, 300)]
 _SHAPES += [(1, 3, 7), (4, 3, 5, 6), (2, 70, 8, 9), (3, 2, 2, 2, 2), (9, 1, 40, 30)]
+_SHAPES += [(600, 130), (3, 40, 17, 19)]  # several tasks
 
 
 def _cases(names: str, shapes: list[tuple[int, ...]]) -> list[Case]:

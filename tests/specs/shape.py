@@ -53,7 +53,11 @@ SPECS = {
         ulp=0,
     ),
     "alias": Spec([Case(((3, 4),)), Case(((),))], lambda x: x, ulp=0),
-    "clone": Spec([Case(((3, 4),)), Case(((0,),)), Case(((),))], lambda x: x.copy(), ulp=0),
+    "clone": Spec(
+        [Case(((3, 4),)), Case(((0,),)), Case(((),)), Case(((300, 257),))],
+        lambda x: x.copy(),
+        ulp=0,
+    ),
     "getitem": Spec(
         [
             Case(((4, 5),), {"index": (slice(1, None, 2), 3)}),

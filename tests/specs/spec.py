@@ -63,27 +63,30 @@ class Spec:
     answer a tuple, one for each output. float64 gets twice that, for the reference's own error.
     """
 
-    cases: list[Case]
+    cases: list[Case]  # at least one of them large enough for several threads
     reference: Callable[..., Any]
     sample: Callable[[np.random.Generator, tuple[int, ...], str], Array] = normal
     terms: Callable[..., Any] | None = None
     magnitude: Callable[..., Any] | None = None
     ulp: float = 2.0  # stated error of the functions inside, besides the additions
     grad: bool = True  # has a gradient, and a gradient of the gradient
-    smooth: bool = True  # False: only the gradient's dependence on dy is differentiated again
     dtypes: tuple[str, ...] = ("float32", "float64")
     constant: tuple[str, ...] = ()  # float inputs without gradient on purpose
 
 
+def same_shape_cases(arity: int, **kwargs: Any) -> list[Case]:
+    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, and several tasks."""
+    shapes = [*((n,) for n in range(34)), (300, 257)]
+    return [Case((shape,) * arity, kwargs) for shape in shapes]
+
+
 def elementwise_cases(arity: int, **kwargs: Any) -> list[Case]:
-    """Sizes 0, 1, every size to two 64-byte vectors of float32 + 1, broadcasting, several tasks."""
-    cases = [Case(((n,),) * arity, kwargs) for n in range(34)]
-    cases += [
+    """The same, and broadcasting."""
+    return [
+        *same_shape_cases(arity, **kwargs),
         Case(((3, 1, 5), (4, 1), (1,))[:arity], kwargs),
         Case(((), (2, 3), (3,))[:arity], kwargs),
     ]
-    cases += [Case(((300, 257),) * arity, kwargs)]
-    return cases
 
 
 def all_specs() -> dict[str, Spec]:
