@@ -1,4 +1,4 @@
-"""The user's handle on an array. It knows its node in the graph, but no op: nnfast.ops adds them."""
+"""The user's handle on an array. It knows its node in the graph; nnfast.ops adds the ops."""
 
 from __future__ import annotations
 
@@ -421,7 +421,8 @@ def _filled(value: float) -> Any:
     ) -> Tensor:
         sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
         try:
-            array = np.full(sizes, value, dtype=as_dtype(dtype or float32, "zeros/ones"))  # type: ignore[arg-type]
+            wanted = as_dtype(dtype or float32, "zeros/ones")
+            array = np.full(sizes, value, dtype=wanted)  # type: ignore[type-var]
         except (ValueError, TypeError, MemoryError) as e:
             raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
         return Tensor(array, requires_grad)

@@ -5,6 +5,8 @@ Each returns how many elements it compared, so that a check which never ran is s
 
 from __future__ import annotations
 
+import ctypes
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -264,6 +266,24 @@ def check_threads(op: Op, spec: Spec, dtype: str) -> int:
         assert bits[0] == bits[1] == bits[2] == bits[3], f"{op.name} {case} {dtype}: bits differ"
         count += sum(map(len, bits[0]))
     return count
+
+
+def check_parallel(op: Op, spec: Spec, dtype: str) -> bool:
+    """Whether a case of the op is large enough to start threads, so that they are compared."""
+    _core.set_num_threads(3)
+    for case in reversed(spec.cases):
+        inputs = tensors(draw(op, spec, case, dtype, rng_of(op.name, case)))
+        end_threads()
+        before = len(os.listdir("/proc/self/task"))
+        outputs_of(op, inputs, case)
+        if len(os.listdir("/proc/self/task")) > before:
+            return True
+    return False
+
+
+def end_threads() -> None:
+    """Ends the pool of this process's OpenMP (omp_pause_hard = 2)."""
+    assert ctypes.CDLL("libgomp.so.1").omp_pause_resource_all(2) == 0
 
 
 def differentiable_call(op: Op, case: Case) -> Callable[..., Any]:

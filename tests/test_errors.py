@@ -416,9 +416,8 @@ CASES: list[tuple[Callable[[], Any], type[NNFastError], str]] = [
     (
         lambda: F.cross_entropy(none, nnfast.tensor(np.zeros(0, int))),
         ArgumentError,
-        "cross_entropy: expected at least one sample, got an empty batch. loss: (0,) "
-        "float32. Hint: the mean of nothing is undefined; skip the batch, or use "
-        "reduction='sum'.",
+        "cross_entropy: expected at least one sample, got an empty batch. Hint: "
+        "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
     ),
     (
         lambda: F.cross_entropy(nnfast.ones(2, 0), labels(0, 0)),
@@ -469,8 +468,8 @@ CASES: list[tuple[Callable[[], Any], type[NNFastError], str]] = [
     (
         lambda: F.mse_loss(none, none),
         ArgumentError,
-        "mse_loss: expected at least one sample, got an empty batch. loss: (0, 3) float32. "
-        "Hint: the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
+        "mse_loss: expected at least one sample, got an empty batch. Hint: "
+        "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
     ),
     (
         lambda: F.l1_loss(x, nnfast.ones(3)),

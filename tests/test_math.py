@@ -124,7 +124,11 @@ def samples64(name):
     x = x[in_domain(name, x)]
     exact = [REFERENCE_MP[name](mpmath.mpf(v)) for v in x.tolist()]
     high_part = np.array([float(v) for v in exact])
-    return x, high_part, np.array([float(v - h) for v, h in zip(exact, high_part.tolist(), strict=False)])
+    return (
+        x,
+        high_part,
+        np.array([float(v - h) for v, h in zip(exact, high_part.tolist(), strict=False)]),
+    )
 
 
 def in_domain(name, x):
@@ -242,9 +246,17 @@ def pow_samples(dtype):
     random = np.random.default_rng(3)
     a = np.exp(random.uniform(-20, 20, 4_000)).astype(dtype)
     b = (random.uniform(-80, 80, 4_000) / np.log(a.astype(np.float64))).astype(dtype)
-    exact = [mpmath.power(mpmath.mpf(u), mpmath.mpf(v)) for u, v in zip(a.tolist(), b.tolist(), strict=False)]
+    exact = [
+        mpmath.power(mpmath.mpf(u), mpmath.mpf(v))
+        for u, v in zip(a.tolist(), b.tolist(), strict=False)
+    ]
     high_part = np.array([float(v) for v in exact])
-    return a, b, high_part, np.array([float(v - h) for v, h in zip(exact, high_part.tolist(), strict=False)])
+    return (
+        a,
+        b,
+        high_part,
+        np.array([float(v - h) for v, h in zip(exact, high_part.tolist(), strict=False)]),
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_memory(isa: str, name: str, dtype: str) -> None:
 @pytest.mark.parametrize(("name", "dtype"), KERNELS)
 def test_same_bits_for_any_number_of_threads(isa: str, name: str, dtype: str) -> None:
     assert op_checks.check_threads(OPS[name], SPECS[name], dtype) > 0
+
+
+SERIAL = {"batch_norm_update"}  # a few numbers per channel
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+@pytest.mark.parametrize("name", sorted({name for name, _ in KERNELS}))
+def test_several_threads_really_run(name: str) -> None:
+    parallel = op_checks.check_parallel(OPS[name], SPECS[name], SPECS[name].dtypes[0])
+    assert parallel != (name in SERIAL), "add a larger case to its spec"
 
 
 @pytest.mark.parametrize("name", GRADIENTS)

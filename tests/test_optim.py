@@ -372,7 +372,7 @@ def loaded(change: Any) -> None:
         (lambda: loaded(lambda s: s["param_groups"][0].update(params=[0, 1])), "of [1] parameters"),
         (lambda: loaded(lambda s: s["param_groups"][0].update(lr=-1)), "Adam: expected lr >= 0"),
         (lambda: loaded(lambda s: s["state"].update({4: {}})), "got state of parameter 4"),
-        (lambda: loaded(lambda s: s["state"][0].update(exp_avg=np.ones(2))), "'exp_avg' of its par"),
+        (lambda: loaded(lambda s: s["state"][0].update(exp_avg=np.ones(2))), "'exp_avg' of its"),
         (lambda: loaded(lambda s: s.pop("state")), "a dict with 'state' and 'param_gro"),
     ],
 )  # fmt: skip

@@ -325,6 +325,38 @@ def test_two_python_threads_compute_at_once() -> None:
     assert not wrong
 
 
+def test_threads_set_while_another_thread_computes() -> None:
+    """The workspace of a running op has room for the threads there were when it began."""
+    code = """
+import sys, threading, time
+import numpy as np, nnfast
+from nnfast.nn.functional import conv2d
+sys.setswitchinterval(1e-6)
+stop = threading.Event()
+
+def change():
+    while not stop.is_set():
+        for n in (1, 16):
+            nnfast.set_num_threads(n)
+            time.sleep(0)
+
+thread = threading.Thread(target=change)
+thread.start()
+rng = np.random.default_rng(0)
+x = nnfast.tensor(rng.standard_normal((16, 8, 20, 20)).astype(np.float32))
+w = nnfast.tensor(rng.standard_normal((16, 8, 3, 3)).astype(np.float32), requires_grad=True)
+bits = set()
+for _ in range(300):
+    w.grad = None
+    (conv2d(x, w, padding=1) ** 2).sum().backward()
+    bits.add(w.grad.numpy().tobytes())
+stop.set()
+thread.join()
+print(len(bits))
+"""
+    assert output(code) == "1"
+
+
 # ---- instruction set ------------------------------------------------------------------------
 
 

@@ -221,7 +221,9 @@ def fit(table, to_type, start_rounds=24, refit_rounds=3):
         unknown = [p for p in powers if p not in known]
         best = None
         for _ in range(rounds):
-            weights = [s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator, strict=False)]
+            weights = [
+                s * mpmath.sqrt(v) / d for s, v, d in zip(scale, lawson, denominator, strict=False)
+            ]
             found = {**known, **solve(points, values, weights, unknown, known, table)}
             denominator = [quotient(found, x)[1] for x in points]
             error = errors(found)

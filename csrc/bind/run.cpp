@@ -4,6 +4,7 @@
 // than a small op does.
 #include "base/buffer.h"
 #include "base/fpu.h"
+#include "base/parallel.h"
 #include "bind/bind.h"
 #include "ops/registry.h"
 
@@ -122,18 +123,31 @@ int64_t bytes_of(const View* views, int n) {
   return bytes;
 }
 
+// The number of threads of a call: another Python thread may change the default while the GIL
+// is released, but the workspace has room for as many as it was asked for.
+class FixedThreads {
+ public:
+  FixedThreads() : before_(thread_limit()) { set_thread_limit(num_threads()); }
+  ~FixedThreads() { set_thread_limit(before_); }
+  FixedThreads(const FixedThreads&) = delete;
+  FixedThreads& operator=(const FixedThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 bool execute(const OpInfo& op, OpArgs& args) {
   thread_local Buffer buffer;
+  FixedThreads threads;
   try {
     args.workspace = buffer.reserve(op.workspace ? op.workspace(args) : 0);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return false;
   }
-  PyThreadState* gil =
-      bytes_of(args.in, args.n_in) + bytes_of(args.out, args.n_out) > kReleaseGil
-          ? PyEval_SaveThread()
-          : nullptr;
+  PyThreadState* gil = bytes_of(args.in, args.n_in) + bytes_of(args.out, args.n_out) > kReleaseGil
+                           ? PyEval_SaveThread()
+                           : nullptr;
   {
     FlushDenormals flush;
     op.run(args);

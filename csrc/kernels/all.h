@@ -5,9 +5,9 @@
 #include "kernels/depthwise.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/norm.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
-#include "kernels/norm.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/table.h"
@@ -46,7 +46,7 @@ constexpr Kernels<T> make_kernels() {
 #define NNF_TABLE_OF(isa) NNF_TABLE_OF_(isa)
 #define NNF_TABLE_OF_(isa) kernels_##isa
 // A constant: nothing of this file runs before the ISA is chosen.
-constexpr KernelTable NNF_TABLE_OF(NNF_ISA) = {
-    make_kernels<float>(), make_kernels<double>(), make_kernels<int64_t>()};
+constexpr KernelTable NNF_TABLE_OF(NNF_ISA) = {make_kernels<float>(), make_kernels<double>(),
+                                               make_kernels<int64_t>()};
 
 }  // namespace nnf

@@ -52,13 +52,13 @@ void map_loop(const MapArgs<T>& g, F f) {
   }
 }
 
-#define NNF_MAP(name, arity, types, expr)                                                   \
-  template <class T>                                                                        \
-  void map_##name(const MapArgs<T>& g) {                                                    \
+#define NNF_MAP(name, arity, types, expr)                                                    \
+  template <class T>                                                                         \
+  void map_##name(const MapArgs<T>& g) {                                                     \
     map_loop<T, arity>(g, [](vec<T> a, vec<T> b, vec<T> c, vec<T> p0, vec<T> p1) -> vec<T> { \
-      (void)a, (void)b, (void)c, (void)p0, (void)p1;                                        \
-      return expr;                                                                          \
-    });                                                                                     \
+      (void)a, (void)b, (void)c, (void)p0, (void)p1;                                         \
+      return expr;                                                                           \
+    });                                                                                      \
   }
 #include "kernels/elementwise.def"
 
@@ -78,9 +78,9 @@ void compare_loop(int64_t n, const T* a, int sa, const T* b, int sb, uint8_t* y,
   }
 }
 
-#define NNF_COMPARE(name, expr)                                                           \
-  template <class T>                                                                      \
-  void compare_##name(int64_t n, const T* a, int sa, const T* b, int sb, uint8_t* y) {    \
+#define NNF_COMPARE(name, expr)                                                              \
+  template <class T>                                                                         \
+  void compare_##name(int64_t n, const T* a, int sa, const T* b, int sb, uint8_t* y) {       \
     compare_loop<T>(n, a, sa, b, sb, y, [](vec<T> a, vec<T> b) -> mask<T> { return expr; }); \
   }
 #include "kernels/elementwise.def"

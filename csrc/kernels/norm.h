@@ -52,8 +52,8 @@ NNF_INLINE vec<T> parameter(const T* p, int step, int64_t j, int k) {
 
 // y = (x - center) scale + shift. y may be x.
 template <class T>
-void normalize(int64_t rows, const T* x, int64_t stride, int64_t n, const T* center,
-               const T* scale, const T* shift, int step, T* y) {
+void normalize(int64_t rows, const T* x, int64_t stride, int64_t n, const T* center, const T* scale,
+               const T* shift, int step, T* y) {
   constexpr int L = kLanes<T>;
   for (int64_t i = 0; i < rows; ++i, x += stride, y += stride)
     for (int64_t j = 0; j < n; j += L) {

@@ -12,7 +12,9 @@ namespace nnf {
 namespace {
 
 template <class T>
-constexpr int kAccumulators = NNF_VECTOR_BYTES == 64 ? 4 : NNF_VECTOR_BYTES == 32 ? 8 : 16;
+constexpr int kAccumulators = NNF_VECTOR_BYTES == 64   ? 4
+                              : NNF_VECTOR_BYTES == 32 ? 8
+                                                       : 16;
 
 // The least value of T.
 template <class T>
@@ -131,7 +133,8 @@ T reduce_rows(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n) 
     VirtualLanes<T, R> lanes;
     for (int64_t i = 0; i < rows; ++i) {
       const T* p = x + i * stride;
-      lanes.add(n, [=](int64_t j, int k) { return load_k<T>(p + j, k, R::template identity<T>()); });
+      lanes.add(n,
+                [=](int64_t j, int k) { return load_k<T>(p + j, k, R::template identity<T>()); });
     }
     return lanes.result();
   });

@@ -28,7 +28,9 @@ struct Lines {
   NNF_INLINE vec<T> load(const T* p, int64_t i, T fill) const {
     return load_k<T>(p + i * stride, lanes(i), fill);
   }
-  NNF_INLINE void store(T* p, int64_t i, vec<T> v) const { store_k<T>(p + i * stride, v, lanes(i)); }
+  NNF_INLINE void store(T* p, int64_t i, vec<T> v) const {
+    store_k<T>(p + i * stride, v, lanes(i));
+  }
   // Where element t of problem l stands.
   NNF_INLINE int64_t at(int64_t t, int l) const { return kColumns ? t * stride + l : t; }
 
@@ -148,8 +150,8 @@ void cross_entropy(int64_t count, int64_t n, int64_t stride, const T* x, const i
 // dx = (exp(x - peak) / total - [class is target]) dy; 0 where the target does not count.
 template <class T>
 void cross_entropy_backward(int64_t count, int64_t n, int64_t stride, const T* dy, const T* x,
-                            const int64_t* target, int64_t ignored, const T* peak,
-                            const T* total, T* dx) {
+                            const int64_t* target, int64_t ignored, const T* peak, const T* total,
+                            T* dx) {
   for_problems<T>(count, n, stride, [=](auto g, int64_t at, int64_t first) {
     vec<T> scale = g.value(dy + first) / g.value(total + first);
     const vec<T> m = g.value(peak + first);

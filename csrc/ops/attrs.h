@@ -36,8 +36,10 @@ struct Pool2dAttrs {
 struct SoftmaxAttrs {
   int64_t dim;
 };
+enum class LossReduction : int64_t { none, mean, sum };
 struct CrossEntropyAttrs {
   int64_t ignore_index;
+  LossReduction reduction;
 };
 
 // norm.cpp

@@ -10,8 +10,8 @@ namespace nnf {
 
 namespace {
 
-constexpr double kMapCost = 4;       // a transcendental function costs about that many adds
-constexpr int64_t kGather = 256;     // strided inputs are gathered into runs of that length
+constexpr double kMapCost = 4;    // a transcendental function costs about that many adds
+constexpr int64_t kGather = 256;  // strided inputs are gathered into runs of that length
 
 // An input of a run: contiguous (step 1), one scalar (step 0), or gathered into a buffer.
 template <class T>
@@ -51,8 +51,15 @@ void run_map(const OpArgs& args) {
     for_pieces(
         n,
         [&](int64_t i, int64_t m) {
-          kernel({m, in[0].at(i, m), in[1].at(i, m), in[2].at(i, m), in[0].step(), in[1].step(),
-                  in[2].step(), y.ptr<T>() + out + i, {attrs.p[0], attrs.p[1]}});
+          kernel({m,
+                  in[0].at(i, m),
+                  in[1].at(i, m),
+                  in[2].at(i, m),
+                  in[0].step(),
+                  in[1].step(),
+                  in[2].step(),
+                  y.ptr<T>() + out + i,
+                  {attrs.p[0], attrs.p[1]}});
         },
         in[0], in[1], in[2]);
   });
@@ -69,9 +76,7 @@ void run_compare(const OpArgs& args) {
     uint8_t* y = args.out[0].ptr<uint8_t>() + out;
     for_pieces(
         n,
-        [&](int64_t i, int64_t m) {
-          kernel(m, a.at(i, m), a.step(), b.at(i, m), b.step(), y + i);
-        },
+        [&](int64_t i, int64_t m) { kernel(m, a.at(i, m), a.step(), b.at(i, m), b.step(), y + i); },
         a, b);
   });
 }
@@ -154,9 +159,8 @@ void where(const OpArgs& args) {
 
 void cast(const OpArgs& args) {
   for_dtype(args.in[0].dtype, [&](auto* from) {
-    for_dtype(args.out[0].dtype, [&](auto* to) {
-      run_cast<pointee<decltype(from)>, pointee<decltype(to)>>(args);
-    });
+    for_dtype(args.out[0].dtype,
+              [&](auto* to) { run_cast<pointee<decltype(from)>, pointee<decltype(to)>>(args); });
   });
 }
 

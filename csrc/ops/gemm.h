@@ -11,9 +11,9 @@
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;   // a panel of B is 2 vectors x 256: in L1
-constexpr int64_t kMC = 1024;  // rows of A packed at once
-constexpr int64_t kNC = 2048;  // columns of B packed at once
+constexpr int64_t kKC = 256;                     // a panel of B is 2 vectors x 256: in L1
+constexpr int64_t kMC = 1024;                    // rows of A packed at once
+constexpr int64_t kNC = 2048;                    // columns of B packed at once
 constexpr int64_t kTileRows = 8, kTileCols = 8;  // register tiles a task covers in each direction
 
 template <class T>
@@ -77,11 +77,10 @@ void gemm(int64_t M, int64_t N, int64_t K, PackA&& pack_a, PackB&& pack_b, T* c,
           for (int64_t j = jb; j < je; j += nr)
             for (int64_t i = ib; i < ie; i += mr)
               kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc,
-                           block + (i - ib) * ldc + (j - jb), ldc,
-                           int(ie - i < mr ? ie - i : mr), int(je - j < nr ? je - j : nr), add);
+                           block + (i - ib) * ldc + (j - jb), ldc, int(ie - i < mr ? ie - i : mr),
+                           int(je - j < nr ? je - j : nr), add);
           if (last && ep.any())
-            kn.epilogue(ie - ib, je - jb, block, ldc,
-                        ep.row_bias ? ep.row_bias + i0 + ib : nullptr,
+            kn.epilogue(ie - ib, je - jb, block, ldc, ep.row_bias ? ep.row_bias + i0 + ib : nullptr,
                         ep.col_bias ? ep.col_bias + j0 + jb : nullptr, ep.act, ep.slope);
         });
       }

@@ -89,8 +89,7 @@ void run(const OpArgs& args) {
         [&](int64_t k0, int64_t k, int64_t j0, int64_t n, T* panels) {
           kernels<T>().pack_b(k, n, bp + k0 * brs + j0 * bcs, brs, bcs, panels);
         },
-        y.ptr<T>() + i * s.m * s.n, s.n, false, ep,
-        workspace + worker * items);
+        y.ptr<T>() + i * s.m * s.n, s.n, false, ep, workspace + worker * items);
   };
   if (batch_in_parallel(s))
     parallel_for(s.batch, work * s.batch, product);

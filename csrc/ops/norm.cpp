@@ -167,7 +167,8 @@ int64_t batch_norm_train_workspace(const OpArgs& args) { return workspace_bytes(
 
 void batch_norm_train(const OpArgs& args) {
   if (args.in[0].size == 0) return;
-  for_float(args.in[0].dtype, [&](auto* t) { run_train<std::remove_pointer_t<decltype(t)>>(args); });
+  for_float(args.in[0].dtype,
+            [&](auto* t) { run_train<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 int64_t batch_norm_train_backward_workspace(const OpArgs& args) {

@@ -44,11 +44,11 @@ Runs make_runs(const View& x, int64_t dims) {
 struct Plan {
   Runs runs;
   bool by_rows;
-  int64_t inner;     // elements of the innermost run
-  int64_t rows;      // of the reduced run that one part is cut from (by columns)
-  int64_t parts;     // per output (by rows) or per strip of columns
-  int64_t lines;     // reduced combinations of the outer runs: lines that make one output
-  int64_t outputs;   // outputs (by rows) or groups of `inner` outputs (by columns)
+  int64_t inner;    // elements of the innermost run
+  int64_t rows;     // of the reduced run that one part is cut from (by columns)
+  int64_t parts;    // per output (by rows) or per strip of columns
+  int64_t lines;    // reduced combinations of the outer runs: lines that make one output
+  int64_t outputs;  // outputs (by rows) or groups of `inner` outputs (by columns)
 };
 
 Plan make_plan(const View& x, int64_t dims) {
@@ -89,7 +89,9 @@ int64_t offset_of(const Plan& p, int64_t output, int64_t line) {
 }
 
 // What the parts of all lines leave, to be combined: (outputs, lines * parts, width).
-int64_t partials(const Plan& p) { return p.outputs * p.lines * p.parts * (p.by_rows ? 1 : p.inner); }
+int64_t partials(const Plan& p) {
+  return p.outputs * p.lines * p.parts * (p.by_rows ? 1 : p.inner);
+}
 
 template <class T>
 void run_reduce(const OpArgs& args, Reduction how) {

@@ -16,7 +16,7 @@ struct OpInfo {
   int64_t (*workspace)(const OpArgs&);  // bytes; null: none
   size_t attrs_size;                    // of its struct of attrs.h; 0: none
   InputLayout inputs;
-  int variant;                          // which map, comparison, ... of a family
+  int variant;  // which map, comparison, ... of a family
 };
 
 // All ops; the index is the op's id.
@@ -26,7 +26,7 @@ int op_count();
 namespace ops {
 #define NNF_OP(name, attrs, inputs) void name(const OpArgs&);
 #define NNF_OP_WITH_WORKSPACE(name, attrs, inputs) \
-  void name(const OpArgs&);                \
+  void name(const OpArgs&);                        \
   int64_t name##_workspace(const OpArgs&);
 #include "ops/ops.def"
 

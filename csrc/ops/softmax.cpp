@@ -2,7 +2,7 @@
 //   softmax, log_softmax:           (x) -> y
 //   softmax_backward, log_...:      (dy, y) -> dx
 //   softmax_cross_entropy:          (x, target) -> loss, peak and total of each problem, count
-//   softmax_cross_entropy_backward: (dy, x, target, peak, total) -> dx
+//   softmax_cross_entropy_backward: (dy, x, target, peak, total, count) -> dx
 // x is seen as outer x n x inner elements: a problem is a column of n, and a row if inner is 1.
 #include <type_traits>
 
@@ -62,13 +62,64 @@ void run_softmax_backward(const OpArgs& args, bool as_log) {
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
-      kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at,
-                                    y.ptr<T>() + at, dx.ptr<T>() + at);
+      kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at, y.ptr<T>() + at,
+                                    dx.ptr<T>() + at);
     });
   });
 }
 
-constexpr int kClasses = 1;  // the dimension of x along which classes stand
+constexpr int kClasses = 1;      // the dimension of x along which classes stand
+constexpr int64_t kPart = 4096;  // losses summed up before they join the total
+
+template <class T>
+T sum_losses(const T* loss, int64_t n) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kPart)
+    total +=
+        kernels<T>().reduce_rows(Reduction::sum, 1, loss + i, 0, n - i < kPart ? n - i : kPart);
+  return T(total);
+}
+
+template <class T>
+void run_cross_entropy(const OpArgs& args) {
+  const View &x = args.in[0], &target = args.in[1];
+  const auto& a = args.attributes<CrossEntropyAttrs>();
+  const bool reduced = a.reduction != LossReduction::none;
+  T* loss = reduced ? static_cast<T*>(args.workspace) : args.out[0].ptr<T>();
+  if (x.size > 0) {
+    const Problems p(x, kClasses);
+    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+      kernels<T>().cross_entropy(count, p.n, p.inner, x.ptr<T>() + at, target.ptr<int64_t>() + i,
+                                 a.ignore_index, loss + i, args.out[1].ptr<T>() + i,
+                                 args.out[2].ptr<T>() + i);
+    });
+  }
+  int64_t counted = 0;
+  for (int64_t i = 0; i < target.size; ++i) counted += target.ptr<int64_t>()[i] != a.ignore_index;
+  *args.out[3].ptr<T>() = T(counted);
+  if (!reduced) return;
+  const T total = sum_losses(loss, target.size);
+  *args.out[0].ptr<T>() = a.reduction == LossReduction::mean ? total / T(counted) : total;
+}
+
+template <class T>
+void run_cross_entropy_backward(const OpArgs& args) {
+  const View &x = args.in[1], &target = args.in[2];
+  const auto& a = args.attributes<CrossEntropyAttrs>();
+  const T* dy = args.in[0].ptr<T>();
+  if (a.reduction != LossReduction::none) {
+    T* each = static_cast<T*>(args.workspace);
+    const T value = a.reduction == LossReduction::mean ? *dy / *args.in[5].ptr<T>() : *dy;
+    for (int64_t i = 0; i < target.size; ++i) each[i] = value;
+    dy = each;
+  }
+  const Problems p(x, kClasses);
+  for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+    kernels<T>().cross_entropy_backward(
+        count, p.n, p.inner, dy + i, x.ptr<T>() + at, target.ptr<int64_t>() + i, a.ignore_index,
+        args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i, args.out[0].ptr<T>() + at);
+  });
+}
 
 }  // namespace
 
@@ -79,38 +130,25 @@ void log_softmax(const OpArgs& args) { run_softmax(args, true); }
 void softmax_backward(const OpArgs& args) { run_softmax_backward(args, false); }
 void log_softmax_backward(const OpArgs& args) { run_softmax_backward(args, true); }
 
+// Losses of the samples, if they are summed up.
+int64_t softmax_cross_entropy_workspace(const OpArgs& args) {
+  return args.in[1].size * item_size(args.in[0].dtype);
+}
+
 void softmax_cross_entropy(const OpArgs& args) {
-  const View &x = args.in[0], &target = args.in[1];
-  const int64_t ignored = args.attributes<CrossEntropyAttrs>().ignore_index;
-  int64_t counted = 0;
-  for (int64_t i = 0; i < target.size; ++i) counted += target.ptr<int64_t>()[i] != ignored;
-  for_float(x.dtype, [&](auto* t) {
-    using T = std::remove_pointer_t<decltype(t)>;
-    *args.out[3].ptr<T>() = T(counted);
-    if (x.size == 0) return;
-    const Problems p(x, kClasses);
-    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
-      kernels<T>().cross_entropy(count, p.n, p.inner, x.ptr<T>() + at, target.ptr<int64_t>() + i,
-                                 ignored, args.out[0].ptr<T>() + i, args.out[1].ptr<T>() + i,
-                                 args.out[2].ptr<T>() + i);
-    });
-  });
+  const View& x = args.in[0];
+  for_float(x.dtype, [&](auto* t) { run_cross_entropy<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+// dy of the samples, if it is one for all.
+int64_t softmax_cross_entropy_backward_workspace(const OpArgs& args) {
+  return args.in[2].size * item_size(args.in[1].dtype);
 }
 
 void softmax_cross_entropy_backward(const OpArgs& args) {
-  const View &dy = args.in[0], &x = args.in[1], &target = args.in[2], &dx = args.out[0];
-  if (dx.size == 0) return;
-  const Problems p(x, kClasses);
-  const int64_t ignored = args.attributes<CrossEntropyAttrs>().ignore_index;
-  for_float(dx.dtype, [&](auto* t) {
-    using T = std::remove_pointer_t<decltype(t)>;
-    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
-      kernels<T>().cross_entropy_backward(count, p.n, p.inner, dy.ptr<T>() + i, x.ptr<T>() + at,
-                                          target.ptr<int64_t>() + i, ignored,
-                                          args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i,
-                                          dx.ptr<T>() + at);
-    });
-  });
+  if (args.out[0].size == 0) return;
+  for_float(args.out[0].dtype,
+            [&](auto* t) { run_cross_entropy_backward<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 }  // namespace ops

@@ -28,8 +28,7 @@ inline Walk make_walk(const View& out, const View* in, int n_in) {
     }
     // Joins the previous dimension if one step there is a whole run here, for every input.
     bool joins = w.ndim > 0;
-    for (int k = 0; k < n_in && joins; ++k)
-      joins = w.stride[k][w.ndim - 1] == s[k] * out.shape[d];
+    for (int k = 0; k < n_in && joins; ++k) joins = w.stride[k][w.ndim - 1] == s[k] * out.shape[d];
     if (!joins) w.shape[w.ndim++] = 1;
     w.shape[w.ndim - 1] *= out.shape[d];
     for (int k = 0; k < n_in; ++k) w.stride[k][w.ndim - 1] = s[k];

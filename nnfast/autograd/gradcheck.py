@@ -109,8 +109,7 @@ def _floats(result: Any) -> list[Tensor]:
 def _leaves(given: list[Any]) -> list[Any]:
     """The same inputs with no history and no `.grad` of the caller's at stake."""
     return [
-        wrap(x.array).requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x
-        for x in given
+        wrap(x.array).requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in given
     ]
 
 
@@ -194,6 +193,8 @@ def _first_order(
         with enable_grad():
             ys = _floats(fn(*inputs))
             dxs = grad([ys[k] for k in linked], xs, weights, create_graph=True, allow_unused=True)
-        return [wrap(np.zeros(x.shape)) if dx is None else dx for x, dx in zip(xs, dxs, strict=True)]
+        return [
+            wrap(np.zeros(x.shape)) if dx is None else dx for x, dx in zip(xs, dxs, strict=True)
+        ]
 
     return gradients, [*given, *dys]

@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data-dir", help="folder of the four MNIST files; default: an excerpt of 6,000 digits")
     add("--epochs", type=positive(int), default=5, help="default: %(default)s")
     add("--batch", type=positive(int), default=64, help="batch size; default: %(default)s")
-    add("--lr", type=fraction, default=1e-3, help="first learning rate of Adam, falling to 0; default: %(default)s")
+    add(
+        "--lr",
+        type=fraction,
+        default=1e-3,
+        help="first learning rate of Adam, falling to 0; default: %(default)s",
+    )
     add("--seed", type=int, default=0, help="of weights, order and dropout; default: 0")
     add("--threads", type=positive(int), help="default: the CPUs this process may use")
     add("--output", help="file for the weights; default: nnfast-MODEL.safetensors")
@@ -50,9 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
     for epoch in range(1, arguments.epochs + 1):
         begin = time.perf_counter()
         with _progress(f"epoch {epoch}", len(training.dataset)) as show:
-            learned = train_epoch(
-                model, optimizer, training, lambda count, show=show: (decay(count), show(count))
-            )
+
+            def on_batch(count: int, show: Callable[[int], object] = show) -> None:
+                decay(count)
+                show(count)
+
+            learned = train_epoch(model, optimizer, training, on_batch)
         seconds = time.perf_counter() - begin
         held_out = evaluate(model, validation)
         print(

@@ -63,7 +63,8 @@ class Node:
         if self.saved is None:
             raise StateError(
                 self.op.name,
-                "expected saved values for the backward pass, but they were freed by an earlier one.",
+                "expected saved values for the backward pass, but they were freed by an earlier "
+                "one.",
                 "call backward(retain_graph=True) the first time.",
             )
         tensors = [v for v in self.saved.values() if not isinstance(v, tuple)]
@@ -71,7 +72,7 @@ class Node:
             if t is not None and t._version != version:
                 raise StateError(
                     self.op.name,
-                    f"expected an input of shape {t.shape} unchanged since the forward pass, but it "
-                    "was changed in place.",
+                    f"expected an input of shape {t.shape} unchanged since the forward pass, but "
+                    "it was changed in place.",
                     "run the forward pass again after the update.",
                 )

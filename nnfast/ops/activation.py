@@ -130,9 +130,7 @@ def tanh_backward(dy: Tensor, y: Tensor) -> Result:
     return _pair("tanh_backward", dy, y)
 
 
-tanh_backward.vjp(
-    dy=lambda ddx, y: tanh_backward(ddx, y), y=lambda ddx, dy, y: ddx * dy * y * -2.0
-)
+tanh_backward.vjp(dy=lambda ddx, y: tanh_backward(ddx, y), y=lambda ddx, dy, y: ddx * dy * y * -2.0)
 
 
 # ---- gelu -----------------------------------------------------------------------------------

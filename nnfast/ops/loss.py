@@ -18,37 +18,26 @@ from nnfast.ops.elementwise import (
     sum_to,
     where,
 )
-from nnfast.ops.operands import IntTensor
+from nnfast.ops.operands import IntTensor, as_tensor
 from nnfast.ops.record import Result, computed, op, out
 from nnfast.ops.reduce import mean, sum
 from nnfast.ops.shape import expand, reshape
-from nnfast.ops.softmax import check_labels, log_softmax, softmax_cross_entropy
-from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
+from nnfast.ops.softmax import (
+    check_ignore_index,
+    check_labels,
+    check_reduction,
+    log_softmax,
+    softmax_cross_entropy,
+)
+from nnfast.tensor import Tensor, float32, float64, int64, wrap
 
 
-def _tensor(name: str, x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else wrap(as_array(x, name))
-
-
-def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("none", "mean", "sum"):
-        fail(name, "reduction='none', 'mean' or 'sum'", repr(reduction))
-
-
-def _reduce(name: str, loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor:
+def _reduce(loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor:
     """`loss` reduced; the mean is over `count` if it is given."""
     if reduction == "none":
         return loss
     if reduction == "sum":
         return sum(loss)
-    if loss.array.size == 0:
-        fail(
-            name,
-            "at least one sample",
-            "an empty batch",
-            "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
-            loss=loss,
-        )
     return mean(loss) if count is None else sum(loss) / count
 
 
@@ -83,7 +72,7 @@ def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> 
         y = np.take_along_axis(x, place, 1)[:, 0]
         return np.where(counts, y, y.dtype.type(0))
 
-    attrs = SelectAttrs(int(ignore_index))
+    attrs = SelectAttrs(check_ignore_index("select_class", ignore_index))
     return computed(compute, target.array.shape, input.array.dtype, attrs)
 
 
@@ -92,6 +81,9 @@ def select_class_backward(
     dy: Tensor, target: IntTensor, classes: int, ignore_index: int = -100
 ) -> Result:
     """dx (N, classes, ...) is dy at the target's class, 0 elsewhere and where it is ignored."""
+    name = "select_class_backward"
+    if dy.array.shape != target.array.shape or dy.array.ndim == 0:
+        fail(name, "dy and target of one shape (N, ...)", f"{dy.shape} and {target.shape}")
     shape = (*dy.array.shape[:1], classes, *dy.array.shape[1:])
 
     def compute(dy: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -100,7 +92,9 @@ def select_class_backward(
         np.put_along_axis(dx, place, np.where(counts, dy, dy.dtype.type(0))[:, None], 1)
         return dx
 
-    return computed(compute, shape, dy.array.dtype, SelectAttrs(int(ignore_index)))
+    return computed(
+        compute, shape, dy.array.dtype, SelectAttrs(check_ignore_index(name, ignore_index))
+    )
 
 
 select_class.vjp(
@@ -129,16 +123,21 @@ class _Classes(NamedTuple):
 
 
 def _classes(
-    name: str, input: Any, target: Any, weight: Any, ignore_index: Any, probabilities: bool
+    name: str,
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: Any,
+    reduction: str,
+    probabilities: bool,
 ) -> _Classes:
-    x, t = _tensor(name, input), _tensor(name, target)
-    shown = {"input": x, "target": t}
+    x, t = as_tensor(input, name), as_tensor(target, name)
+    shown: dict[str, Any] = {"input": x, "target": t}
     if x.array.ndim == 0:
         fail(name, "input of shape (C,), (N, C) or (N, C, ...)", "a scalar", **shown)
     if x.dtype not in (float32, float64):
         fail(name, "float32 or float64 input", str(x.dtype), error=DTypeError, **shown)
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int | np.integer):
-        fail(name, "an integer ignore_index", repr(ignore_index), error=DTypeError)
+    check_ignore_index(name, ignore_index)
     soft = t.array.dtype.kind == "f" and probabilities and t.shape == x.shape
     if t.array.dtype.kind not in "iu" and not soft:
         fail(
@@ -160,18 +159,18 @@ def _classes(
         fail(name, "at least one class", "none", **shown)
     if not soft:
         t = t if t.dtype == int64 else wrap(t.array.astype(int64))
-        check_labels(name, x, t, int(ignore_index))
     elif t.dtype != x.dtype:
         fail(name, f"probabilities of input's dtype {x.dtype}", str(t.dtype), error=DTypeError)
     else:
         _check_no_nan(name, t)
+    check_reduction(name, reduction, t.array.size)
     return _Classes(x, t, _class_weight(name, weight, x), shape, soft)
 
 
 def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
     if weight is None:
         return None
-    w = _tensor(name, weight)
+    w = as_tensor(weight, name)
     if w.shape != (x.shape[1],) or w.dtype != x.dtype:
         fail(
             name,
@@ -183,8 +182,9 @@ def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
     return reshape(w, (1, -1, *[1] * (x.ndim - 2)))
 
 
-def _counted(c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """The weight of each sample, 0 where it is ignored, and their sum."""
+def _counted(name: str, c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """The weight of each sample, 0 where it is ignored, and their sum; checks the labels."""
+    check_labels(name, c.x, c.target, ignore_index)
     if c.weight is None:
         w = cast(c.target != ignore_index, c.x.dtype)
     else:
@@ -223,20 +223,19 @@ def cross_entropy(
     tensor([0.12692..., 0.69314...])
     """
     name = "cross_entropy"
-    _check_reduction(name, reduction)
     smoothing = _fraction(name, "label_smoothing", label_smoothing)
-    c = _classes(name, input, target, weight, ignore_index, probabilities=True)
-    count = None
+    c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=True)
     if c.soft:
-        loss = _soft_loss(c, smoothing)
+        loss, count = _soft_loss(c, smoothing), None
     elif smoothing:
-        loss, count = _smoothed_loss(c, int(ignore_index), smoothing)
+        loss, count = _smoothed_loss(name, c, ignore_index, smoothing)
+    elif c.weight is not None:
+        w, count = _counted(name, c, ignore_index)
+        loss = softmax_cross_entropy(c.x, c.target, ignore_index)[0] * w
     else:
-        loss, _, _, count = softmax_cross_entropy(c.x, c.target, ignore_index)
-        if c.weight is not None:
-            w, count = _counted(c, ignore_index)
-            loss = loss * w
-    return _reduce(name, reshape(loss, c.shape), reduction, count)
+        y: Tensor = softmax_cross_entropy(c.x, c.target, ignore_index, reduction)[0]
+        return reshape(y, ()) if c.shape == () else y
+    return _reduce(reshape(loss, c.shape), reduction, count)
 
 
 def _soft_loss(c: _Classes, smoothing: float) -> Tensor:
@@ -248,9 +247,11 @@ def _soft_loss(c: _Classes, smoothing: float) -> Tensor:
     return -sum(log_softmax(c.x, 1) * t, 1)
 
 
-def _smoothed_loss(c: _Classes, ignore_index: int, smoothing: float) -> tuple[Tensor, Tensor]:
+def _smoothed_loss(
+    name: str, c: _Classes, ignore_index: int, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    w, count = _counted(name, c, ignore_index)
     logp = log_softmax(c.x, 1)
-    w, count = _counted(c, ignore_index)
     hard = select_class(logp, c.target, ignore_index) * w
     uniform = sum(logp if c.weight is None else logp * c.weight, 1)
     uniform = where(c.target != ignore_index, uniform, 0.0)
@@ -283,19 +284,18 @@ def nll_loss(
     tensor(2.5)
     """
     name = "nll_loss"
-    _check_reduction(name, reduction)
-    c = _classes(name, input, target, weight, ignore_index, probabilities=False)
-    w, count = _counted(c, ignore_index)
+    c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=False)
+    w, count = _counted(name, c, ignore_index)
     loss = -select_class(c.x, c.target, ignore_index) * w
-    return _reduce(name, reshape(loss, c.shape), reduction, count)
+    return _reduce(reshape(loss, c.shape), reduction, count)
 
 
 # ---- of numbers -----------------------------------------------------------------------------
 
 
-def _same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
-    """Both as tensors of one shape, target of a float dtype."""
-    x, t = _tensor(name, input), _tensor(name, target)
+def _same_shape(name: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
+    """Both as tensors of one shape, target of a float dtype; checks the reduction too."""
+    x, t = as_tensor(input, name), as_tensor(target, name)
     if x.dtype not in (float32, float64):
         fail(name, "float32 or float64 input", str(x.dtype), error=DTypeError, input=x)
     if x.shape != t.shape:
@@ -307,6 +307,7 @@ def _same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
             input=x,
             target=t,
         )
+    check_reduction(name, reduction, x.array.size)
     return x, t if t.array.dtype.kind == "f" else cast(t, x.dtype)
 
 
@@ -320,10 +321,9 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> nnfast.nn.functional.mse_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    _check_reduction("mse_loss", reduction)
-    x, t = _same_shape("mse_loss", input, target)
+    x, t = _same_shape("mse_loss", input, target, reduction)
     d = x - t
-    return _reduce("mse_loss", d * d, reduction)
+    return _reduce(d * d, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -336,9 +336,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     >>> nnfast.nn.functional.l1_loss(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
     tensor(1.)
     """
-    _check_reduction("l1_loss", reduction)
-    x, t = _same_shape("l1_loss", input, target)
-    return _reduce("l1_loss", abs(x - t), reduction)
+    x, t = _same_shape("l1_loss", input, target, reduction)
+    return _reduce(abs(x - t), reduction)
 
 
 # ---- of probabilities -----------------------------------------------------------------------
@@ -404,9 +403,10 @@ def bce_with_logits_backward(dy: Tensor, x: Tensor, t: Tensor) -> Result:
     return _elementwise("bce_with_logits_backward", dy, x, t)
 
 
-def _slope(s: Tensor) -> Tensor:
-    """The derivative of the sigmoid whose value is s."""
-    return s * (1.0 - s)  # type: ignore[operator]
+def _slope(x: Tensor) -> Tensor:
+    """The derivative of sigmoid."""
+    s = sigmoid(x)
+    return s * (1.0 - s)
 
 
 bce_with_logits.vjp(
@@ -417,14 +417,14 @@ bce_with_logits.vjp(
 )
 bce_with_logits_backward.vjp(
     dy=lambda ddx, x, t, dy_shape: sum_to(bce_with_logits_backward(ddx, x, t), dy_shape),
-    x=lambda ddx, dy, x, x_shape: sum_to(ddx * dy * _slope(sigmoid(x)), x_shape),
+    x=lambda ddx, dy, x, x_shape: sum_to(ddx * dy * _slope(x), x_shape),
     t=lambda ddx, dy, t_shape: sum_to(-ddx * dy, t_shape),
 )
 
 
 def _weighted(name: str, loss: Tensor, what: str, weight: Any) -> Tensor:
     """`weight` as a tensor that broadcasts to the shape of the losses."""
-    w = _tensor(name, weight)
+    w = as_tensor(weight, name)
     if broadcast_shape(name, loss, w) != loss.shape:
         fail(name, f"{what} that broadcasts to {loss.shape}", f"{w.shape}")
     return w
@@ -447,8 +447,7 @@ def binary_cross_entropy(
     tensor([0.69314..., 0.28768...])
     """
     name = "binary_cross_entropy"
-    _check_reduction(name, reduction)
-    x, t = _same_shape(name, input, target)
+    x, t = _same_shape(name, input, target, reduction)
     if x.array.size and not (x.array.min() >= 0 and x.array.max() <= 1):
         fail(
             name,
@@ -461,7 +460,7 @@ def binary_cross_entropy(
     loss: Tensor = bce(x, t)
     if weight is not None:
         loss = loss * _weighted(name, loss, "a weight", weight)
-    return _reduce(name, loss, reduction)
+    return _reduce(loss, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -485,8 +484,7 @@ def binary_cross_entropy_with_logits(
     tensor([0.6931472, 0.       ])
     """
     name = "binary_cross_entropy_with_logits"
-    _check_reduction(name, reduction)
-    x, t = _same_shape(name, input, target)
+    x, t = _same_shape(name, input, target, reduction)
     _check_no_nan(name, t)
     if pos_weight is None:
         loss: Tensor = bce_with_logits(x, t)
@@ -496,4 +494,4 @@ def binary_cross_entropy_with_logits(
         loss = (1.0 - t) * x + (1.0 + (p - 1.0) * t) * softplus
     if weight is not None:
         loss = loss * _weighted(name, loss, "a weight", weight)
-    return _reduce(name, loss, reduction)
+    return _reduce(loss, reduction)

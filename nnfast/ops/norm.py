@@ -10,6 +10,7 @@ import numpy as np
 from nnfast.errors import DTypeError, StateError, fail
 from nnfast.ops.composite import from_composite
 from nnfast.ops.elementwise import sqrt
+from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Result, like, op, outs
 from nnfast.ops.reduce import mean as mean_of
 from nnfast.ops.reduce import sum
@@ -168,14 +169,16 @@ def batch_norm_update(
     for x in (running_var, mean, var):
         if x.shape != running_mean.shape:
             fail(where, f"statistics of one shape {running_mean.shape}", f"shape {x.shape}")
-    check_running(where, running_mean=running_mean, running_var=running_var)
+    _check_running(where, running_mean, running_mean=running_mean, running_var=running_var)
     return Result((), RunningStatsAttrs(_number(where, "momentum", momentum), unbias))
 
 
-def check_running(where: str, **stats: Tensor | None) -> None:
-    """Raise unless the running statistics can be changed in place."""
+def _check_running(where: str, input: Tensor, **stats: Tensor) -> None:
+    """Raise unless the running statistics have input's dtype and can be changed in place."""
     for name, x in stats.items():
-        if x is not None and not x.array.flags.carray:
+        if x.dtype != input.dtype:
+            fail(where, f"{name} of input's dtype {input.dtype}", str(x.dtype), error=DTypeError)
+        if not x.array.flags.carray:
             fail(
                 where,
                 f"a contiguous, writable array as {name}",
@@ -272,9 +275,10 @@ def batch_norm(
         y: Tensor = batch_norm_train(input, weight, bias, eps)[0]
         return y
     momentum = _number(where, "momentum", momentum)
-    _check(where, input, running_mean=running_mean, running_var=running_var)
-    check_running(where, running_mean=running_mean, running_var=running_var)
-    y, mean, var, _ = batch_norm_train(input, weight, bias, eps)
+    x, running_mean, running_var = (as_tensor(t, where) for t in (input, running_mean, running_var))
+    _check(where, x, running_mean=running_mean, running_var=running_var)
+    _check_running(where, x, running_mean=running_mean, running_var=running_var)
+    y, mean, var, _ = batch_norm_train(x, weight, bias, eps)
     n = y.array.size // max(y.shape[1], 1)
     batch_norm_update(running_mean, running_var, mean, var, momentum, n / max(n - 1, 1))
     return y

@@ -111,7 +111,11 @@ def _promote(op: Op[Any], operands: list[Any]) -> Any:
         strong = [a.dtype for a, x in zip(arrays, operands, strict=True) if hasattr(x, "dtype")]
     dtype = np.result_type(*strong) if strong else np.dtype(np.bool_)
     if _RANK[dtype.kind] < rank:
-        weak = [a.dtype for a, x in zip(arrays, operands, strict=True) if hasattr(x, "dtype") and a.dtype.kind == "f"]
+        weak = [
+            a.dtype
+            for a, x in zip(arrays, operands, strict=True)
+            if hasattr(x, "dtype") and a.dtype.kind == "f"
+        ]
         dtype = (np.result_type(*weak) if weak else float32) if rank == 2 else int64
     if dtype.kind == "f":
         return float64 if dtype.itemsize >= 8 else float32
@@ -123,7 +127,11 @@ def _strong(array: np.ndarray, x: Any) -> bool:
 
 
 def _check_floats(op: Op[Any], inputs: list[Tensor | None]) -> None:
-    floats = {n: x for n, k, x in zip(op.inputs, op.kinds, inputs, strict=True) if k == "Tensor" and x is not None}
+    floats = {
+        n: x
+        for n, k, x in zip(op.inputs, op.kinds, inputs, strict=True)
+        if k == "Tensor" and x is not None
+    }
     dtypes = {x.dtype for x in floats.values()}
     if any(d not in (float32, float64) for d in dtypes):
         raise DTypeError(

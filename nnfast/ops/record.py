@@ -69,12 +69,16 @@ def like(x: Tensor, attrs: Any = None) -> Result:
     return Result(((x.array.shape, x.array.dtype),), attrs)
 
 
-def view(compute: Callable[[np.ndarray], np.ndarray], shape: Shape, x: Tensor, attrs: Any = None) -> Result:
+def view(
+    compute: Callable[[np.ndarray], np.ndarray], shape: Shape, x: Tensor, attrs: Any = None
+) -> Result:
     """One output that shares memory with x where NumPy can (reshape, transpose, slice)."""
     return Result(((shape, x.array.dtype),), attrs, compute, True)
 
 
-def computed(compute: Callable[..., np.ndarray], shape: Shape, dtype: Any, attrs: Any = None) -> Result:
+def computed(
+    compute: Callable[..., np.ndarray], shape: Shape, dtype: Any, attrs: Any = None
+) -> Result:
     """One output, computed by NumPy from the input arrays: for rare ops without a kernel."""
     return Result(((shape, dtype),), attrs, compute)
 
@@ -131,7 +135,8 @@ class Op(Generic[P]):
         if clash:  # a gradient rule could not say which it asks for
             raise ArgumentError(
                 self.name,
-                f"expected inputs, outputs and gradients with names of their own, got {clash} twice.",
+                f"expected inputs, outputs and gradients with names of their own, got {clash} "
+                "twice.",
                 "name the outputs: @op(outputs=('dx',)), whose gradient is then 'ddx'.",
             )
 
@@ -186,7 +191,11 @@ class Op(Generic[P]):
         return packed.ljust(self._attrs_size, b"\0")
 
     def _mutate(self, inputs: list[Tensor | None], arrays: Any, result: Result) -> None:
-        changed = [x for x, name in zip(inputs, self.inputs, strict=True) if name in self.mutates and x is not None]
+        changed = [
+            x
+            for x, name in zip(inputs, self.inputs, strict=True)
+            if name in self.mutates and x is not None
+        ]
         _core.run(self.id, self.pack(result.attrs), arrays, tuple([x.array for x in changed]))
         for x in changed:
             x._version += 1

@@ -66,9 +66,7 @@ def _sum(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     return _reduction("sum", input, dim, keepdim, empty=True)
 
 
-_sum.vjp(
-    input=lambda dy, input_shape, dims: expand(_restored(dy, input_shape, dims), input_shape)
-)
+_sum.vjp(input=lambda dy, input_shape, dims: expand(_restored(dy, input_shape, dims), input_shape))
 
 
 @method
@@ -252,9 +250,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
 
 
 @method
-def var(
-    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
-) -> Tensor:
+def var(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """Variance over dim: sum of squared deviations over (count - correction).
 
     >>> import nnfast
@@ -269,9 +265,7 @@ def var(
 
 
 @method
-def std(
-    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
-) -> Tensor:
+def std(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """Standard deviation over dim: the root of `var`."""
     return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
 
@@ -287,5 +281,6 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     peak = amax(input, dim, True).detach()
     peak = where(abs(peak) == math.inf, 0.0, peak)  # inf - inf is no number
     y = log(_sum(exp(input - peak), dim, True)) + peak
-    return y if keepdim else reshape(y, _reduced(input.shape, _mask("logsumexp", input, dim), False))
-
+    return (
+        y if keepdim else reshape(y, _reduced(input.shape, _mask("logsumexp", input, dim), False))
+    )

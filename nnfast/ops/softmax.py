@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, check_dim, like, op, outs
@@ -90,8 +90,35 @@ log_softmax_backward.vjp(
 # ---- cross entropy --------------------------------------------------------------------------
 
 
+REDUCTIONS = ("none", "mean", "sum")  # in the order of csrc/ops/attrs.h
+
+
 class CrossEntropyAttrs(NamedTuple):
     ignore_index: int
+    reduction: int  # which of REDUCTIONS
+
+
+def check_reduction(name: str, reduction: str, size: int) -> int:
+    """Its number; raises unless it is one, and has at least one loss to take the mean of."""
+    if reduction not in REDUCTIONS:
+        fail(name, "reduction='none', 'mean' or 'sum'", repr(reduction))
+    if size == 0 and reduction == "mean":
+        fail(
+            name,
+            "at least one sample",
+            "an empty batch",
+            "the mean of nothing is undefined; skip the batch, or use reduction='sum'.",
+        )
+    return REDUCTIONS.index(reduction)
+
+
+def check_ignore_index(name: str, ignore_index: Any) -> int:
+    """As an int; raises unless it is one of 64 bits."""
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int | np.integer):
+        fail(name, "an integer ignore_index", repr(ignore_index), error=DTypeError)
+    if not -(2**63) <= ignore_index < 2**63:
+        fail(name, "an ignore_index of 64 bits", f"{ignore_index}")
+    return int(ignore_index)
 
 
 def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
@@ -133,70 +160,103 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
     aux=("peak", "total", "count"),
 )
 def softmax_cross_entropy(
-    input: Tensor, target: IntTensor, ignore_index: int = -100
+    input: Tensor, target: IntTensor, ignore_index: int = -100, reduction: str = "none"
 ) -> Result:
-    """Cross entropy of softmax(x) and class numbers, one loss a sample; see cross_entropy.
+    """Cross entropy of softmax(x) and class numbers; see cross_entropy.
 
-    loss = log of the sum over c of exp(x[c]) - x[target], 0 where target is ignore_index. Also
-    peak = max over c of x[c], total = sum over c of exp(x[c] - peak), for the gradient, and how
-    many samples are not ignored.
+    loss = log of the sum over c of exp(x[c]) - x[target] for each sample, 0 where target is
+    ignore_index, or their sum, or that over the count of those not ignored. Also, for the
+    gradient: peak = max over c of x[c], total = sum over c of exp(x[c] - peak), and the count.
 
-    Shapes: input (N, C, ...), target (N, ...) -> three of (N, ...), and a scalar.
+    Shapes: input (N, C, ...), target (N, ...) -> (N, ...) or a scalar, twice (N, ...), a scalar.
 
     >>> import nnfast
     >>> nnfast.ops.softmax_cross_entropy(nnfast.zeros(2, 4), nnfast.tensor([1, -100]))[0]
     tensor([1.3862944, 0.       ])
     """
-    check_labels("cross_entropy", input, target, ignore_index)
-    shape, dtype = target.array.shape, input.array.dtype
-    attrs = CrossEntropyAttrs(int(ignore_index))
-    return outs((shape, dtype), (shape, dtype), (shape, dtype), ((), dtype), attrs=attrs)
+    name = "cross_entropy"
+    ignore_index = check_ignore_index(name, ignore_index)
+    check_labels(name, input, target, ignore_index)
+    attrs = CrossEntropyAttrs(ignore_index, check_reduction(name, reduction, target.array.size))
+    dtype = input.array.dtype
+    each = target.array.shape, dtype
+    return outs(((), dtype) if attrs.reduction else each, each, each, ((), dtype), attrs=attrs)
 
 
 softmax_cross_entropy.vjp(
-    input=lambda dloss, input, target, peak, total, ignore_index: softmax_cross_entropy_backward(
-        dloss, input, target, peak, total, ignore_index
+    input=lambda dloss, input, target, peak, total, count, ignore_index, reduction: (
+        softmax_cross_entropy_backward(
+            dloss, input, target, peak, total, count, ignore_index, REDUCTIONS[reduction]
+        )
     )
 )
 
 
 @op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",))
 def softmax_cross_entropy_backward(
-    dy: Tensor, input: Tensor, target: IntTensor, peak: Tensor, total: Tensor, ignore_index: int
+    dy: Tensor,
+    input: Tensor,
+    target: IntTensor,
+    peak: Tensor,
+    total: Tensor,
+    count: Tensor,
+    ignore_index: int = -100,
+    reduction: str = "none",
 ) -> Result:
     """dx[c] = dy (exp(x[c] - peak) / total - [c is target]), 0 where target is ignore_index.
 
-    peak and total are those of softmax_cross_entropy for x.
+    dy is one for each sample, or one for the sum, or one for the mean and then divided by count.
+    peak, total and count are those of softmax_cross_entropy.
     """
     name = "softmax_cross_entropy_backward"
+    ignore_index = check_ignore_index(name, ignore_index)
     check_labels(name, input, target, ignore_index)
-    for x in (dy, peak, total):
-        if x.array.shape != target.array.shape:
-            fail(name, f"dy, peak and total of target's shape {target.shape}", f"{x.shape}")
-    return like(input, CrossEntropyAttrs(int(ignore_index)))
+    attrs = CrossEntropyAttrs(ignore_index, check_reduction(name, reduction, target.array.size))
+    shape = target.array.shape
+    expected = (() if attrs.reduction else shape, shape, shape, ())
+    given = (dy.array.shape, peak.array.shape, total.array.shape, count.array.shape)
+    if given != expected:
+        fail(name, f"dy, peak, total and count of shapes {expected}", f"{given}")
+    return like(input, attrs)
 
 
-def _per_unit(
-    dy: Tensor, input: Tensor, target: Tensor, peak: Tensor, total: Tensor, ignore_index: int
+def _each(dy: Tensor, target: Tensor, count: Tensor, attrs: CrossEntropyAttrs) -> Tensor:
+    """dy of each sample: 0 of those ignored."""
+    if REDUCTIONS[attrs.reduction] == "mean":
+        dy = dy / count
+    return where(target != attrs.ignore_index, dy, 0.0)
+
+
+def _wrt_dy(
+    ddx: Tensor,
+    input: Tensor,
+    target: Tensor,
+    peak: Tensor,
+    total: Tensor,
+    count: Tensor,
+    attrs: CrossEntropyAttrs,
 ) -> Tensor:
-    """dx for dy = 1."""
-    one = wrap(np.ones(dy.shape, dy.dtype))
-    return softmax_cross_entropy_backward(one, input, target, peak, total, ignore_index)
+    one = wrap(np.ones(target.shape, input.dtype))
+    unit = softmax_cross_entropy_backward(
+        one, input, target, peak, total, count, attrs.ignore_index
+    )
+    ddy = sum(ddx * unit, 1)
+    if attrs.reduction:
+        ddy = sum(ddy)
+    return ddy / count if REDUCTIONS[attrs.reduction] == "mean" else ddy
 
 
-def _curvature(
-    ddx: Tensor, dy: Tensor, input: Tensor, target: Tensor, ignore_index: int
+def _wrt_input(
+    ddx: Tensor,
+    dy: Tensor,
+    input: Tensor,
+    target: Tensor,
+    count: Tensor,
+    attrs: CrossEntropyAttrs,
 ) -> Tensor:
     """ddx through the second derivatives of the loss: peak and total move with x."""
-    dy = unsqueeze(where(target != ignore_index, dy, 0.0), 1)
-    return softmax_backward(ddx * dy, softmax(input, 1), 1)
+    weight = unsqueeze(_each(dy, target, count, attrs), 1)
+    return softmax_backward(ddx * weight, softmax(input, 1), 1)
 
 
-softmax_cross_entropy_backward.vjp(
-    dy=lambda ddx, dy, input, target, peak, total, ignore_index: sum(
-        ddx * _per_unit(dy, input, target, peak, total, ignore_index), 1
-    ),
-    input=lambda ddx, dy, input, target, ignore_index: _curvature(
-        ddx, dy, input, target, ignore_index
-    ),
-)
+softmax_cross_entropy_backward.vjp(dy=_wrt_dy, input=_wrt_input)

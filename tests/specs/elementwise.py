@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.specs.spec import WITH_INTEGERS, Array, Case, Spec, away_from, elementwise_cases
+from tests.specs.spec import (
+    WITH_INTEGERS,
+    Array,
+    Case,
+    Spec,
+    away_from,
+    elementwise_cases,
+    same_shape_cases,
+)
 
 
 def away_from_each_other(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
@@ -72,7 +80,7 @@ SPECS = {
     "ge": _compare(np.greater_equal),
     "where": Spec(
         [
-            *[Case(((n,), (n,), (n,))) for n in range(34)],
+            *same_shape_cases(3),
             Case(((3, 1), (1, 4), (2, 1, 1))),
             Case(((300, 257), (), (257,))),
         ],

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tests.specs.softmax import IGNORED, chosen, class_cases, classes
+from tests.specs.softmax import chosen, class_cases, classes
 from tests.specs.spec import Array, Case, Spec, elementwise_cases
 
 
-def select_class_backward(
-    dy: Array, target: Array, classes: int, ignore_index: int = IGNORED
-) -> Array:
-    hot = chosen(np.zeros((*dy.shape[:1], classes, *dy.shape[1:])), target, ignore_index)
+def select_class_backward(dy: Array, target: Array, classes: int) -> Array:
+    hot = chosen(np.zeros((*dy.shape[:1], classes, *dy.shape[1:])), target)
     return hot * np.expand_dims(dy, 1)
 
 
@@ -34,7 +32,7 @@ _SELECT = class_cases("input", "target")
 SPECS: dict[str, Any] = {
     "select_class": Spec(
         _SELECT,
-        lambda x, target, **kw: (x * chosen(x, target, **kw)).sum(1),
+        lambda x, target: (x * chosen(x, target)).sum(1),
         sample=classes,
         ulp=0,
     ),

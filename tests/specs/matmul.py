@@ -1,4 +1,4 @@
-"""Matrix products: tile sizes +- 1 of every ISA, blocks of K, batches, broadcasting."""
+"""Matrix products: tile sizes +- 1 of every ISA, cache blocks, tasks, batches, broadcasting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.specs.spec import Array, Case, Spec
 
-# M around the register tiles (6, 14), N around their widths (8 to 32), K around a block (256).
+# M around the register tiles (6, 14), N around their widths (8 to 32), K around a block (256);
+# more than a block of M (1024) and of N (2048); several tasks.
 _SIZES = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (2, 3, 4), (5, 7, 6), (6, 8, 9), (7, 9, 255)]
 _SIZES += [(13, 15, 256), (14, 16, 257), (15, 17, 3), (28, 31, 5), (29, 32, 513), (1, 33, 40)]
 _SIZES += [(65, 1, 30), (1, 1, 300), (100, 65, 20), (130, 300, 40)]
@@ -25,6 +26,7 @@ SPECS = {
             Case(((2, 1, 7, 4), (3, 4, 5))),
             Case(((9, 4), (2, 4, 5))),
             Case(((0, 2, 3), (0, 3, 2))),
+            Case(((4, 30, 20), (4, 20, 40))),
         ],
         np.matmul,
         terms=_matmul_terms,

@@ -69,60 +69,75 @@ def log_softmax_backward(dy: Array, y: Array, dim: int) -> Array:
 
 
 def classes(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
-    """Class numbers below 3, some of them ignored; normal otherwise, `total` at least 0.5."""
+    """Class numbers below 3, some of them ignored; normal otherwise, but `total` and `count` are
+    at least 0.5.
+    """
     if name == "target":
         return np.where(rng.random(shape) < 0.2, IGNORED, rng.integers(0, 3, shape))
     x = rng.standard_normal(shape)
-    return 0.5 + abs(x) if name == "total" else x
+    return 0.5 + abs(x) if name in ("total", "count") else x
 
 
-def class_cases(*names: str, **kwargs: Any) -> list[Case]:
+_LOGITS = [(3, n) for n in (*range(3, 34), 129)] + [(0, 4), (1, 3), (2, 3, 0), (3, 4, 1)]
+_LOGITS += [(2, 5, n) for n in (2, 15, 16, 17, 65, 130)]
+_MANY = [(64, 10), (600, 17), (2, 5, 40), (2, 3, 4, 5)]
+
+
+def class_cases(*names: str, reduction: str | None = None) -> list[Case]:
     """Logits (N, C, ...) with C >= 3 as "input", all other inputs of the target's shape."""
-    shapes = [(3, n) for n in (*range(3, 34), 129)]
-    shapes += [(0, 4), (1, 3), (64, 10), (600, 17), (2, 3, 0), (3, 4, 1)]
-    shapes += [(2, 5, n) for n in (2, 15, 16, 17, 65, 130)] + [(2, 3, 4, 5)]
-    cases = []
-    for s in shapes:
-        of_target = (s[0], *s[2:])
-        cases.append(Case(tuple(s if name == "input" else of_target for name in names), kwargs))
-    return cases
+
+    def case(s: tuple[int, ...]) -> Case:
+        scalars = ("count", "dy") if reduction else ("count",)
+        each = (s[0], *s[2:])
+        shapes = [s if n == "input" else () if n in scalars else each for n in names]
+        return Case(tuple(shapes), {"reduction": reduction} if reduction else {})
+
+    return [case(s) for s in (_MANY if reduction else _LOGITS + _MANY)]
 
 
-def chosen(x: Array, target: Array, ignore_index: int = IGNORED) -> Array:
+def _all_reductions(*names: str) -> list[Case]:
+    return [c for r in (None, "mean", "sum") for c in class_cases(*names, reduction=r)]
+
+
+def chosen(x: Array, target: Array) -> Array:
     """1 at the class of each sample, 0 elsewhere and where it is ignored."""
     hot = np.zeros(x.shape)
-    counts = target != ignore_index
+    counts = target != IGNORED
     np.put_along_axis(hot, np.expand_dims(np.where(counts, target, 0), 1), 1.0, 1)
     return hot * np.expand_dims(counts, 1)
 
 
-def cross_entropy(x: Array, target: Array, ignore_index: int = IGNORED) -> tuple[Array, ...]:
+def cross_entropy(x: Array, target: Array, reduction: str = "none") -> tuple[Array, ...]:
     s, lse = _shift(x, 1)
-    counts = target != ignore_index
-    loss = np.where(counts, lse.sum(1) - (s * chosen(x, target, ignore_index)).sum(1), 0)
-    peak = x.max(1, initial=-np.inf)
-    return loss, peak, np.exp(s).sum(1), np.float64(counts.sum())
+    loss = np.where(target != IGNORED, lse.sum(1) - (s * chosen(x, target)).sum(1), 0)
+    count = np.float64((target != IGNORED).sum())
+    return _reduced(loss, count, reduction), x.max(1, initial=-np.inf), np.exp(s).sum(1), count
 
 
-def _cross_entropy_magnitude(x: Array, target: Array, ignore_index: int = IGNORED) -> Any:
+def _reduced(loss: Array, count: Array, reduction: str) -> Array:
+    return loss if reduction == "none" else loss.sum() / (count if reduction == "mean" else 1)
+
+
+def _cross_entropy_magnitude(x: Array, target: Array, reduction: str = "none") -> Any:
     s, lse = _shift(x, 1)
-    _, peak, total, count = cross_entropy(x, target, ignore_index)
-    return lse.sum(1) + abs(s).sum(1) + 1, peak, total, count
+    _, peak, total, count = cross_entropy(x, target)
+    return _reduced(lse.sum(1) + abs(s).sum(1) + 1, count, reduction), peak, total, count
 
 
 def cross_entropy_backward(
-    dy: Array, x: Array, target: Array, peak: Array, total: Array, ignore_index: int = IGNORED
+    dy: Array,
+    x: Array,
+    target: Array,
+    peak: Array,
+    total: Array,
+    count: Array,
+    reduction: str = "none",
+    sign: float = -1,
 ) -> Array:
+    dy = np.broadcast_to(dy / count if reduction == "mean" else dy, target.shape)
     dy, peak, total = (np.expand_dims(a, 1) for a in (dy, peak, total))
-    counts = np.expand_dims(target != ignore_index, 1)
-    return np.where(counts, np.exp(x - peak) / total - chosen(x, target, ignore_index), 0) * dy
-
-
-def _backward_magnitude(
-    dy: Array, x: Array, target: Array, peak: Array, total: Array, ignore_index: int = IGNORED
-) -> Array:
-    dy, peak, total = (np.expand_dims(a, 1) for a in (dy, peak, total))
-    return (np.exp(x - peak) / total + chosen(x, target, ignore_index)) * abs(dy)
+    counts = np.expand_dims(target != IGNORED, 1)
+    return np.where(counts, np.exp(x - peak) / total + sign * chosen(x, target), 0) * dy
 
 
 SPECS = {
@@ -141,20 +156,25 @@ SPECS = {
         magnitude=lambda dy, y, dim: abs(dy) + np.exp(y) * _sum(abs(dy), dim),
     ),
     "softmax_cross_entropy": Spec(
-        class_cases("input", "target"),
+        _all_reductions("input", "target"),
         cross_entropy,
         sample=classes,
-        terms=lambda x, target, **kw: (x.shape[1] + 10, 0, x.shape[1] + 10, 0),
+        terms=lambda x, target, **kw: (
+            x.shape[1] + 10 + (target.size if kw else 0),
+            0,
+            x.shape[1] + 10,
+            0,
+        ),
         magnitude=_cross_entropy_magnitude,
     ),
     "softmax_cross_entropy_backward": Spec(
-        class_cases("dy", "input", "target", "peak", "total", ignore_index=IGNORED),
+        _all_reductions("dy", "input", "target", "peak", "total", "count"),
         cross_entropy_backward,
         sample=classes,
         terms=lambda *inputs, **kw: 12,
-        magnitude=_backward_magnitude,
+        magnitude=lambda dy, *inputs, **kw: cross_entropy_backward(abs(dy), *inputs, sign=1, **kw),
         # peak and total move with the input, which a difference quotient here does not know:
         # the second derivative is that of softmax_cross_entropy.
-        constant=("input", "peak", "total"),
+        constant=("input", "peak", "total", "count"),
     ),
 }

@@ -63,7 +63,7 @@ class Spec:
     answer a tuple, one for each output. float64 gets twice that, for the reference's own error.
     """
 
-    cases: list[Case]
+    cases: list[Case]  # at least one of them large enough for several threads
     reference: Callable[..., Any]
     sample: Callable[[np.random.Generator, tuple[int, ...], str], Array] = normal
     terms: Callable[..., Any] | None = None
