@@ -268,6 +268,37 @@ def check_threads(op: Op, spec: Spec, dtype: str) -> int:
     return count
 
 
+def check_rows(op: Op, spec: Spec, dtype: str, batched: int) -> int:
+    """Rows of a batch have the same bits alone, or with fewer others. The first `batched` inputs
+    have one row for each example."""
+    count = 0
+    for case in spec.cases:
+        if not _has_rows(op, case, batched):
+            continue
+        arrays = draw(op, spec, case, dtype, rng_of(op.name, case))
+        n = len(arrays[0])
+        together = outputs_of(op, tensors(arrays), case)[0]
+        for rows in (slice(0, 1), slice(n // 2, n // 2 + 1), slice(n - 1, n), slice(1, n)):
+            few = [a[rows] for a in arrays[:batched]] + arrays[batched:]
+            y = outputs_of(op, tensors(few), case)[0]
+            assert y.tobytes() == together[rows].tobytes(), f"{op.name} {case} {dtype}: {rows}"
+            count += y.size
+    return count
+
+
+def _has_rows(op: Op, case: Case, batched: int) -> bool:
+    """Whether the first dimension is a batch: of images, not of planes; of what is not summed."""
+    shapes = case.shapes[:batched]
+    if any(not s or len(s) != len(shapes[0] or ()) or s[0] < 2 for s in shapes):
+        return False
+    ndim = len(shapes[0] or ())
+    if op.name == "matmul":
+        return all(s is not None and len(s) == 2 for s in case.shapes)
+    if "conv" in op.name or "pool" in op.name:
+        return ndim == 4
+    return "dim" not in case.kwargs or case.kwargs["dim"] % ndim != 0
+
+
 def check_parallel(op: Op, spec: Spec, dtype: str) -> bool:
     """Whether a case of the op is large enough to start threads, so that they are compared."""
     _core.set_num_threads(3)

@@ -56,6 +56,20 @@ def test_same_bits_for_any_number_of_threads(isa: str, name: str, dtype: str) ->
     assert op_checks.check_threads(OPS[name], SPECS[name], dtype) > 0
 
 
+# Ops of a network in evaluation, and how many of their inputs have a row for each example.
+BATCHED = {"linear": 1, "matmul": 1, "conv2d": 1, "conv2d_input": 1, "batch_norm_eval": 1}
+BATCHED |= {"max_pool2d": 1, "avg_pool2d": 1, "avg_pool2d_backward": 1, "max_pool2d_backward": 2}
+BATCHED |= {"softmax": 1, "log_softmax": 1, "softmax_backward": 2, "log_softmax_backward": 2}
+BATCHED |= {"exp": 1, "log": 1, "log1p": 1, "erf": 1, "sqrt": 1, "pow": 2, "div": 2, "mul": 2}
+BATCHED |= {"sigmoid": 1, "tanh": 1, "gelu": 1, "gelu_tanh": 1, "leaky_relu": 1, "relu": 1}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", BATCHED)
+def test_a_row_does_not_depend_on_the_batch(isa: str, name: str, dtype: str) -> None:
+    assert op_checks.check_rows(OPS[name], SPECS[name], dtype, BATCHED[name]) > 0
+
+
 SERIAL = {"batch_norm_update"}  # a few numbers per channel
 
 
@@ -158,6 +172,15 @@ def test_bits_that_depend_on_the_threads_are_found(monkeypatch: pytest.MonkeyPat
 
     broken_run(monkeypatch, depend)
     rejects(op_checks.check_threads, EXP, "float32", text="bits differ")
+
+
+def test_a_row_that_depends_on_the_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def depend(inputs: Any, outputs: Any) -> None:
+        if len(outputs[0]) == 1:
+            last_bit(outputs[0])
+
+    broken_run(monkeypatch, depend)
+    rejects(op_checks.check_rows, EXP, "float32", 1, text="slice")
 
 
 def break_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
