@@ -3,7 +3,9 @@
 //   batch_norm_train_backward: (dy, x, mean, rstd, w?) -> dx, dw, db
 //   batch_norm_eval:           (x, mean, var, w?, b?) -> y
 //   batch_norm_update:         (mean, var) of a batch into (running_mean, running_var), in place
-// x is seen as N x C x L elements. A channel's are N rows of L, or a column if L is 1.
+// x is seen as N x C x L elements. A channel's are N rows of L, or a column if L is 1. Sums over
+// them are made of parts of fixed size, added in order and in double: their error does not grow
+// with the batch, and the threads have no part in it.
 #include <cmath>
 #include <type_traits>
 
@@ -18,6 +20,11 @@ namespace {
 
 constexpr int64_t kTaskItems = 8192;  // elements that a task covers, at least
 constexpr int64_t kColumns = 64;      // channels of a task if L is 1: whole cache lines
+constexpr int64_t kPart = 4096;       // elements of rows that are summed as they are
+constexpr int64_t kPartRows = 64;     // rows of columns
+
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 struct Channels {
   int64_t N, C, L = 1;
@@ -39,13 +46,44 @@ void for_channels(const Channels& g, int passes, F&& f) {
   });
 }
 
-// y[c] = sum of x over channel c; x points at channel c0, parameters at their first element.
+// y[c] = sum over channel c, L > 1, of parts: part(offset in x, rows, elements of each).
+template <class T, class F>
+void sum_rows(const Channels& g, int64_t c, T* y, F&& part) {
+  const int64_t rows = max(1, kPart / round_up(g.L, kPartRows));  // short rows fill few lanes
+  double total = 0;
+  for (int64_t n = 0; n < g.N; n += rows)
+    for (int64_t l = 0; l < g.L; l += kPart)
+      total += double(part((n * g.C + c) * g.L + l, min(rows, g.N - n), min(kPart, g.L - l)));
+  y[c] = T(total);
+}
+
+// The same for `count` channels from c0, L = 1: part(offset in x, rows, columns, their sums).
+template <class T, class F>
+void sum_columns(const Channels& g, int64_t c0, int64_t count, T* y, F&& part) {
+  for (int64_t c = c0; c < c0 + count; c += kColumns) {
+    const int64_t columns = min(kColumns, c0 + count - c);
+    double total[kColumns] = {};
+    T sums[kColumns];
+    for (int64_t n = 0; n < g.N; n += kPartRows) {
+      part(n * g.C + c, min(kPartRows, g.N - n), columns, sums);
+      for (int64_t j = 0; j < columns; ++j) total[j] += double(sums[j]);
+    }
+    for (int64_t j = 0; j < columns; ++j) y[c + j] = T(total[j]);
+  }
+}
+
+// y[c] = sum of x over channel c, for `count` channels from c0.
 template <class T>
 void channel_sums(const Channels& g, int64_t c0, int64_t count, const T* x, T* y) {
   const auto& k = kernels<T>();
-  if (g.L == 1) return k.reduce_cols(Reduction::sum, g.N, x + c0, g.C, count, y + c0);
+  if (g.L == 1)
+    return sum_columns(g, c0, count, y, [&](int64_t at, int64_t rows, int64_t n, T* sums) {
+      k.reduce_cols(Reduction::sum, rows, x + at, g.C, n, sums);
+    });
   for (int64_t c = c0; c < c0 + count; ++c)
-    y[c] = k.reduce_rows(Reduction::sum, g.N, x + c * g.L, g.C * g.L, g.L);
+    sum_rows(g, c, y, [&](int64_t at, int64_t rows, int64_t n) {
+      return k.reduce_rows(Reduction::sum, rows, x + at, g.C * g.L, n);
+    });
 }
 
 // y[c] = sum of a (x - center[c]), or of (x - center[c])^2 if a is null.
@@ -53,10 +91,15 @@ template <class T>
 void channel_dots(const Channels& g, int64_t c0, int64_t count, const T* a, const T* x,
                   const T* center, T* y) {
   const auto& k = kernels<T>();
+  auto from = [&](int64_t at) { return a ? a + at : nullptr; };
   if (g.L == 1)
-    return k.centered_dot_cols(g.N, a ? a + c0 : a, x + c0, g.C, count, center + c0, y + c0);
+    return sum_columns(g, c0, count, y, [&](int64_t at, int64_t rows, int64_t n, T* sums) {
+      k.centered_dot_cols(rows, from(at), x + at, g.C, n, center + at % g.C, sums);
+    });
   for (int64_t c = c0; c < c0 + count; ++c)
-    y[c] = k.centered_dot_rows(g.N, a ? a + c * g.L : a, x + c * g.L, g.C * g.L, g.L, center[c]);
+    sum_rows(g, c, y, [&](int64_t at, int64_t rows, int64_t n) {
+      return k.centered_dot_rows(rows, from(at), x + at, g.C * g.L, n, center[c]);
+    });
 }
 
 // y = (x - center) scale + shift.

@@ -1,8 +1,10 @@
-// Reductions over any set of dimensions of a dense tensor.
+// Sums, maxima and minima over any dimensions, and where the extremes of one stand.
 //
-// Dimensions are joined into runs that are alternately kept and reduced. The order of additions
-// depends on the shape alone: rows are cut into parts of fixed length whose results are combined
-// in order.
+// The input is cut, by its shape alone, into chunks: up to 8192 elements of rows, or 128 rows of
+// columns, so that a lane or column adds at most 128 values (rows of float64: 256). Chunks are
+// reduced side by side; their results are then combined in halves. So an element of a sum is behind
+// at most 256 + 6 + log2(chunks) roundings, and its bits depend on neither threads nor ISA.
+#include <cstring>
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -14,198 +16,215 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kPart = 8192;  // elements of a row, or rows of columns times width, per part
+constexpr int64_t kChunk = 8192;      // elements of rows reduced by one call
+constexpr int64_t kChunkRows = 128;   // rows of columns
+constexpr int64_t kStrip = 1024;      // columns
+constexpr int64_t kLanes = 64;        // virtual lanes of float: shorter rows leave some idle
+constexpr int64_t kTaskWork = 16384;  // elements a task takes in
 
-// Runs of dimensions from the outermost; the last is always there, maybe of size 1.
-struct Runs {
-  int n = 0;
-  int64_t size[kMaxDims + 1];
-  bool reduced[kMaxDims + 1];
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+struct Split {
+  int64_t quotient, rest;
+};
+// i by n. Most counts are 1, and a division costs as much as a short row.
+Split split(int64_t i, int64_t n) { return n == 1 ? Split{i, 0} : Split{i / n, i % n}; }
+
+struct Dim {
+  int64_t size, stride;
 };
 
-Runs make_runs(const View& x, int64_t dims) {
-  Runs r;
+// Dimensions in order, the last the fastest; an index of all is taken apart from the end.
+struct Dims {
+  Dim dim[kMaxDims];
+  int n = 0;
+
+  void push(Dim d) { dim[n++] = d; }
+  Dim pop() { return n ? dim[--n] : Dim{1, 0}; }
+  int64_t count() const {
+    int64_t c = 1;
+    for (int i = 0; i < n; ++i) c *= dim[i].size;
+    return c;
+  }
+  int64_t offset(int64_t index) const {
+    int64_t at = 0;
+    for (int i = n - 1; i > 0; --i) {
+      at += index % dim[i].size * dim[i].stride;
+      index /= dim[i].size;
+    }
+    return n ? at + index * dim[0].stride : 0;
+  }
+};
+
+// How the work is cut. The innermost run of dimensions is reduced (then a result is one element)
+// or kept (then results are rows of `width`).
+struct Plan {
+  bool rows = false;   // the innermost run is reduced
+  int64_t inner = 1;   // its elements
+  Dims kept, reduced;  // the runs outside it, without `row`
+  Dim row{1, 0};       // the last reduced run outside it
+  int64_t width = 1, strips = 1;
+  int64_t chunk_rows = 1, row_chunks = 1, inner_chunks = 1;
+  int64_t results = 1, chunks = 1;  // chunks of one result
+};
+
+Plan make_plan(const View& x, int64_t mask) {
+  Plan p;
+  Dims runs;
+  bool reduced[kMaxDims] = {};
+  int64_t stride = x.size;
   for (int d = 0; d < x.ndim; ++d) {
+    const bool r = mask >> d & 1;
     if (x.shape[d] == 1) continue;
-    const bool reduced = dims >> d & 1;
-    if (r.n > 0 && r.reduced[r.n - 1] == reduced) {
-      r.size[r.n - 1] *= x.shape[d];
+    stride /= x.shape[d];
+    if (runs.n && reduced[runs.n - 1] == r) {
+      Dim& run = runs.dim[runs.n - 1];
+      run = {run.size * x.shape[d], stride};
     } else {
-      r.size[r.n] = x.shape[d];
-      r.reduced[r.n++] = reduced;
+      reduced[runs.n] = r;
+      runs.push({x.shape[d], stride});
     }
   }
-  if (r.n == 0) r.size[0] = x.size ? 1 : 0, r.reduced[0] = true, r.n = 1;
-  return r;
-}
-
-// The innermost run and the one around it make a matrix; a reduced innermost run is reduced by
-// rows, a kept one by columns. The runs outside are walked one by one.
-struct Plan {
-  Runs runs;
-  bool by_rows;
-  int64_t inner;    // elements of the innermost run
-  int64_t rows;     // of the reduced run that one part is cut from (by columns)
-  int64_t parts;    // per output (by rows) or per strip of columns
-  int64_t lines;    // reduced combinations of the outer runs: lines that make one output
-  int64_t outputs;  // outputs (by rows) or groups of `inner` outputs (by columns)
-};
-
-Plan make_plan(const View& x, int64_t dims) {
-  Plan p;
-  p.runs = make_runs(x, dims);
-  const Runs& r = p.runs;
-  p.by_rows = r.reduced[r.n - 1];
-  p.inner = r.size[r.n - 1];
-  // By columns the reduced run just outside becomes the rows of one matrix.
-  const bool matrix = !p.by_rows && r.n >= 2;
-  p.rows = p.by_rows ? 1 : matrix ? r.size[r.n - 2] : 1;
-  p.lines = p.outputs = 1;
-  for (int i = 0; i < r.n - 1 - (matrix ? 1 : 0); ++i)
-    (r.reduced[i] ? p.lines : p.outputs) *= r.size[i];
-  if (p.by_rows) {
-    p.parts = ceil_div(p.inner, kPart);
-  } else {
-    const int64_t rows_per_part = p.inner > 0 && p.inner < kPart ? kPart / p.inner : 1;
-    p.parts = ceil_div(p.rows, rows_per_part < 16 ? 16 : rows_per_part);
+  if (runs.n) {
+    p.rows = reduced[runs.n - 1];
+    p.inner = runs.pop().size;
   }
-  if (p.parts < 1) p.parts = 1;
+  for (int i = 0; i < runs.n; ++i) (reduced[i] ? p.reduced : p.kept).push(runs.dim[i]);
+  p.row = p.reduced.pop();
+  p.width = p.rows ? 1 : p.inner;
+  p.strips = ceil_div(p.width, kStrip);
+  p.chunk_rows = p.rows ? max(1, kChunk / round_up(p.inner, kLanes)) : kChunkRows;
+  p.row_chunks = ceil_div(p.row.size, p.chunk_rows);
+  p.inner_chunks = p.rows ? ceil_div(p.inner, kChunk) : 1;
+  p.results = p.kept.count();
+  p.chunks = p.reduced.count() * p.row_chunks * p.inner_chunks;
   return p;
 }
 
-int64_t rows_per_part(const Plan& p) { return ceil_div(p.rows, p.parts); }
-
-// Offset of line `line` (of the reduced outer runs) of output group `output`.
-int64_t offset_of(const Plan& p, int64_t output, int64_t line) {
-  const Runs& r = p.runs;
-  int64_t offset = 0, step = p.inner * p.rows;
-  for (int i = r.n - (p.rows > 1 || (!p.by_rows && r.n >= 2) ? 3 : 2); i >= 0; --i) {
-    int64_t& index = r.reduced[i] ? line : output;
-    offset += index % r.size[i] * step;
-    index /= r.size[i];
-    step *= r.size[i];
-  }
-  return offset;
+// Chunk i of all results' chunks in order, its strip s, to y.
+template <class T>
+void reduce_chunk(const Plan& p, Reduction how, const T* x, int64_t i, int64_t s, T* y) {
+  const Split result = split(i, p.chunks), part = split(result.rest, p.inner_chunks);
+  const Split line = split(part.quotient, p.row_chunks);
+  const int64_t row = line.rest * p.chunk_rows, rows = min(p.chunk_rows, p.row.size - row);
+  const int64_t inner = part.rest * kChunk + s * kStrip;
+  x += p.kept.offset(result.quotient) + p.reduced.offset(line.quotient);
+  x += row * p.row.stride + inner;
+  if (p.rows)
+    *y = kernels<T>().reduce_rows(how, rows, x, p.row.stride, min(kChunk, p.inner - inner));
+  else
+    kernels<T>().reduce_cols(how, rows, x, p.row.stride, min(kStrip, p.inner - inner), y + inner);
 }
 
-// What the parts of all lines leave, to be combined: (outputs, lines * parts, width).
-int64_t partials(const Plan& p) {
-  return p.outputs * p.lines * p.parts * (p.by_rows ? 1 : p.inner);
+// y = the reduction of the n partial results of `width` elements, in halves; overwrites them.
+template <class T>
+void combine(Reduction how, int64_t n, int64_t width, T* partial, T* y) {
+  const Map map = how == Reduction::max   ? Map::maximum
+                  : how == Reduction::min ? Map::minimum
+                                          : Map::add;
+  while (n > 1) {
+    const int64_t half = (n + 1) / 2;
+    T* out = half == 1 ? y : partial;
+    kernels<T>().map[int(map)](
+        {(n - half) * width, partial, partial + half * width, nullptr, 1, 1, 0, out, {0, 0}});
+    n = half;
+  }
 }
 
 template <class T>
-void run_reduce(const OpArgs& args, Reduction how) {
+void reduce_as(const OpArgs& args, Reduction how) {
   const View &x = args.in[0], &y = args.out[0];
-  const Plan p = make_plan(x, args.attributes<ReduceAttrs>().dims);
-  const auto& kn = kernels<T>();
-  T* out = y.ptr<T>();
   if (y.size == 0) return;
-  if (x.size == 0) {  // only a sum can be empty: the records refuse the others
-    for (int64_t i = 0; i < y.size; ++i) out[i] = T(0);
+  if (x.size == 0) {
+    std::memset(y.data, 0, size_t(y.size) * sizeof(T));
     return;
   }
-  const int64_t pieces = p.lines * p.parts, width = p.by_rows ? 1 : p.inner;
-  T* part = pieces == 1 ? out : static_cast<T*>(args.workspace);
-  // Tasks of at least kPart elements: several small outputs together.
-  const int64_t piece_size = ceil_div(x.size, p.outputs * pieces);
-  const int64_t group = piece_size < kPart ? kPart / piece_size : 1;
-  const int64_t count = p.outputs * pieces;
-  parallel_for(ceil_div(count, group), double(x.size), [&](int64_t task, int) {
-    const int64_t end = (task + 1) * group < count ? (task + 1) * group : count;
-    for (int64_t i = task * group; i < end; ++i) {
-      const int64_t output = i / pieces, line = i % pieces / p.parts, k = i % p.parts;
-      const T* src = x.ptr<T>() + offset_of(p, output, line);
-      if (p.by_rows) {
-        const int64_t n = p.inner - k * kPart < kPart ? p.inner - k * kPart : kPart;
-        part[i] = kn.reduce_rows(how, 1, src + k * kPart, 0, n);
-      } else {
-        const int64_t step = rows_per_part(p), r0 = k * step;
-        const int64_t rows = p.rows - r0 < step ? p.rows - r0 : step;
-        kn.reduce_cols(how, rows < 0 ? 0 : rows, src + r0 * p.inner, p.inner, p.inner,
-                       part + i * width);
-      }
+  const Plan p = make_plan(x, args.attributes<ReduceAttrs>().dims);
+  const bool direct = p.chunks == 1;
+  T* to = direct ? y.ptr<T>() : static_cast<T*>(args.workspace);
+  const int64_t units = p.results * p.chunks * p.strips;
+  const int64_t group = max(1, kTaskWork / ceil_div(x.size, units));
+  parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
+    for (int64_t u = task * group; u < min(units, (task + 1) * group); ++u) {
+      const Split at = split(u, p.strips);
+      reduce_chunk<T>(p, how, x.ptr<T>(), at.quotient, at.rest, to + at.quotient * p.width);
     }
   });
-  if (pieces == 1) return;
-  parallel_for(ceil_div(p.outputs, kPart), double(count) * width, [&](int64_t task, int) {
-    const int64_t end = (task + 1) * kPart < p.outputs ? (task + 1) * kPart : p.outputs;
-    for (int64_t o = task * kPart; o < end; ++o) {
-      const T* src = part + o * pieces * width;
-      if (width == 1)
-        out[o] = kn.reduce_rows(how, 1, src, 0, pieces);
-      else
-        kn.reduce_cols(how, pieces, src, width, width, out + o * width);
-    }
+  if (direct) return;
+  parallel_for(p.results, double(p.results * p.chunks * p.width), [&](int64_t r, int) {
+    combine<T>(how, p.chunks, p.width, to + r * p.chunks * p.width, y.ptr<T>() + r * p.width);
   });
+}
+
+template <class F>
+void for_number(DType t, F&& f) {
+  if (t == DType::i64)
+    f(static_cast<int64_t*>(nullptr));
+  else
+    for_float(t, f);
 }
 
 void reduce(const OpArgs& args, Reduction how) {
-  switch (args.out[0].dtype) {
-    case DType::f32:
-      return run_reduce<float>(args, how);
-    case DType::f64:
-      return run_reduce<double>(args, how);
-    default:
-      return run_reduce<int64_t>(args, how);
-  }
+  for_number(args.in[0].dtype,
+             [&](auto* t) { reduce_as<std::remove_pointer_t<decltype(t)>>(args, how); });
 }
 
 int64_t reduce_workspace(const OpArgs& args) {
-  const Plan p = make_plan(args.in[0], args.attributes<ReduceAttrs>().dims);
-  return partials(p) * item_size(args.out[0].dtype);
+  const View& x = args.in[0];
+  if (x.size == 0) return 0;
+  const Plan p = make_plan(x, args.attributes<ReduceAttrs>().dims);
+  return p.chunks == 1 ? 0 : p.results * p.chunks * p.width * item_size(x.dtype);
 }
 
-// x as (outer, n, inner) around the one reduced dimension.
+// x is (outer, n, inner) around the one reduced dimension.
 template <class T>
-void run_arg(const OpArgs& args, Reduction how) {
-  const View& x = args.in[0];
+void arg_as(const OpArgs& args, Reduction how) {
+  const View &x = args.in[0], &index = args.out[0];
+  if (index.size == 0) return;
   const int64_t dim = args.attributes<ArgAttrs>().dim;
-  int64_t outer = 1, n = 1, inner = 1;
-  for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : d == dim ? n : inner) *= x.shape[d];
-  int64_t* index = args.out[0].ptr<int64_t>();
-  T* scratch = static_cast<T*>(args.workspace);
+  int64_t n = 1, inner = 1;
+  for (int d = x.ndim - 1; d >= dim; --d) (d == dim ? n : inner) *= x.shape[d];
+  T* values = static_cast<T*>(args.workspace);
   const auto& kn = kernels<T>();
-  const int64_t group = n * inner < kPart && n * inner > 0 ? kPart / (n * inner) : 1;
-  if (args.out[0].size == 0) return;
-  parallel_for(ceil_div(outer, group), double(x.size), [&](int64_t task, int) {
-    const int64_t end = (task + 1) * group < outer ? (task + 1) * group : outer;
-    for (int64_t o = task * group; o < end; ++o) {
-      const T* src = x.ptr<T>() + o * n * inner;
+  const int64_t strips = ceil_div(inner, kStrip), units = index.size / inner * strips;
+  const int64_t group = max(1, kTaskWork / ceil_div(x.size, units));
+  parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
+    for (int64_t u = task * group; u < min(units, (task + 1) * group); ++u) {
+      const int64_t outer = u / strips, j = u % strips * kStrip, to = outer * inner + j;
+      const T* p = x.ptr<T>() + outer * n * inner + j;
       if (inner == 1)
-        index[o] = kn.arg_row(how, n, src, scratch + o);
+        index.ptr<int64_t>()[to] = kn.arg_row(how, n, p, values + to);
       else
-        kn.arg_cols(how, n, src, inner, inner, scratch + o * inner, index + o * inner);
+        kn.arg_cols(how, n, p, inner, min(kStrip, inner - j), values + to,
+                    index.ptr<int64_t>() + to);
     }
   });
 }
 
 void arg(const OpArgs& args, Reduction how) {
-  switch (args.in[0].dtype) {
-    case DType::f32:
-      return run_arg<float>(args, how);
-    case DType::f64:
-      return run_arg<double>(args, how);
-    default:
-      return run_arg<int64_t>(args, how);
-  }
+  for_number(args.in[0].dtype,
+             [&](auto* t) { arg_as<std::remove_pointer_t<decltype(t)>>(args, how); });
 }
-
-int64_t arg_workspace(const OpArgs& args) { return args.out[0].size * 8; }
 
 }  // namespace
 
 namespace ops {
 
 void sum(const OpArgs& args) { reduce(args, Reduction::sum); }
-int64_t sum_workspace(const OpArgs& args) { return reduce_workspace(args); }
 void amax(const OpArgs& args) { reduce(args, Reduction::max); }
-int64_t amax_workspace(const OpArgs& args) { return reduce_workspace(args); }
 void amin(const OpArgs& args) { reduce(args, Reduction::min); }
+int64_t sum_workspace(const OpArgs& args) { return reduce_workspace(args); }
+int64_t amax_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amin_workspace(const OpArgs& args) { return reduce_workspace(args); }
+
+// Workspace: the extremes themselves.
+int64_t argmax_workspace(const OpArgs& args) {
+  return args.out[0].size * item_size(args.in[0].dtype);
+}
+int64_t argmin_workspace(const OpArgs& args) { return argmax_workspace(args); }
 void argmax(const OpArgs& args) { arg(args, Reduction::max); }
-int64_t argmax_workspace(const OpArgs& args) { return arg_workspace(args); }
 void argmin(const OpArgs& args) { arg(args, Reduction::min); }
-int64_t argmin_workspace(const OpArgs& args) { return arg_workspace(args); }
 
 }  // namespace ops
 

@@ -1,4 +1,4 @@
-"""Reductions: rows, columns, both, parts of 8,192 elements, empty and single ones."""
+"""Reductions: rows, columns, both, chunks of 8,192 elements, empty and single ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ _SHAPES: list[tuple[tuple[int, ...], Any]] = [
     ((70, 130), 0),
 ]
 _LONG = [((8193,), None), ((2, 20001), 1), ((5001, 3), 0), ((3, 900, 10), 1)]
+_LONG += [((3, 1030), 0), ((130, 2, 1025), 0)]  # more columns than a strip
 _CASES = [Case((s,), {"dim": d}) for s, d in _SHAPES] + [
     Case(((2, 3),), {"dim": 1, "keepdim": True})
 ]
 _LONG_CASES = [Case((s,), {"dim": d}) for s, d in _LONG]
+_LONG_CASES += [Case((s,), {"dim": (0, 2)}) for s in ((3000, 2, 3), (70, 3, 64), (9, 2, 8200))]
 _FULL = [c for c in _CASES if 0 not in (c.shapes[0] or ())]
 
 
@@ -39,9 +41,9 @@ def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 
 def _terms(x: Array, dim: Any = None, keepdim: bool = False) -> int:
-    """Additions in a row: in a virtual lane or a column, then over the parts."""
+    """Additions in a row: in a virtual lane or a column, over the lanes, over the chunks."""
     n = x.size // max(np.sum(x, axis=dim).size, 1)
-    return min(n, 8192 // 32 + 16 + n // 8192)
+    return min(n, 256 + 6 + n.bit_length())
 
 
 def _arg(function: Any) -> Spec:
