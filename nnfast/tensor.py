@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.mode import MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -144,7 +145,10 @@ class Tensor:
         >>> nnfast.ones(1, requires_grad=True).detach().requires_grad
         False
         """
-        return wrap(self.array)
+        t = wrap(self.array)
+        if MODE.trace is not None:
+            MODE.trace.alias(t, self)
+        return t
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for (or refuse) gradients of this leaf; returns itself."""

@@ -6,4 +6,5 @@ PYBIND11_MODULE(_core, m) {
   nnf::install_fork_handler();
   nnf::bind_config(m);
   nnf::bind_run(m);
+  nnf::bind_plan(m);
 }

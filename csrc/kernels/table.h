@@ -46,7 +46,7 @@ struct SgdHyper {
 struct AdamHyper {
   double lr, beta1, beta2, eps, weight_decay;
   double decoupled, maximize;                 // flags; decoupled: AdamW
-  double bias_correction1, bias_correction2;  // 1 - beta^step
+  double bias_correction1, bias_correction2;  // 1 - beta^step; not in the vector
 };
 // How many values become one.
 enum class Reduction : int64_t { sum, max, min };

@@ -1,11 +1,14 @@
-"""What the calling thread records: gradients on or off."""
+"""What the calling thread records: gradients on or off, and whether a function is traced."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from nnfast.graph.trace import Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -13,6 +16,7 @@ R = TypeVar("R")
 
 class _Mode(threading.local):
     grad = True
+    trace: Trace | None = None  # while a function is traced: ops are noted, not run
 
 
 MODE = _Mode()

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
+from nnfast.graph.backward import clear_gradient
+from nnfast.graph.mode import MODE
 from nnfast.nn.parameter import Parameter
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
@@ -62,6 +64,8 @@ class Module:
         raise StateError(name, what, f"define {name}.forward.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if MODE.trace is not None:
+            MODE.trace.modules[self] = None
         try:
             return self.forward(*args, **kwargs)
         except NNFastError as error:
@@ -330,10 +334,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for p in self.parameters():
-            if set_to_none or p.grad is None:
-                p.grad = None
-            else:
-                p.grad = wrap(np.zeros_like(p.grad.array))
+            clear_gradient(p, set_to_none)
 
     def to(self, target: Any) -> Self:
         """Convert floating-point parameters and buffers to float32 or float64.

@@ -26,7 +26,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from types import MethodType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
 
@@ -36,6 +36,9 @@ from nnfast.graph.mode import MODE
 from nnfast.graph.node import Edge, Node
 from nnfast.ops.operands import KINDS, convert
 from nnfast.tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from nnfast.graph.trace import Trace
 
 P = ParamSpec("P")
 Shape: TypeAlias = tuple[int, ...]
@@ -171,6 +174,13 @@ class Op(Generic[P]):
 
     def execute(self, inputs: list[Tensor | None], result: Result) -> Any:
         """Run the op on checked inputs and leave a node if gradients are wanted."""
+        if MODE.trace is not None:
+            outputs = self._trace(MODE.trace, inputs, result)
+            if self.mutates:
+                return None
+            if MODE.grad:
+                self._record(inputs, result.attrs, outputs)
+            return outputs[0] if len(outputs) == 1 else tuple(outputs)
         arrays = tuple([None if x is None else x.array for x in inputs])
         if result.compute is not None:
             present = [a for a in arrays if a is not None]
@@ -184,6 +194,12 @@ class Op(Generic[P]):
         if MODE.grad:
             self._record(inputs, result.attrs, outputs)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _trace(self, trace: Trace, inputs: list[Tensor | None], result: Result) -> list[Tensor]:
+        for x, name in zip(inputs, self.inputs, strict=True):
+            if x is not None and name in self.mutates:
+                x._version += 1
+        return trace.call(self, inputs, result)
 
     def pack(self, attrs: Any) -> bytes:
         """The attributes as the kernel's struct; fields it was not given are 0."""

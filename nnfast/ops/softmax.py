@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
-from nnfast.ops.record import Result, check_dim, like, op, outs
+from nnfast.ops.record import Result, Shape, check_dim, like, op, outs
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import unsqueeze
 from nnfast.tensor import Tensor, wrap
@@ -137,19 +138,26 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
             input=input,
             target=target,
         )
-    labels = target.array
-    if labels.size == 0 or labels.view(np.uint64).max() < shape[1]:  # a negative one is huge
+    dtype = input.array.dtype
+    on_values(target, lambda labels: _check_classes(name, shape, dtype, labels, ignore_index))
+
+
+def _check_classes(
+    name: str, shape: Shape, dtype: Any, labels: np.ndarray, ignore_index: int
+) -> None:
+    classes = shape[1]
+    if labels.size == 0 or labels.view(np.uint64).max() < classes:  # a negative one is huge
         return
-    wrong = ((labels < 0) | (labels >= shape[1])) & (labels != ignore_index)
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         fail(
             name,
-            f"class numbers from 0 to {shape[1] - 1} (or ignore_index={ignore_index}) as target",
+            f"class numbers from 0 to {classes - 1} (or ignore_index={ignore_index}) as target",
             f"{labels[place]} at {place}",
             "number the classes from 0, and give the network an output for each.",
-            input=input,
-            target=target,
+            input=np.broadcast_to(np.zeros((), dtype), shape),
+            target=labels,
         )
 
 
