@@ -64,8 +64,9 @@ bool same_dtype(DType t, int num) {
 class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
-            const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena)
-      : tensors_(std::move(tensors)) {
+            const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
+            std::shared_ptr<Arenas> arenas)
+      : tensors_(std::move(tensors)), arenas_(std::move(arenas)) {
     for (const auto& [dtype, shape, strides, written] : externals) {
       externals_.push_back({make_view(dtype, shape, strides), written});
       sizes_.push_back(extent(externals_.back().view));
@@ -88,8 +89,8 @@ class BoundPlan {
       if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
           n_in > kMaxArgs || n_in > int(args.size()) || int(args.size()) - n_in > kMaxArgs)
         throw py::value_error("_core.Plan: no such call");
-      code.push_back(
-          {&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in, int64_t(attrs.size())});
+      code.push_back({&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in,
+                      int64_t(attrs.size())});
       for (int a : args) used.push_back(views.at(size_t(a)));
       attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
     }
@@ -121,8 +122,10 @@ class BoundPlan {
 
   int64_t workspace() {
     std::unique_ptr<Context> context = plan_->acquire();
-    context->prepare();
+    std::unique_ptr<Memory> memory = arenas_->acquire();
+    context->prepare(*memory);
     const int64_t bytes = context->workspace();
+    arenas_->release(std::move(memory));
     plan_->release(std::move(context));
     return bytes;
   }
@@ -159,7 +162,8 @@ class BoundPlan {
 
   void execute(Context& context, const py::object& seconds) {
     FixedThreads threads;
-    context.prepare();
+    std::unique_ptr<Memory> memory = arenas_->acquire();
+    context.prepare(*memory);
     if (seconds.is_none()) {
       py::gil_scoped_release free;
       context.run();
@@ -171,30 +175,37 @@ class BoundPlan {
       py::gil_scoped_release free;
       context.run_timed(t);
     }
+    arenas_->release(std::move(memory));
   }
 
   py::list tensors_;
   std::vector<External> externals_;
   std::vector<int64_t> sizes_;
   std::unique_ptr<Plan> plan_;
+  std::shared_ptr<Arenas> arenas_;
 };
 
 }  // namespace
 
 void bind_plan(py::module_& m) {
+  py::class_<Arenas, std::shared_ptr<Arenas>>(m, "Arenas",
+                                              "Memory for plans: as many blocks as run at once.")
+      .def(py::init<>());
   py::class_<BoundPlan>(m, "Plan", "A planned list of instructions; see nnfast/graph/plan.py.")
       .def(py::init<const std::vector<CallSpec>&, const std::vector<OperandSpec>&,
-                    const std::vector<ExternalSpec>&, py::list, int64_t>(),
+                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>>(),
            py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
-           py::arg("arena"))
+           py::arg("arena"), py::arg("arenas"))
       .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
            "Run on the arrays of `tensors`, then these; False, and nothing done, if one does not "
            "fit.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
-  m.def("takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
-        "Whether an op reads inputs of any strides, or C-contiguous ones only.");
-  m.def("is_map", [](int op) { return op_table()[op].run == ops::map; },
-        "Whether an op is elementwise, so that its output may lie in the memory of an input.");
+  m.def(
+      "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
+      "Whether an op reads inputs of any strides, or C-contiguous ones only.");
+  m.def(
+      "is_map", [](int op) { return op_table()[op].run == ops::map; },
+      "Whether an op is elementwise, so that its output may lie in the memory of an input.");
 }
 
 }  // namespace nnf

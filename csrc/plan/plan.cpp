@@ -8,6 +8,19 @@
 
 namespace nnf {
 
+std::unique_ptr<Memory> Arenas::acquire() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (idle_.empty()) return std::make_unique<Memory>();
+  std::unique_ptr<Memory> memory = std::move(idle_.back());
+  idle_.pop_back();
+  return memory;
+}
+
+void Arenas::release(std::unique_ptr<Memory> memory) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(memory));
+}
+
 Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
            int buffers, int64_t arena)
     : code_(std::move(code)),
@@ -47,7 +60,6 @@ Context::Context(const Plan& plan) : plan_(plan), bound_(plan.users_.size(), nul
   views_.reserve(plan.operands_.size());
   for (const Operand& o : plan.operands_) views_.push_back(o.view);
   for (const Instruction& i : plan.code_) calls_.push_back(plan.args(i, views_.data()));
-  bind(0, arena_.reserve(std::max<int64_t>(plan.arena_, 64)));
 }
 
 void Context::rebind(int buffer, void* data) {
@@ -56,16 +68,20 @@ void Context::rebind(int buffer, void* data) {
   bound_[buffer] = data;
 }
 
-void Context::prepare() {
-  if (threads_ == num_threads() && isa_ == &current_isa()) return;
-  workspace_bytes_ = 0;
-  for (const OpArgs& call : calls_)
-    if (call.op->workspace)
-      workspace_bytes_ = std::max(workspace_bytes_, call.op->workspace(call));
-  void* memory = workspace_.reserve(workspace_bytes_);
-  for (OpArgs& call : calls_) call.workspace = memory;
-  threads_ = num_threads();
-  isa_ = &current_isa();
+void Context::prepare(Memory& memory) {
+  bind(0, memory.arena.reserve(std::max<int64_t>(plan_.arena_, 64)));
+  if (threads_ != num_threads() || isa_ != &current_isa()) {
+    workspace_bytes_ = 0;
+    for (const OpArgs& call : calls_)
+      if (call.op->workspace)
+        workspace_bytes_ = std::max(workspace_bytes_, call.op->workspace(call));
+    threads_ = num_threads();
+    isa_ = &current_isa();
+  }
+  void* workspace = memory.workspace.reserve(workspace_bytes_);
+  if (workspace != workspace_)
+    for (OpArgs& call : calls_) call.workspace = workspace;
+  workspace_ = workspace;
 }
 
 void Context::run() {

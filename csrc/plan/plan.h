@@ -28,7 +28,22 @@ struct Instruction {
   int64_t attrs;  // where its attributes start
 };
 
-// What one run at a time needs: the arena, the workspace, and the operands with their addresses.
+// Memory for runs: an arena and a workspace for each that is under way. Plans that share it need
+// as much as the largest of them, not the sum.
+struct Memory {
+  Buffer arena, workspace;
+};
+class Arenas {
+ public:
+  std::unique_ptr<Memory> acquire();
+  void release(std::unique_ptr<Memory> memory);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Memory>> idle_;
+};
+
+// What one run at a time needs besides memory: the operands with their addresses.
 class Context;
 
 class Plan {
@@ -67,8 +82,8 @@ class Context {
   void bind(int buffer, void* data) {
     if (bound_[buffer] != data) rebind(buffer, data);
   }
-  // Room for the workspace with the present number of threads; throws std::bad_alloc.
-  void prepare();
+  // Use this memory, with the present number of threads; throws std::bad_alloc.
+  void prepare(Memory& memory);
   void run();
   // As run, and adds the seconds of each instruction to `seconds`.
   void run_timed(double* seconds);
@@ -81,7 +96,7 @@ class Context {
   std::vector<View> views_;
   std::vector<void*> bound_;
   std::vector<OpArgs> calls_;
-  Buffer arena_, workspace_;
+  void* workspace_ = nullptr;
   // What the workspace was measured for.
   int threads_ = 0;
   const Isa* isa_ = nullptr;

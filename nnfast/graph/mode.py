@@ -22,6 +22,15 @@ class _Mode(threading.local):
 MODE = _Mode()
 
 
+class Changes:
+    """Counts changes to modules, so that a plan knows when to look whether they concern it."""
+
+    count = 0
+
+
+CHANGES = Changes()
+
+
 def is_grad_enabled() -> bool:
     """Whether ops of this thread record nodes for `backward`."""
     return MODE.grad

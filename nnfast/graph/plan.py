@@ -24,7 +24,9 @@ class Plan:
     `run` takes the leaves of the arguments and returns new arrays, one for each result.
     """
 
-    def __init__(self, graph: Graph, checks: Sequence[tuple[Value, Callable[..., None]]]) -> None:
+    def __init__(
+        self, graph: Graph, checks: Sequence[tuple[Value, Callable[..., None]]], arenas: Any
+    ) -> None:
         graph = _with_results(graph)
         for transform in PASSES.values():
             graph = transform(graph)
@@ -37,11 +39,11 @@ class Plan:
         self._checks = [(places[v], check) for v, check in checks if v in places]
         self._sources = [_reader(v) for v in self._given]
         self._results = [(v.shape, v.dtype) for v in graph.results]
-        self.core = self._build()
+        self.core = self._build(arenas)
         self.runs = 0
         self.seconds = np.zeros(len(graph.calls))
 
-    def _build(self) -> Any:
+    def _build(self, arenas: _core.Arenas) -> _core.Plan:
         externals = [*self.captured, *self._given, *self.graph.results]
         changed = {v.memory for c in self.graph.calls for v in c.changed} | set(self.graph.results)
         buffers = {v: i + 1 for i, v in enumerate(externals)}
@@ -56,6 +58,7 @@ class Plan:
             [(_CODES[v.dtype], v.shape, _elements(v), v in changed) for v in externals],
             [v.source.tensor for v in self.captured],  # type: ignore[union-attr]
             self.arena,
+            arenas,
         )
 
     def run(self, leaves: Sequence[Any], timed: bool = False) -> list[np.ndarray] | None:
@@ -102,7 +105,7 @@ def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
         refresh = source.refresh
         return lambda leaves: np.array(refresh(), dtype).reshape(shape)
     leaf = source.leaf  # type: ignore[union-attr]
-    return lambda leaves: np.ascontiguousarray(leaf.grad.array)
+    return lambda leaves: np.ascontiguousarray(leaf.grad.array, dtype)  # type: ignore[union-attr]
 
 
 def _elements(v: Value) -> list[int]:

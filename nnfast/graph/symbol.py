@@ -80,11 +80,10 @@ def _refuse(name: str) -> Any:
 
 
 for _name in (
-    "__array__ __bool__ __int__ __float__ __index__ __iter__ __getitem__ __setitem__ __eq__ "
-    "__ne__ __lt__ __le__ __gt__ __ge__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ "
-    "__truediv__ __rtruediv__ __matmul__ __rmatmul__ __pow__ __neg__ __abs__ __repr__ __copy__ "
-    "__deepcopy__ __reduce_ex__"
-).split():
-    setattr(Symbol, _name, _refuse(_name))
+    "array", "bool", "int", "float", "index", "iter", "getitem", "setitem", "eq", "ne", "lt", "le",
+    "gt", "ge", "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "matmul",
+    "rmatmul", "pow", "neg", "abs", "repr", "copy", "deepcopy", "reduce_ex",
+):  # fmt: skip
+    setattr(Symbol, f"__{_name}__", _refuse(f"__{_name}__"))
 Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
 Symbol.__array_ufunc__ = None  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import CHANGES, MODE
 from nnfast.nn.parameter import Parameter
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
@@ -104,9 +104,11 @@ class Module:
             self._note(name, kind)
         elif name in kinds:
             _check_kind(type(self).__name__, name, kinds[name], value)
+        _changing(self, name)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        _changing(self, name)
         object.__delattr__(self, name)
         self._kinds.pop(name, None)
 
@@ -140,6 +142,7 @@ class Module:
             fail(where, "a new name", f"'{name}', which is an attribute already")
         _check_kind(where, name, kind, value)
         self._note(name, kind)
+        _changing(self, name)
         object.__setattr__(self, name, value)
 
     def _note(self, name: str, kind: Kind) -> None:
@@ -352,7 +355,7 @@ class Module:
             fail("to", "float32, float64 or 'cpu'", repr(target), hint, DTypeError)
         for value in [*self.parameters(), *self.buffers()]:
             for t in (value, value.grad):
-                if t is not None and t.dtype.kind == "f" and t.dtype != dtype:
+                if isinstance(t, Tensor) and t.dtype.kind == "f" and t.dtype != dtype:
                     t.data = wrap(t.array.astype(dtype))
         return self
 
@@ -385,6 +388,13 @@ class Module:
 
     def _listed_children(self) -> list[tuple[str, Any]]:
         return self._own("module")
+
+
+def _changing(module: Module, name: str) -> None:
+    """A module is about to change: plans must look again, and a traced function must not."""
+    CHANGES.count += 1
+    if MODE.trace is not None and module in MODE.trace.modules:
+        raise MODE.trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
 def _join(path: str, name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import MODE
+from nnfast.graph.symbol import Symbol
 from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.record import Result, check_dim, computed, method, op, view
@@ -242,7 +243,9 @@ def getitem(input: AnyTensor, index: Any) -> Result:
     tensor([2., 4.])
     """
     plain = _plain(index)
-    shape = _indexed(input.array, plain, "getitem").shape
+    array = input.array
+    layout = array.layout if isinstance(array, Symbol) else array
+    shape = _indexed(layout, plain, "getitem").shape
     if _is_basic(plain):
         return view(lambda a: a[plain], shape, input, IndexAttrs(plain))
     return computed(lambda a: a[plain], shape, input.dtype, IndexAttrs(plain))
@@ -283,6 +286,8 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
             f"expected a tensor without gradient, got one of shape {input.shape} that requires it.",
             "assign under no_grad(), or build the tensor with where or cat.",
         )
+    if MODE.trace is not None:
+        raise MODE.trace.give_up("it assigns to elements of a tensor")
     source = value.array if isinstance(value, Tensor) else value
     try:
         input.array[_plain(index)] = source

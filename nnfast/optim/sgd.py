@@ -68,7 +68,7 @@ class SGD(Optimizer):
         if group["momentum"] == 0:
             hyper = self._hyper(group, [])
             for p in params:
-                sgd_update(p, p.grad, hyper)  # type: ignore[arg-type]
+                sgd_update(p, p.grad, hyper)
             return
         for p in params:
             if "momentum_buffer" not in self.state[p]:
@@ -79,7 +79,7 @@ class SGD(Optimizer):
         later = self._hyper(group, [])
         for p in params:
             hyper = first if p in new else later
-            sgd_update(p, p.grad, hyper, self.state[p]["momentum_buffer"])  # type: ignore[arg-type]
+            sgd_update(p, p.grad, hyper, self.state[p]["momentum_buffer"])
 
     def _hyper(self, group: dict[str, Any], new: list[dict[str, Any]]) -> Tensor:
         """The options of a group; `first` as long as the buffers of `new` are empty."""
