@@ -76,7 +76,7 @@ template <class T>
 NNF_INLINE vec<T> set1(T x) {
   return x - vec<T>{};  // x - 0 keeps the sign of zero
 }
-// load_n: the first n lanes (0 <= n < lanes) from p, the others `fill`; reads n elements only.
+// load_n: the first n lanes (0 <= n <= lanes) from p, the others `fill`; reads n elements only.
 template <class T>
 NNF_INLINE vec<T> load_n(const T* p, int n, T fill = T(0)) {
 #ifdef NNF_HAS_MASKED_MEMORY
@@ -122,7 +122,8 @@ NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
 }
 #endif
 
-// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do.
+// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do; of
+// zeros of both signs, either.
 template <class V>
 NNF_INLINE V max(V a, V b) {
   return (a > b) | (a != a) ? a : b;
