@@ -2,8 +2,9 @@
 //
 // A vector is the compiler's own vector type, so + - * / & | ^ ~ << >>, comparisons (lanes of
 // all ones or zeros, in the integer type of the same width) and mask ? a : b work as they stand.
-// A back end (vec_avx2.h, ...) defines NNF_VECTOR_BYTES and overloads what its instructions do
-// better; everything else has the default here, so a new ISA works before it is tuned.
+// isa/<isa>.cpp says how large vectors are and how many registers there are. A back end
+// (vec_avx2.h, ...) overloads what its instructions do better; everything else has the default
+// here, so a new ISA works before it is tuned.
 //
 // Everything lives in an anonymous namespace: this code is compiled once per ISA, and no symbol
 // of one ISA may be linked into another's path. No standard library templates for that reason.
