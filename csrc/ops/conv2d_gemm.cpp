@@ -80,9 +80,11 @@ void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
                                     int(rows - i < mr ? rows - i : mr),
                                     int(cols - j < nr ? cols - j : nr), k0 > 0);
                  }
-                 if (p.bias)
-                   kn.epilogue(rows, cols, block, ld, p.bias + g * p.M + i0, nullptr,
-                               Activation::none, T(0));
+                 if (p.bias) {
+                   Epilogue<T> ep;
+                   ep.row_bias = p.bias + g * p.M + i0;
+                   kn.epilogue(rows, cols, block, ld, ep);
+                 }
                  if (!in_place)
                    kn.scatter_pixels(rows, q0, cols, block, ld, p.grid.OW, p.row_step, p.col_step,
                                      p.plane, y);
