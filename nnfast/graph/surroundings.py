@@ -28,7 +28,7 @@ class Surroundings:
     def changed(self) -> str | None:
         """The name of one that is no longer what it was; containers are put back."""
         for name, (x, copy) in self._contents.items():
-            if len(x) != len(copy) or any(a is not b for a, b in zip(x, copy, strict=True)):
+            if not _same(x, copy):
                 x.clear()
                 (x.extend if isinstance(x, list) else x.update)(copy)
                 return name
@@ -42,6 +42,12 @@ class Surroundings:
         return all(
             now.get(k) == x and type(now.get(k)) is type(x) for k, x in self._plain
         )  # fmt: skip
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(a[k] is b[k] for k in a)
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
 def _reader(fn: Callable[..., Any]) -> Callable[[], dict[str, Any]]:

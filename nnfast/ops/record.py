@@ -113,7 +113,7 @@ class Op(Generic[P]):
         self.attrs, self.kernel = attrs, kernel
         if kernel is not None:
             self.id, self._attrs_size = _KERNELS[kernel]
-        self._pack = _packer(attrs) if kernel is not None else None
+        self._pack = getattr(attrs, "packed", None) or _packer(attrs) if kernel else None
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         self._saves: dict[int, tuple[list[Any], list[Any]]] = {}

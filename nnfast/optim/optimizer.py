@@ -11,6 +11,7 @@ import numpy as np
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import enable_grad
+from nnfast.graph.trace import follow
 from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
 
 
@@ -80,7 +81,10 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
+        state, groups = self.state, self.param_groups
+        follow(lambda: self.state is state and self.param_groups is groups)
+        follow(lambda: len(groups))
+        for group in groups:
             self._update(group)
         return loss
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfast.errors import NNFastError
 from nnfast.graph.trace import follow, refreshed
 from nnfast.ops.update import SGDHyper, sgd_update
 from nnfast.optim.optimizer import Optimizer
@@ -74,11 +75,21 @@ class SGD(Optimizer):
             if "momentum_buffer" not in self.state[p]:
                 buffer = wrap(np.empty(p.shape, p.dtype))
                 self.state[p].update(momentum_buffer=buffer, empty=True)
-        new = {p for p in params if "empty" in self.state[p]}
-        first = self._hyper(group, [self.state[p] for p in new])
-        later = self._hyper(group, [])
-        for p in params:
-            hyper = first if p in new else later
+        new = [self.state[p] for p in params if "empty" in self.state[p]]
+        try:
+            self._with_momentum(group, params, new)
+        except NNFastError:
+            for state in new:
+                state.clear()
+            raise
+
+    def _with_momentum(
+        self, group: dict[str, Any], params: list[Tensor], new: list[dict[str, Any]]
+    ) -> None:
+        fresh = ["empty" in self.state[p] for p in params]
+        first, later = self._hyper(group, new), self._hyper(group, [])
+        for p, is_fresh in zip(params, fresh, strict=True):
+            hyper = first if is_fresh else later
             sgd_update(p, p.grad, hyper, self.state[p]["momentum_buffer"])
 
     def _hyper(self, group: dict[str, Any], new: list[dict[str, Any]]) -> Tensor:
