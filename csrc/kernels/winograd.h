@@ -20,7 +20,8 @@
 namespace nnf {
 namespace {
 
-// The positive points; chosen for small error (tests/test_winograd.py measures it), exact in binary.
+// The positive points; chosen for small error (tests/test_winograd.py measures it), exact in
+// binary.
 template <int K>
 struct Points;
 template <>
@@ -38,7 +39,7 @@ struct Points<3> {
 
 template <int K>
 struct Toom {
-  double all[K + 1] = {};    // coefficients of the product of (t - p_k^2), t = x^2
+  double all[K + 1] = {};     // coefficients of the product of (t - p_k^2), t = x^2
   double without[K][K] = {};  // the same without factor k
   double value[K] = {};       // of that at p_k^2
 
@@ -408,8 +409,8 @@ void output_tiles(const WinogradRegion& g, const T* m, int64_t step, const T* bi
 // planes y[0], y[plane], ... of at most kLanes channels is written. scratch: m m tile_cols +
 // kLanes vectors.
 template <class T>
-void winograd_output(int m, const WinogradRegion& g, const T* products, int64_t step,
-                     const T* bias, int channels, T* scratch, T* y) {
+void winograd_output(int m, const WinogradRegion& g, const T* products, int64_t step, const T* bias,
+                     int channels, T* scratch, T* y) {
   if (m == 2) return output_tiles<T, 2>(g, products, step, bias, channels, scratch, y);
   if (m == 4) return output_tiles<T, 4>(g, products, step, bias, channels, scratch, y);
   output_tiles<T, 6>(g, products, step, bias, channels, scratch, y);

@@ -5,6 +5,7 @@
 #include "ops/conv2d_winograd.h"
 
 #include <cstdlib>
+#include <type_traits>
 
 #include "base/parallel.h"
 #include "kernels/table.h"
@@ -16,13 +17,22 @@ namespace {
 int64_t env(const char* n, int64_t d) { return getenv(n) ? atoll(getenv(n)) : d; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+// y[n, g, o] = bias[g, o] + sum over c of w[g, o, c] * x[n, g, c], whether forward or gradient:
+// pixel (0, 0) of y sees pixel (-ph, -pw) of x first; the taps of w[g, o, c] lie at
+// g * 9 C O + o * w_row + c * w_channel and are turned by half a turn if `rotate`.
+struct WinogradShape {
+  int64_t N, G, C, O, H, W, OH, OW, ph, pw;
+  int64_t w_row, w_channel;
+  bool rotate;
+};
+
 // How a convolution is cut: by its shape alone.
 struct WinogradPlan {
-  int m;                            // tiles are m x m outputs
+  int m;  // tiles are m x m outputs
   int64_t lanes, frequencies;
   int64_t c_blocks, o_blocks;
-  int64_t image_rows, image_cols;   // tiles of an image
-  int64_t rows, cols, images;       // of a block: a region of one image, or several whole ones
+  int64_t image_rows, image_cols;    // tiles of an image
+  int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
   int64_t row_regions, col_regions;  // of an image
   int64_t blocks;
   int64_t weight_blocks;  // output blocks whose weights are transformed at a time
@@ -39,7 +49,7 @@ struct WinogradPlan {
 };
 
 template <class T>
-WinogradPlan make_plan(const WinogradConv<T>& c) {
+WinogradPlan make_plan(const WinogradShape& c) {
   const int64_t tile_bytes = int64_t(sizeof(T));
   WinogradPlan p;
   p.m = env("WM", 4);
@@ -75,12 +85,14 @@ WinogradPlan make_plan(const WinogradConv<T>& c) {
 
 template <class T>
 struct Winograd {
-  const WinogradConv<T>& c;
+  const WinogradShape c;
   const WinogradPlan p;
-  T *weights, *image, *workers;
+  const T *x, *w, *bias;
+  T *y, *weights, *image, *workers;
   int64_t group = 0;
 
-  Winograd(const WinogradConv<T>& conv, T* workspace) : c(conv), p(make_plan(conv)) {
+  Winograd(const WinogradShape& shape, const T* x, const T* w, const T* bias, T* y, T* workspace)
+      : c(shape), p(make_plan<T>(shape)), x(x), w(w), bias(bias), y(y) {
     weights = workspace;
     image = weights + p.weight_blocks * p.frequencies * c.C * p.lanes;
     workers = image + (p.share ? p.image_items() : 0);
@@ -110,7 +122,7 @@ struct Winograd {
     parallel_for(n, double(n) * p.frequencies * step, [&](int64_t t, int) {
       const int64_t o = (o0 + t) * p.lanes;
       kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), c.C,
-                                   c.w + group * c.w_group + o * c.w_row, c.w_row, c.w_channel,
+                                   w + group * c.O * c.C * 9 + o * c.w_row, c.w_row, c.w_channel,
                                    c.rotate, weights + t * p.frequencies * step, step);
     });
   }
@@ -119,11 +131,11 @@ struct Winograd {
     const WinogradRegion g{c.H,    c.W,   k.tile_row * p.m - c.ph, k.tile_col * p.m - c.pw,
                            k.rows, k.cols};
     const int64_t channel = c_block * p.lanes;
-    kernels<T>().winograd_input(
-        p.m, g, c.x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
-        int(least(p.lanes, c.C - channel)), scratch,
-        v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
-        p.c_blocks * k.tiles() * p.lanes);
+    kernels<T>().winograd_input(p.m, g,
+                                x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
+                                int(least(p.lanes, c.C - channel)), scratch,
+                                v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
+                                p.c_blocks * k.tiles() * p.lanes);
   }
 
   // Output blocks [o, o + n) of a block; their weights are u.
@@ -137,9 +149,9 @@ struct Winograd {
         const int64_t channel = (o + b) * p.lanes;
         kernels<T>().winograd_output(
             p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
-            n * k.tiles() * p.lanes, c.bias ? c.bias + group * c.O + channel : nullptr,
+            n * k.tiles() * p.lanes, bias ? bias + group * c.O + channel : nullptr,
             int(least(p.lanes, c.O - channel)), scratch,
-            c.y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
+            y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
       }
   }
 
@@ -148,13 +160,13 @@ struct Winograd {
   }
 
   void run_blocks(int64_t o0, int64_t n) const {
-    parallel_for(p.blocks, work(p.blocks * p.tiles(), n * p.lanes), [&](int64_t b, int w) {
+    parallel_for(p.blocks, work(p.blocks * p.tiles(), n * p.lanes), [&](int64_t b, int i) {
       const Block k = block(b);
-      T* v = worker(w);
+      T* v = worker(i);
       T* products = v + p.image_items();
       T* scratch = products + p.product_items();
-      for (int64_t i = 0; i < k.images; ++i)
-        for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, i, j, scratch, v);
+      for (int64_t n = 0; n < k.images; ++n)
+        for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, n, j, scratch, v);
       multiply(k, o0, n, v, weights, products, scratch);
     });
   }
@@ -163,16 +175,15 @@ struct Winograd {
     for (int64_t b = 0; b < p.blocks; ++b) {
       const Block k = block(b);
       if (o0 == 0 || p.blocks > 1)  // else it is still there
-        parallel_for(k.images * p.c_blocks, work(k.tiles(), 16), [&](int64_t t, int w) {
-          transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(w) + p.product_items(), image);
+        parallel_for(k.images * p.c_blocks, work(k.tiles(), 16), [&](int64_t t, int i) {
+          transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
         });
-      parallel_for(
-          ceil_div(n, p.task_blocks), work(k.tiles(), n * p.lanes), [&](int64_t t, int w) {
-            const int64_t o = t * p.task_blocks;
-            multiply(k, o0 + o, least(p.task_blocks, n - o), image,
-                     weights + o * p.frequencies * c.C * p.lanes, worker(w),
-                     worker(w) + p.product_items());
-          });
+      parallel_for(ceil_div(n, p.task_blocks), work(k.tiles(), n * p.lanes), [&](int64_t t, int i) {
+        const int64_t o = t * p.task_blocks;
+        multiply(k, o0 + o, least(p.task_blocks, n - o), image,
+                 weights + o * p.frequencies * c.C * p.lanes, worker(i),
+                 worker(i) + p.product_items());
+      });
     }
   }
 
@@ -189,21 +200,46 @@ struct Winograd {
   }
 };
 
+WinogradShape forward_shape(const ConvShape& s) {
+  return {s.N, s.G, s.C, s.O, s.H, s.W, s.OH, s.OW, s.at.ph, s.at.pw, s.C * 9, 9, false};
+}
+
+// The gradient is a convolution of dy.
+WinogradShape input_shape(const ConvShape& s) {
+  return {s.N, s.G, s.O, s.C, s.OH, s.OW, s.H, s.W, 2 - s.at.ph, 2 - s.at.pw, 9, s.C * 9, true};
+}
+
+template <WinogradShape (*shape)(const ConvShape&)>
+int64_t workspace(const ConvShape& s, DType t) {
+  int64_t items = 0;
+  for_float(t, [&](auto* null) {
+    items = Winograd<std::remove_pointer_t<decltype(null)>>(shape(s), null, null, null, null, null)
+                .items();
+  });
+  return items * item_size(t);
+}
+
+template <WinogradShape (*shape)(const ConvShape&)>
+void run(const ConvShape& s, const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    const T* bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
+    Winograd<T>(shape(s), args.in[0].ptr<T>(), args.in[1].ptr<T>(), bias, args.out[0].ptr<T>(),
+                static_cast<T*>(args.workspace))
+        .run();
+  });
+}
+
+bool applies(const ConvLayer& s) {
+  return s.KH == 3 && s.KW == 3 && s.at.sh == 1 && s.at.sw == 1 && s.at.dh == 1 && s.at.dw == 1;
+}
+
 }  // namespace
 
-template <class T>
-int64_t winograd_items(const WinogradConv<T>& c) {
-  return Winograd<T>(c, nullptr).items();
-}
+bool winograd_pays(ConvDirection, const ConvLayer& s) { return s.C >= 8 && s.O >= 8; }
 
-template <class T>
-void winograd(const WinogradConv<T>& c, T* workspace) {
-  Winograd<T>(c, workspace).run();
-}
-
-template int64_t winograd_items(const WinogradConv<float>&);
-template int64_t winograd_items(const WinogradConv<double>&);
-template void winograd(const WinogradConv<float>&, float*);
-template void winograd(const WinogradConv<double>&, double*);
+const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
+                                     {applies, workspace<input_shape>, run<input_shape>},
+                                     {}};
 
 }  // namespace nnf
