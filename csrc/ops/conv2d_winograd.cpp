@@ -4,7 +4,6 @@
 // output element is one sum over the channels in order, so none of this changes its bits.
 #include "ops/conv2d_winograd.h"
 
-#include <cstdlib>
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -14,7 +13,14 @@ namespace nnf {
 
 namespace {
 
-int64_t env(const char* n, int64_t d) { return getenv(n) ? atoll(getenv(n)) : d; }
+constexpr int64_t kOutputs = 4;             // a tile is 4 x 4 outputs, from 6 x 6 inputs
+constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
+constexpr int64_t kMaxTiles = 56;           // of a block
+constexpr int64_t kMinTiles = 20;  // fewer leave the weights too little to do: tasks share blocks
+constexpr int64_t kMinBlocks = 4;  // fewer leave threads without work: the same
+constexpr int64_t kWeightBytes = 16 << 20;  // of the weights that are transformed at a time
+constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
+
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // y[n, g, o] = bias[g, o] + sum over c of w[g, o, c] * x[n, g, c], whether forward or gradient:
@@ -52,16 +58,15 @@ template <class T>
 WinogradPlan make_plan(const WinogradShape& c) {
   const int64_t tile_bytes = int64_t(sizeof(T));
   WinogradPlan p;
-  p.m = env("WM", 4);
+  p.m = kOutputs;
   p.lanes = kernels<T>().nr / 2;
   p.frequencies = (p.m + 2) * (p.m + 2);
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
   p.image_rows = ceil_div(c.OH, p.m), p.image_cols = ceil_div(c.OW, p.m);
   const int64_t per_tile = p.frequencies * (c.C + c.O) * tile_bytes;
-  int64_t target = env("WBUDGET", 640 << 10) / per_tile;
-  p.share = target < env("WSHARE", 20);
-  if (p.share) target = env("WP", 56);
-  if (target > env("WPMAX", 56)) target = env("WPMAX", 56);
+  const int64_t fitting = kBlockBytes / (per_tile + 1);
+  p.share = fitting < kMinTiles;
+  const int64_t target = p.share ? kMaxTiles : least(fitting, kMaxTiles);
   p.images = target / (p.image_rows * p.image_cols);
   if (p.images >= 1) {
     p.images = least(p.images, c.N);
@@ -74,12 +79,12 @@ WinogradPlan make_plan(const WinogradShape& c) {
   }
   p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
   p.blocks = ceil_div(c.N, p.images) * p.row_regions * p.col_regions;
-  if (p.blocks < 4) p.share = true;
+  if (p.blocks < kMinBlocks) p.share = true;
   const int64_t weight_bytes = p.frequencies * c.C * p.lanes * sizeof(T);
-  int64_t chunk = env("WCHUNK", 16 << 20) / weight_bytes;
+  int64_t chunk = kWeightBytes / (weight_bytes + 1);
   if (chunk < 1) chunk = 1;
   p.weight_blocks = ceil_div(p.o_blocks, ceil_div(p.o_blocks, chunk));
-  p.task_blocks = p.share ? env("WTASK", 2) : p.weight_blocks;
+  p.task_blocks = p.share ? kTaskBlocks : p.weight_blocks;
   return p;
 }
 
@@ -236,7 +241,7 @@ bool applies(const ConvLayer& s) {
 
 }  // namespace
 
-bool winograd_pays(ConvDirection, const ConvLayer& s) { return s.C >= 8 && s.O >= 8; }
+bool winograd_pays(ConvDirection, const ConvLayer& s) { return s.C >= 16 && s.O >= 16; }
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
                                      {applies, workspace<input_shape>, run<input_shape>},
