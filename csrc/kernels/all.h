@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise.h"
+#include "kernels/epilogue.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
