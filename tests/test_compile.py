@@ -532,11 +532,26 @@ def test_several_threads_may_call_it():
 
 # ---- random programs ------------------------------------------------------------------------
 
-UNARY = [ops.exp, ops.tanh, ops.relu, ops.neg, ops.sigmoid, lambda x: x.softmax(-1),
-         lambda x: x * 0.5, lambda x: x.T.contiguous().T, lambda x: x[1:], lambda x: x[:, 0],
-         lambda x: x.unsqueeze(0).expand(2, *x.shape).sum(0), lambda x: x.reshape(-1),
-         lambda x: x.sum(), lambda x: x[0], lambda x: x[-1:, ..., None], lambda x: x.mean(-1, True) if x.ndim else x, lambda x: x.detach(),
-         lambda x: x.permute(*reversed(range(x.ndim)))]  # fmt: skip
+UNARY = [
+    ops.exp,
+    ops.tanh,
+    ops.relu,
+    ops.neg,
+    ops.sigmoid,
+    lambda x: x.softmax(-1),
+    lambda x: x * 0.5,
+    lambda x: x.T.contiguous().T,
+    lambda x: x[1:],
+    lambda x: x[:, 0],
+    lambda x: x[0],
+    lambda x: x[-1:, ..., None],
+    lambda x: x.unsqueeze(0).expand(2, *x.shape).sum(0),
+    lambda x: x.reshape(-1),
+    lambda x: x.sum(),
+    lambda x: x.mean(-1, True) if x.ndim else x,
+    lambda x: x.detach(),
+    lambda x: x.permute(*reversed(range(x.ndim))),
+]
 BINARY = [ops.add, ops.mul, ops.sub, ops.maximum, lambda a, b: ops.where(a > b, a, b)]
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from nnfast.errors import StateError
 from nnfast.graph.ir import Captured, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
-from nnfast.graph.node import Node
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.trace import Trace
 from nnfast.graph.tree import flatten, rebuild
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.record import Op, Result, view
 from nnfast.tensor import Tensor, UsedGradient, wrap
 
 
@@ -144,27 +145,22 @@ def _answer(known: Tensor | bool, tensors: Any) -> Tensor:
     if isinstance(known, Tensor):
         return known
     y: Tensor = next(tensors)
-    if known:
-        y.node, y.requires_grad = _Inside(), True
-    return y
+    return _INSIDE(y.requires_grad_()) if known else y
 
 
-class _Inside(Node):
-    """In place of the node of a plan's result: its history is inside the plan."""
+def _inside(input: AnyTensor) -> Result:
+    """A result of a plan, whose history is inside it."""
+    return view(lambda a: a, input.shape, input)
 
-    __slots__ = ()
 
-    def __init__(self) -> None:
-        from nnfast.ops.shape import clone
+def _no_history(dy: Tensor) -> Tensor:
+    raise StateError(
+        "backward",
+        "expected a result of eager ops, got one of a compiled function, whose history a plan does "
+        "not keep.",
+        "compute the loss and call backward inside the compiled function.",
+    )
 
-        super().__init__(clone, [], None, [], 0)
-        self.edges = [wrap(np.zeros(()))]
-        self.out_specs = [((), np.dtype(np.float32))]
 
-    def check_usable(self) -> None:
-        raise StateError(
-            "backward",
-            "expected a result of eager ops, got one of a compiled function, whose history a "
-            "plan does not keep.",
-            "compute the loss and call backward inside the compiled function.",
-        )
+_INSIDE = Op(_inside, None, None, ("y",), (), (), False, False)
+_INSIDE.vjp(input=_no_history)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-if TYPE_CHECKING:
-    from nnfast.graph.trace import Trace
+from nnfast import _core
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Mode(threading.local):
-    grad = True
-    trace: Trace | None = None  # while a function is traced: ops are noted, not run
-
-
-MODE = _Mode()
+# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, the Trace that is
+# called as trace(op, inputs, result) in place of running an op, or None.
+MODE = _core.MODE
 
 
 class Changes:

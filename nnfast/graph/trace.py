@@ -128,8 +128,19 @@ class Trace:
 
     # ---- calls ----------------------------------------------------------------------------
 
-    def call(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> list[Tensor]:
-        """Note one call of an op; its outputs as symbols."""
+    def __call__(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> Any:
+        """Note one call of an op and leave a node; its outputs are symbols."""
+        for x, name in zip(inputs, op.inputs, strict=True):
+            if x is not None and name in op.mutates:
+                x._version += 1
+        outputs = self._call(op, inputs, result)
+        if op.mutates:
+            return None
+        if MODE.grad:
+            op._leave_node(inputs, result, outputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _call(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> list[Tensor]:
         if result.is_view:
             assert inputs[0] is not None
             return [self._view(op, inputs[0], result)]

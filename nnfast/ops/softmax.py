@@ -166,6 +166,7 @@ def _check_classes(
     attrs=CrossEntropyAttrs,
     outputs=("loss", "peak", "total", "count"),
     aux=("peak", "total", "count"),
+    by_value=True,
 )
 def softmax_cross_entropy(
     input: Tensor, target: IntTensor, ignore_index: int = -100, reduction: str = "none"
@@ -200,7 +201,7 @@ softmax_cross_entropy.vjp(
 )
 
 
-@op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",))
+@op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",), by_value=True)
 def softmax_cross_entropy_backward(
     dy: Tensor,
     input: Tensor,

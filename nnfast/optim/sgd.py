@@ -90,7 +90,8 @@ class SGD(Optimizer):
         first, later = self._hyper(group, new), self._hyper(group, [])
         for p, is_fresh in zip(params, fresh, strict=True):
             hyper = first if is_fresh else later
-            sgd_update(p, p.grad, hyper, self.state[p]["momentum_buffer"])
+            buffer = self.state[p]["momentum_buffer"]
+            sgd_update(p, p.grad, hyper, buffer)  # type: ignore[arg-type]
 
     def _hyper(self, group: dict[str, Any], new: list[dict[str, Any]]) -> Tensor:
         """The options of a group; `first` as long as the buffers of `new` are empty."""
