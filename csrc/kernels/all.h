@@ -3,6 +3,7 @@
 
 #include "kernels/conv.h"
 #include "kernels/depthwise.h"
+#include "kernels/direct.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
 #include "kernels/gemm.h"
@@ -38,6 +39,8 @@ constexpr Kernels<T> make_kernels() {
   if constexpr (has_kernel<T>(FLOAT)) {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
+    k.lanes = kLanes<T>;
+    k.direct_rows = kDirectRows<T>;
   }
   return k;
 }

@@ -83,6 +83,8 @@ struct Kernels {
 #include "kernels/kernels.def"
   // Register tile of gemm_tile: rows and columns.
   int mr, nr;
+  // Lanes of a vector; rows of a tile of direct, at most.
+  int lanes, direct_rows;
 };
 
 struct KernelTable {
