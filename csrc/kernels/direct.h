@@ -14,11 +14,10 @@ namespace {
 
 // Channels of a tile at most, and how many vectors a tile of M channels has: all but one register.
 template <class T>
-constexpr int kDirectRows = NNF_VECTOR_BYTES == 64 ? 14 : 6;
+constexpr int kDirectRows = NNF_VECTOR_REGISTERS == 32 ? 14 : 6;
 template <int M>
 constexpr int direct_vectors() {
-  constexpr int registers = NNF_VECTOR_BYTES == 64 ? 32 : 16;
-  return M < 3 ? registers / 4 : (registers - 1) / (M + 1);
+  return M < 3 ? NNF_VECTOR_REGISTERS / 4 : (NNF_VECTOR_REGISTERS - 1) / (M + 1);
 }
 
 template <class T, int M, int V>
