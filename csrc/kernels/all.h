@@ -2,9 +2,11 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/copy.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
+#include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
