@@ -15,6 +15,7 @@
 #include "kernels/softmax.h"
 #include "kernels/table.h"
 #include "kernels/update.h"
+#include "kernels/winograd.h"
 
 namespace nnf {
 namespace {

@@ -48,7 +48,7 @@ class SelectAttrs(NamedTuple):
     ignore_index: int
 
 
-@op("select", attrs=SelectAttrs)
+@op("select", attrs=SelectAttrs, by_value=True)
 def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """y[n, ...] = x[n, target[n, ...], ...], 0 where target is ignore_index.
 
