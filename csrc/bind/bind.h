@@ -9,5 +9,6 @@ namespace nnf {
 
 void bind_run(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
+void bind_probe(pybind11::module_& m);
 
 }  // namespace nnf

@@ -7,6 +7,7 @@
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
+#include "kernels/probe.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
@@ -38,6 +39,7 @@ constexpr Kernels<T> make_kernels() {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
   }
+  k.lanes = kLanes<T>;
   return k;
 }
 
