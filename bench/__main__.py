@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import harness, machine, report
 
-SUBJECTS = ("gemm", "conv")
+SUBJECTS = ("gemm", "conv", "memory")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             info["peaks"][f"{isa}, {threads} threads"] = text
             print(f"\nthreads {threads}, {isa}: {text}\n{report.COLUMNS}")
             for case in selected(options):
-                row = measured(case, at, harness.Settings.of(options.quick), peak)
+                row = measured(case, at, harness.Settings.of(options.quick, options.toy), peak)
                 row |= {"isa": isa, "threads": threads}
                 rows.append(row)
                 print(report.line(row), flush=True)
