@@ -1,8 +1,89 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from nnfast.tensor import Tensor as FullTensor
+
+class Tensor:
+    """The slots of nnfast.Tensor, which core code reads."""
+
+    array: np.ndarray
+    """The NumPy array underneath."""
+    grad: FullTensor | None
+    """What `backward` has added up."""
+    requires_grad: bool
+    node: Node | None
+    """Made this tensor; None for a leaf."""
+    slot: int
+    """As which output of its node."""
+    _version: int
+    """Counts changes in place."""
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def ndim(self) -> int: ...
+
+def set_tensor_type(type: type[FullTensor], /) -> None:
+    """What `wrap` and ops make."""
+
+def wrap(array: np.ndarray, /) -> FullTensor:
+    """A tensor on an array as it is, without checks."""
+
+class Node:
+    """One call of an op, remembered for the backward pass."""
+
+    op: Any
+    number: int
+    """Grows with time."""
+    freed: bool
+    """Whether the saved values are gone."""
+    attrs: Any
+    edges: list[Any]
+    """Where the gradient of each input goes: (node, slot), a leaf, or None."""
+    out_specs: tuple[tuple[tuple[int, ...], Any], ...]
+    def free(self) -> None:
+        """Drops the saved values."""
+
+    def changed(self) -> FullTensor | None:
+        """A saved input that was changed in place since."""
+
+    def pull(
+        self, rules: Any, joint: Any, dys: list[FullTensor | None], edges: list[Any], /
+    ) -> list[tuple[Any, FullTensor]]:
+        """Pairs of an edge that is not None and its gradient."""
+
+class Op:
+    """What every call of an op needs of its record."""
+
+    _graded: int
+    """Bits: the inputs that have a gradient rule."""
+    def __init__(
+        self,
+        rule: Callable[..., Any],
+        kinds: bytes,
+        required: int,
+        kernel: int,
+        mutates: int,
+        differentiable: int,
+        floats: bool,
+        pure: bool,
+        /,
+    ) -> None: ...
+    def _run(self, inputs: list[FullTensor | None], result: Any, /) -> Any:
+        """Runs on checked inputs and leaves a node if gradients are wanted."""
+
+class Mode:
+    """What the calling thread records."""
+
+    grad: bool
+    trace: Callable[..., Any] | None
+
+MODE: Mode
 
 def run(
     op: int,
@@ -18,6 +99,11 @@ def ops() -> dict[str, tuple[int, int]]:
 
 def set_isa(cap: str) -> None: ...
 def isa() -> str: ...
+def force_conv(name: str) -> bool:
+    """Compute convolutions by that algorithm where it can ("": by the fastest)."""
+
+def conv_algorithms() -> list[str]: ...
+def show_conv_choices(show: bool) -> None: ...
 def isas() -> list[str]:
     """ISAs this machine can run, worst first."""
 

@@ -270,7 +270,7 @@ def check_threads(op: Op, spec: Spec, dtype: str) -> int:
 
 def check_rows(op: Op, spec: Spec, dtype: str, batched: int) -> int:
     """Rows of a batch have the same bits alone, or with fewer others. The first `batched` inputs
-    have one row for each example."""
+    have one row for each example, and so has a residual."""
     count = 0
     for case in spec.cases:
         if not _has_rows(op, case, batched):
@@ -279,7 +279,10 @@ def check_rows(op: Op, spec: Spec, dtype: str, batched: int) -> int:
         n = len(arrays[0])
         together = outputs_of(op, tensors(arrays), case)[0]
         for rows in (slice(0, 1), slice(n // 2, n // 2 + 1), slice(n - 1, n), slice(1, n)):
-            few = [a[rows] for a in arrays[:batched]] + arrays[batched:]
+            few = [
+                a[rows] if a is not None and (i < batched or op.inputs[i] == "residual") else a
+                for i, a in enumerate(arrays)
+            ]
             y = outputs_of(op, tensors(few), case)[0]
             assert y.tobytes() == together[rows].tobytes(), f"{op.name} {case} {dtype}: {rows}"
             count += y.size

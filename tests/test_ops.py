@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from nnfast import _core, ops
+from nnfast.graph.mode import MODE
 from nnfast.ops import OPS
 from tests import op_checks
+from tests.conftest import run_untraced
 from tests.specs import Spec, all_specs
 
 SPECS = all_specs()
@@ -100,15 +102,24 @@ def test_float32_gradient(isa: str, name: str) -> None:
 
 
 def broken_run(monkeypatch: pytest.MonkeyPatch, damage: Any) -> None:
-    """`damage(inputs, outputs)` follows every run of a kernel."""
+    """`damage(inputs, outputs)` follows every run of a kernel, called by a record or alone."""
     run = _core.run
 
-    def broken(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
-        run(op, attrs, inputs, outputs)
+    def damaged(inputs: Any, outputs: Any) -> None:
         if outputs[0].size:
             damage(inputs, outputs)
 
-    monkeypatch.setattr(_core, "run", broken)
+    def alone(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
+        run(op, attrs, inputs, outputs)
+        damaged(inputs, outputs)
+
+    def by_record(op: Any, inputs: Any, result: Any) -> Any:
+        y = run_untraced(op, inputs, result)
+        damaged([x.array for x in inputs], [y.array])
+        return y
+
+    monkeypatch.setattr(_core, "run", alone)
+    monkeypatch.setattr(MODE, "trace", by_record)
 
 
 def last_bit(array: np.ndarray) -> None:

@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 #include "kernels/depthwise.h"
 #include "kernels/elementwise.h"
+#include "kernels/epilogue.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
@@ -13,6 +14,7 @@
 #include "kernels/softmax.h"
 #include "kernels/table.h"
 #include "kernels/update.h"
+#include "kernels/winograd.h"
 
 namespace nnf {
 namespace {

@@ -1,4 +1,4 @@
-// The inner part of a matrix product: packing into panels, the register tile, the epilogue.
+// The inner part of a matrix product: packing into panels, the register tile.
 //
 // A panel of A holds kMR rows: element (i, k) at [k * kMR + i]; a panel of B holds kNR columns:
 // (k, j) at [k * kNR + j]. Rows and columns past the edge are zero.
@@ -6,16 +6,17 @@
 
 #include "kernels/table.h"
 #include "kernels/transpose.h"
-#include "simd/math.h"
 #include "simd/vec.h"
 
 namespace nnf {
 namespace {
 
-// The tile fills the register file but for two vectors of B and one broadcast of A: 14 x 2
-// vectors of 32 registers with AVX-512, 6 x 2 of 16 with AVX2 and SSE.
+// The tile fills the register file but for two vectors of B and what A needs: 14 x 2 vectors of 32
+// registers with AVX-512, which broadcasts from memory, 12 x 2 of 32 with NEON, 6 x 2 of 16 else.
 template <class T>
-constexpr int kMR = NNF_VECTOR_BYTES == 64 ? 14 : 6;
+constexpr int kMR = NNF_VECTOR_BYTES == 64       ? 14
+                    : NNF_VECTOR_REGISTERS == 32 ? 12
+                                                 : 6;
 template <class T>
 constexpr int kNR = 2 * kLanes<T>;
 
@@ -139,47 +140,6 @@ void pack_b(int64_t k, int64_t n, const T* b, int64_t rs, int64_t cs, T* panels)
     } else {
       for (int j = 0; j < R; ++j)
         for (int64_t p = 0; p < k; ++p) panels[p * R + j] = j < r ? src[p * rs + j * cs] : T(0);
-    }
-  }
-}
-
-template <class T>
-NNF_INLINE vec<T> activate(vec<T> x, Activation act, T slope) {
-  switch (act) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return x < 0 ? vec<T>{} : x;
-    case Activation::leaky_relu:
-      return x < 0 ? slope * x : x;
-    case Activation::sigmoid:
-      return sigmoid(x);
-    case Activation::tanh:
-      return tanh(x);
-    case Activation::gelu:
-      return gelu(x);
-  }
-  return x;
-}
-
-// C[i, j] = act(C[i, j] + row_bias[i] + col_bias[j]); a null bias is none.
-template <class T>
-void epilogue(int64_t m, int64_t n, T* c, int64_t ldc, const T* row_bias, const T* col_bias,
-              Activation act, T slope) {
-  constexpr int L = kLanes<T>;
-  for (int64_t i = 0; i < m; ++i) {
-    T* row = c + i * ldc;
-    const vec<T> rb = row_bias ? set1<T>(row_bias[i]) : vec<T>{};
-    for (int64_t j = 0; j < n; j += L) {
-      const int r = n - j < L ? int(n - j) : L;
-      vec<T> x = r == L ? load<T>(row + j) : load_n<T>(row + j, r);
-      if (row_bias) x = x + rb;
-      if (col_bias) x = x + (r == L ? load<T>(col_bias + j) : load_n<T>(col_bias + j, r));
-      x = activate<T>(x, act, slope);
-      if (r == L)
-        store<T>(row + j, x);
-      else
-        store_n<T>(row + j, x, r);
     }
   }
 }

@@ -35,8 +35,31 @@ struct MapArgs {
   double p[2];
 };
 
-// What is done to a finished tile of a matrix product, in this order.
 enum class Activation : int64_t { none, relu, leaky_relu, sigmoid, tanh, gelu };
+
+// What happens to a finished element of a matrix product, in this order:
+//   c[i, j] = act(c[i, j] + row_bias[i] + col_bias[j] + residual[i, j]); a null pointer is none.
+template <class T>
+struct Epilogue {
+  const T* row_bias = nullptr;
+  const T* col_bias = nullptr;
+  int64_t col_step = 1;  // from one element of col_bias to the next
+  const T* residual = nullptr;
+  int64_t residual_rs = 0, residual_cs = 1;
+  Activation act = Activation::none;
+  T slope = 0;
+
+  bool any() const { return row_bias || col_bias || residual || act != Activation::none; }
+
+  // That of the part of C that starts at (i, j).
+  Epilogue at(int64_t i, int64_t j) const {
+    Epilogue e = *this;
+    if (row_bias) e.row_bias += i;
+    if (col_bias) e.col_bias += j * col_step;
+    if (residual) e.residual += i * residual_rs + j * residual_cs;
+    return e;
+  }
+};
 
 // Hyper-parameters of an update: a float64 vector in this order. Flags are 0 or 1.
 struct SgdHyper {
@@ -70,7 +93,7 @@ struct KernelTable {
   Kernels<int64_t> i64;
 };
 
-extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512;
+extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512, kernels_neon;
 
 // Kernels of the ISA in use.
 template <class T>

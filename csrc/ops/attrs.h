@@ -14,7 +14,7 @@ struct MapAttrs {
   double p[2];
 };
 
-// y = activation(alpha * a b + bias); bias is a vector along the columns of y.
+// y = activation(alpha * a b + bias + residual); bias is a vector along the columns of y.
 struct MatmulAttrs {
   double alpha;
   Activation activation;

@@ -16,16 +16,6 @@ constexpr int64_t kMC = 1024;                    // rows of A packed at once
 constexpr int64_t kNC = 2048;                    // columns of B packed at once
 constexpr int64_t kTileRows = 8, kTileCols = 8;  // register tiles a task covers in each direction
 
-template <class T>
-struct Epilogue {
-  const T* row_bias = nullptr;  // one a row of C
-  const T* col_bias = nullptr;  // one a column of C
-  Activation act = Activation::none;
-  T slope = 0;
-
-  bool any() const { return row_bias || col_bias || act != Activation::none; }
-};
-
 // Elements of workspace that gemm needs.
 template <class T>
 int64_t gemm_workspace(int64_t m, int64_t n, int64_t k) {
@@ -74,14 +64,15 @@ void gemm(int64_t M, int64_t N, int64_t K, PackA&& pack_a, PackB&& pack_b, T* c,
           const int64_t ie = ib + kTileRows * mr < m ? ib + kTileRows * mr : m;
           const int64_t je = jb + kTileCols * nr < n ? jb + kTileCols * nr : n;
           T* block = c + (i0 + ib) * ldc + j0 + jb;
-          for (int64_t j = jb; j < je; j += nr)
-            for (int64_t i = ib; i < ie; i += mr)
-              kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc,
-                           block + (i - ib) * ldc + (j - jb), ldc, int(ie - i < mr ? ie - i : mr),
-                           int(je - j < nr ? je - j : nr), add);
-          if (last && ep.any())
-            kn.epilogue(ie - ib, je - jb, block, ldc, ep.row_bias ? ep.row_bias + i0 + ib : nullptr,
-                        ep.col_bias ? ep.col_bias + j0 + jb : nullptr, ep.act, ep.slope);
+          for (int64_t j = jb; j < je; j += nr) {
+            for (int64_t i = ib; i < ie; i += mr) {
+              T* tile = block + (i - ib) * ldc + (j - jb);
+              const int rows = int(ie - i < mr ? ie - i : mr);
+              const int cols = int(je - j < nr ? je - j : nr);
+              kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc, tile, ldc, rows, cols, add);
+              if (last && ep.any()) kn.epilogue(rows, cols, tile, ldc, ep.at(i0 + i, j0 + j));
+            }
+          }
         });
       }
     }

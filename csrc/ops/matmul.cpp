@@ -1,5 +1,6 @@
-// y[..., m, n] = activation(alpha * sum_k a[..., m, k] b[..., k, n] + bias[n]), any strides in;
-// leading dimensions broadcast. linear takes b transposed, as layers keep their weights.
+// y[..., m, n] = activation(alpha * sum_k a[..., m, k] b[..., k, n] + bias[n] + residual[m, n]),
+// any strides in; leading dimensions broadcast. linear takes b transposed, as layers keep their
+// weights, and alone has bias and residual.
 #include <type_traits>
 #include <utility>
 
@@ -39,22 +40,22 @@ int64_t workspace_items(const Shape& s, DType t) {
                          : gemm_workspace<float>(s.m, s.n, s.k);
 }
 
-bool has_bias(const OpArgs& args) { return args.n_in > 2 && args.in[2]; }
-
-// Elements of workspace for a bias that does not lie side by side and has to be gathered.
-int64_t bias_workspace(const OpArgs& args) {
-  const bool strided = has_bias(args) && args.in[2].stride[0] != 1;
-  return strided ? round_up(args.in[2].size, 16) : 0;
-}
-
-// The bias as the kernels want it; null if there is none.
+// What follows the product: of linear's inputs, the bias is the third, the residual the fourth.
 template <class T>
-const T* dense_bias(const OpArgs& args, T* spare) {
-  if (!has_bias(args)) return nullptr;
-  const View& b = args.in[2];
-  if (bias_workspace(args) == 0) return b.ptr<T>();
-  for (int64_t i = 0; i < b.size; ++i) spare[i] = b.ptr<T>()[i * b.stride[0]];
-  return spare;
+Epilogue<T> epilogue_of(const OpArgs& args) {
+  Epilogue<T> ep;
+  const auto& attrs = args.attributes<MatmulAttrs>();
+  if (args.n_in > 2 && args.in[2]) {
+    ep.col_bias = args.in[2].ptr<T>();
+    ep.col_step = args.in[2].stride[0];
+  }
+  if (args.n_in > 3 && args.in[3]) {
+    const View& r = args.in[3];
+    ep.residual = r.ptr<T>();
+    ep.residual_rs = r.stride[0], ep.residual_cs = r.stride[1];
+  }
+  ep.act = attrs.activation, ep.slope = T(attrs.slope);
+  return ep;
 }
 
 template <class T>
@@ -66,10 +67,7 @@ void run(const OpArgs& args) {
   const int64_t ars = a.stride[a.ndim - 2], acs = a.stride[a.ndim - 1];
   const int64_t brs = b.stride[b.ndim - 2], bcs = b.stride[b.ndim - 1];
   T* workspace = static_cast<T*>(args.workspace);
-  Epilogue<T> ep;
-  ep.col_bias = dense_bias(args, workspace);
-  workspace += bias_workspace(args);
-  ep.act = attrs.activation, ep.slope = T(attrs.slope);
+  const Epilogue<T> ep = epilogue_of<T>(args);
 
   View lead[2] = {leading(a), leading(b)}, out = leading(y);
   out.size = s.batch;
@@ -105,7 +103,7 @@ int64_t matmul_workspace(const OpArgs& args) {
   const Shape s = shape_of(args);
   const DType t = args.out[0].dtype;
   const int64_t copies = batch_in_parallel(s) ? num_threads() : 1;
-  return (workspace_items(s, t) * copies + bias_workspace(args)) * item_size(t);
+  return workspace_items(s, t) * copies * item_size(t);
 }
 
 void matmul(const OpArgs& args) {
@@ -115,7 +113,7 @@ void matmul(const OpArgs& args) {
 // linear is matmul with its second argument (the weight) transposed.
 namespace {
 struct Transposed {
-  View in[3];
+  View in[4];
   OpArgs args;
   explicit Transposed(const OpArgs& a) : args(a) {
     for (int i = 0; i < a.n_in; ++i) in[i] = a.in[i];

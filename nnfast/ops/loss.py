@@ -54,7 +54,7 @@ def _places(input: np.ndarray, target: np.ndarray, ignore_index: int) -> tuple[A
     return np.where(counts, target, 0)[:, None], counts
 
 
-@op(attrs=SelectAttrs)
+@op(attrs=SelectAttrs, by_value=True)
 def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """y[n, ...] = x[n, target[n, ...], ...], 0 where target is ignore_index.
 

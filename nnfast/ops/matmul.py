@@ -13,7 +13,7 @@ from nnfast.tensor import Tensor
 
 
 class MatmulAttrs(NamedTuple):
-    """y = activation(alpha * a b + bias)."""
+    """y = activation(alpha * a b + bias + residual)."""
 
     alpha: float = 1.0
     activation: int = 0
@@ -100,8 +100,13 @@ Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[met
 
 
 @op("linear", attrs=MatmulAttrs)
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Result:
-    """y = input weight^T + bias, with input (M, I), weight (O, I), bias (O)."""
+def _linear(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, residual: Tensor | None = None
+) -> Result:
+    """y = input weight^T + bias + residual.
+
+    Shapes: input (M, I), weight (O, I), bias (O) or none, residual (M, O) or none.
+    """
     return out((input.shape[0], weight.shape[0]), input.dtype, MatmulAttrs())
 
 
@@ -109,6 +114,7 @@ _linear.vjp(
     input=lambda dy, weight: _linear(dy, weight.mT),
     weight=lambda dy, input: _matmul(dy.mT, input),
     bias=lambda dy: sum(dy, 0),
+    residual=lambda dy: dy,
 )
 
 

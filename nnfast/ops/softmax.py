@@ -158,6 +158,7 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
     attrs=CrossEntropyAttrs,
     outputs=("loss", "peak", "total", "count"),
     aux=("peak", "total", "count"),
+    by_value=True,
 )
 def softmax_cross_entropy(
     input: Tensor, target: IntTensor, ignore_index: int = -100, reduction: str = "none"
@@ -192,7 +193,7 @@ softmax_cross_entropy.vjp(
 )
 
 
-@op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",))
+@op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",), by_value=True)
 def softmax_cross_entropy_backward(
     dy: Tensor,
     input: Tensor,

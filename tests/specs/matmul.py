@@ -17,6 +17,14 @@ def _matmul_terms(a: Array, b: Array, *rest: Array) -> int:
     return a.shape[-1]
 
 
+def _linear(x: Array, w: Array, *rest: Array | None) -> Array:
+    """x w^T and, where given, bias and residual."""
+    y = x @ w.T
+    for term in rest:
+        y = y if term is None else y + term
+    return y
+
+
 SPECS = {
     "matmul": Spec(
         [Case(((m, k), (k, n))) for m, n, k in _SIZES]
@@ -33,9 +41,13 @@ SPECS = {
         magnitude=lambda a, b: np.matmul(abs(a), abs(b)),
     ),
     "linear": Spec(
-        [Case(((m, k), (n, k), (n,))) for m, n, k in _SIZES] + [Case(((5, 3), (2, 3), None))],
-        lambda x, w, b=None: x @ w.T + (0 if b is None else b),
-        terms=lambda x, w, b=None: x.shape[-1] + 1,
-        magnitude=lambda x, w, b=None: abs(x) @ abs(w).T + (0 if b is None else abs(b)),
+        [Case(((m, k), (n, k), (n,))) for m, n, k in _SIZES]
+        + [Case(((5, 3), (2, 3), None)), Case(((15, 3), (17, 3), None, (15, 17)))]
+        + [Case(((40, 300), (70, 300), (70,), (40, 70)))],
+        _linear,
+        terms=lambda x, w, *rest: x.shape[-1] + len(rest),
+        magnitude=lambda x, w, *rest: _linear(
+            abs(x), abs(w), *(None if r is None else abs(r) for r in rest)
+        ),
     ),
 }

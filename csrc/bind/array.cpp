@@ -1,0 +1,149 @@
+#include "bind/array.h"
+
+#include <cstring>
+
+namespace py = pybind11;
+
+namespace nnf {
+
+namespace {
+
+using Api = py::detail::npy_api;
+
+const Api* api;
+PyObject* dtypes[4];  // by DType
+
+bool is_dtype(PyObject* descr, DType t) { return descr == dtypes[int(t)]; }
+
+bool dtype_from_number(int num, DType* t) {
+  switch (num) {
+    case Api::NPY_FLOAT_:
+      *t = DType::f32;
+      return true;
+    case Api::NPY_DOUBLE_:
+      *t = DType::f64;
+      return true;
+    case Api::NPY_LONG_:
+    case Api::NPY_LONGLONG_:
+      *t = DType::i64;
+      return num == Api::NPY_LONGLONG_ || sizeof(long) == 8;
+    case Api::NPY_BOOL_:
+      *t = DType::b8;
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void find_numpy() {
+  api = &Api::get();
+  for (int i = 0; i < 4; ++i) {
+    constexpr int numbers[] = {Api::NPY_FLOAT_, Api::NPY_DOUBLE_, Api::NPY_INT64_, Api::NPY_BOOL_};
+    dtypes[i] = api->PyArray_DescrFromType_(numbers[i]);
+  }
+}
+
+const Api& numpy() { return *api; }
+
+bool is_plain_array(PyObject* o) { return o && Py_TYPE(o) == api->PyArray_Type_; }
+
+bool kernel_dtype(PyObject* descr, DType* t) {
+  for (DType known : {DType::f32, DType::f64, DType::i64, DType::b8})
+    if (is_dtype(descr, known)) {
+      *t = known;
+      return true;
+    }
+  return dtype_from_number(py::detail::array_descriptor_proxy(descr)->type_num, t);
+}
+
+char dtype_kind(const Array* a) { return py::detail::array_descriptor_proxy(a->descr)->kind; }
+
+bool make_view(PyObject* o, bool output, View* v) {
+  if (o == Py_None && !output) return true;  // an absent optional input
+  if (!api->PyArray_Check_(o)) {
+    PyErr_SetString(PyExc_TypeError, "_core.run: expected a NumPy array");
+    return false;
+  }
+  const Array* a = array_of(o);
+  if (!kernel_dtype(a->descr, &v->dtype)) {
+    PyErr_SetString(PyExc_TypeError, "_core.run: expected float32, float64, int64 or bool");
+    return false;
+  }
+  const bool contiguous = a->flags & kContiguous, writable = a->flags & kWritable;
+  if (!(a->flags & kAligned) || a->nd > kMaxDims || (output && !(writable && contiguous))) {
+    PyErr_SetString(PyExc_ValueError,
+                    "_core.run: expected an aligned array of at most 12 dimensions, and a "
+                    "writable contiguous one for an output");
+    return false;
+  }
+  const int64_t item = item_size(v->dtype);
+  v->data = a->data;
+  v->ndim = a->nd;
+  v->size = 1;
+  for (int d = 0; d < a->nd; ++d) {
+    v->shape[d] = a->dimensions[d];
+    v->size *= a->dimensions[d];
+    if (a->strides[d] % item) {
+      PyErr_SetString(PyExc_ValueError, "_core.run: expected strides in whole elements");
+      return false;
+    }
+    v->stride[d] = a->strides[d] / item;
+  }
+  return true;
+}
+
+bool is_dense(const View& v) {
+  int64_t step = 1;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    if (v.shape[d] != 1 && v.stride[d] != step) return v.size == 0;
+    step *= v.shape[d];
+  }
+  return true;
+}
+
+PyObject* new_array(const View& like) {
+  static_assert(sizeof(Py_intptr_t) == sizeof(int64_t));
+  PyObject* descr = dtypes[int(like.dtype)];
+  Py_INCREF(descr);
+  return api->PyArray_NewFromDescr_(api->PyArray_Type_, descr, like.ndim,
+                                    reinterpret_cast<const Py_intptr_t*>(like.shape), nullptr,
+                                    nullptr, 0, nullptr);
+}
+
+void fill_zero(PyObject* array) {
+  Array* a = array_of(array);
+  View v;
+  if (make_view(array, true, &v)) std::memset(a->data, 0, size_t(v.size * item_size(v.dtype)));
+}
+
+PyObject* zero_dim(DType t, double value, int64_t integer) {
+  View v;
+  v.dtype = t;
+  PyObject* array = new_array(v);
+  if (!array) return nullptr;
+  void* data = array_of(array)->data;
+  if (t == DType::f32)
+    *static_cast<float*>(data) = float(value);
+  else if (t == DType::f64)
+    *static_cast<double*>(data) = value;
+  else
+    *static_cast<int64_t*>(data) = integer;
+  return array;
+}
+
+PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_intptr_t* strides,
+                  char* data, bool writable) {
+  PyObject* descr = array_of(array)->descr;
+  Py_INCREF(descr);
+  PyObject* view = api->PyArray_NewFromDescr_(api->PyArray_Type_, descr, ndim, shape, strides, data,
+                                              writable ? kWritable : 0, nullptr);
+  if (!view) return nullptr;
+  Py_INCREF(array);
+  if (api->PyArray_SetBaseObject_(view, array) == 0) return view;
+  Py_DECREF(view);
+  return nullptr;
+}
+
+}  // namespace nnf
