@@ -41,7 +41,8 @@ void read(const Floats& x, int64_t times) {
   const int64_t n = x.size();
   py::gil_scoped_release release;
   share(n, [&](int64_t first, int64_t count) {
-    for (int64_t i = 0; i < times; ++i) seen = double(kernels<float>().probe_read(count, p + first));
+    for (int64_t i = 0; i < times; ++i)
+      seen = double(kernels<float>().probe_read(count, p + first));
   });
 }
 
