@@ -10,6 +10,7 @@
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
+#include "kernels/probe.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
@@ -42,6 +43,7 @@ constexpr Kernels<T> make_kernels() {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
   }
+  k.lanes = kLanes<T>;
   return k;
 }
 

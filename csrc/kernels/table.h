@@ -74,6 +74,7 @@ struct AdamHyper {
   double decoupled, maximize;                 // flags; decoupled: AdamW
   double bias_correction1, bias_correction2;  // 1 - beta^step
 };
+constexpr int kProbeChains = 12;  // vectors that probe_fma works on
 // How many values become one.
 enum class Reduction : int64_t { sum, max, min };
 
@@ -86,6 +87,7 @@ struct Kernels {
 #include "kernels/kernels.def"
   // Register tile of gemm_tile: rows and columns.
   int mr, nr;
+  int lanes;  // elements of a vector
 };
 
 struct KernelTable {
