@@ -11,9 +11,15 @@ namespace {
 
 template <class T>
 void scatter(const Walk& w, const T* x, T* y) {
-  const int64_t sx = w.stride[0][w.ndim - 1], sy = w.stride[1][w.ndim - 1];
-  for_runs(w, 1, [&](int64_t n, const int64_t* at, int64_t) {
-    for (int64_t i = 0; i < n; ++i) y[at[1] + i * sy] = x[at[0] + i * sx];
+  const int last = w.ndim - 1;
+  const int64_t sx = w.stride[0][last], sy = w.stride[1][last];
+  const int64_t rx = last ? w.stride[0][last - 1] : 0, ry = last ? w.stride[1][last - 1] : 0;
+  for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* at, int64_t) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* from = x + at[0] + r * rx;
+      T* to = y + at[1] + r * ry;
+      for (int64_t i = 0; i < n; ++i) to[i * sy] = from[i * sx];
+    }
   });
 }
 
