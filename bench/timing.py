@@ -19,9 +19,10 @@ Call = Callable[[], Any]
 _calls: dict[str, tuple[Call, int, bool]] = {}  # side -> call, calls a block, with gradients
 
 
-def load(module: str) -> None:
-    """Import a library, so that its absence shows before anything is measured."""
-    importlib.import_module(module)
+def load(modules: tuple[str, ...]) -> None:
+    """Import a library."""
+    for module in modules:
+        importlib.import_module(module)
 
 
 def no_grad(library: str) -> Any:
