@@ -77,11 +77,12 @@ class Settings:
 
     rounds: int = 5
     budget: float = 0.03  # seconds a side and round
+    warm_up: float = 0.01  # seconds of a side, before
 
     @classmethod
     def of(cls, quick: bool = False, toy: bool = False) -> Settings:
         """Those of --quick and --toy, or the usual ones."""
-        return cls(1, 0.0) if toy else cls(3, 0.01) if quick else cls()
+        return cls(1, 0.0, 0.0) if toy else cls(3, 0.01) if quick else cls()
 
 
 class Worker:
@@ -178,7 +179,9 @@ def measure(case: Case, at: Mapping[str, Worker], settings: Settings) -> dict[st
             if worker is None:
                 continue
             try:
-                result = worker.call(timing.prepare, side, build, arrays, case.grad)
+                result = worker.call(
+                    timing.prepare, side, build, arrays, case.grad, settings.warm_up
+                )
                 errors[side] = checked_error(case, side, result, reference)
             except (WorkerError, WrongResult) as failure:
                 if side == "nnfast":

@@ -112,7 +112,7 @@ def at() -> Iterator[dict[str, harness.Worker]]:
 def test_a_peer_that_is_wrong_or_fails_is_left_out_and_named(
     at: dict[str, harness.Worker], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sides = harness.measure(CASE, at, harness.Settings(1, 0.0))
+    sides = harness.measure(CASE, at, harness.Settings.of(toy=True))
     assert list(sides) == ["nnfast", "numpy"]
     text = capsys.readouterr().out
     assert "numpy wrong has an error of" in text and "no such op" in text
@@ -126,8 +126,8 @@ def test_nnfast_must_be_right(
 ) -> None:
     case = dataclasses.replace(CASE, sides={"nnfast": build})
     with pytest.raises(error):
-        harness.measure(case, at, harness.Settings(1, 0.0))
-    assert "nnfast" in harness.measure(CASE, at, harness.Settings(1, 0.0))  # it goes on
+        harness.measure(case, at, harness.Settings.of(toy=True))
+    assert "nnfast" in harness.measure(CASE, at, harness.Settings.of(toy=True))  # it goes on
 
 
 @pytest.mark.parametrize("c", conv.TOY)
