@@ -22,6 +22,7 @@ def load(modules: tuple[str, ...]) -> None:
     """Import a library."""
     for module in modules:
         importlib.import_module(module)
+    gc.freeze()  # what a library made at import need not be looked at after each case
 
 
 def no_grad(library: str) -> Any:
