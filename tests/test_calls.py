@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nnfast
-from nnfast import Tensor
+from nnfast import Tensor, _core
 from nnfast.errors import ArgumentError, DTypeError, NNFastError
 from nnfast.graph.mode import MODE
 from nnfast.nn import functional as F
@@ -223,3 +223,17 @@ def test_calls_leave_nothing_behind() -> None:
         work()
     gc.collect()
     assert len(gc.get_objects()) <= before + 5
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_all_below(strided: bool) -> None:
+    step = 2 if strided else 1
+    for labels, n, expected in [
+        ([0, 1, 2], 3, True), ([0, 1, 3], 3, False), ([-1, 0], 3, False), ([], 0, True),
+        ([2**63 - 1], 2**63 - 1, False), ([-(2**63)], 2**63, False), ([5, 0], 5, False),
+    ]:  # fmt: skip
+        array = np.repeat(np.array(labels, np.int64), step)[::step]
+        assert _core.all_below(array, n) is expected
+    for bad in (np.zeros(2, np.float32), np.zeros(2, np.int32), [1], None):
+        with pytest.raises(TypeError):
+            _core.all_below(bad, 1)
