@@ -20,4 +20,10 @@ struct PoolGrid {
   int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;
 };
 
+// Tiles of an image that Winograd convolution works on at once: tile (r, c) begins at row
+// row + r m and column col + c m of an H x W image, maybe outside of it.
+struct WinogradRegion {
+  int64_t H, W, row, col, tile_rows, tile_cols;
+};
+
 }  // namespace nnf

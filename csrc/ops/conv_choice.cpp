@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "ops/conv2d_winograd.h"
+
 namespace nnf {
 
 namespace {
@@ -39,7 +41,7 @@ ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& s) {
   const int wanted = forced.load(std::memory_order_relaxed);
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;
-  if (applies(ConvAlgorithm::winograd, d, s)) return ConvAlgorithm::winograd;
+  if (applies(ConvAlgorithm::winograd, d, s) && winograd_pays(d, s)) return ConvAlgorithm::winograd;
   return ConvAlgorithm::gemm;
 }
 
