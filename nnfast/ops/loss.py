@@ -50,7 +50,7 @@ class SelectAttrs(NamedTuple):
 
 
 def _check_values(input: Tensor, target: Tensor, ignore_index: int = -100) -> None:
-    check_labels("select_class", input, target, ignore_index)
+    check_labels("select_class", target, input.shape[1], ignore_index, input)
 
 
 @op("select", attrs=SelectAttrs, values=_check_values)
@@ -69,7 +69,11 @@ def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> 
     return out(target.array.shape, input.array.dtype, attrs)
 
 
-@op("select_backward", attrs=SelectAttrs, outputs=("dx",))
+def _check_values_again(dy: Tensor, target: Tensor, classes: int, ignore_index: int = -100) -> None:
+    check_labels("select_class_backward", target, classes, ignore_index)
+
+
+@op("select_backward", attrs=SelectAttrs, outputs=("dx",), values=_check_values_again)
 def select_class_backward(
     dy: Tensor, target: IntTensor, classes: int, ignore_index: int = -100
 ) -> Result:
@@ -169,7 +173,7 @@ def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
 def _counted(name: str, c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
     """The weight of each sample, 0 where it is ignored, and their sum; checks the labels."""
     check_target(name, c.x, c.target)
-    check_labels(name, c.x, c.target, ignore_index)
+    check_labels(name, c.target, c.x.shape[1], ignore_index, c.x)
     if c.weight is None:
         w = cast(c.target != ignore_index, c.x.dtype)
     else:

@@ -109,6 +109,7 @@ def _linear(
 
     Shapes: input (M, I), weight (O, I), bias (O) or none, residual (M, O) or none.
     """
+    _check_linear(input, weight, bias)
     return out((input.shape[0], weight.shape[0]), input.dtype, MatmulAttrs())
 
 

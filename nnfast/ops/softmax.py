@@ -138,9 +138,11 @@ def check_target(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
-def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Raise unless all of target are class numbers below C, or ignore_index."""
-    labels, classes = target.array, input.shape[1]
+def check_labels(
+    name: str, target: Tensor, classes: int, ignore_index: int, input: Tensor | None = None
+) -> None:
+    """Raise unless all of target are class numbers below `classes`, or ignore_index."""
+    labels = target.array
     if _core.all_below(labels, classes):
         return
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
@@ -159,7 +161,7 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
 def _check_values(
     input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "none"
 ) -> None:
-    check_labels("cross_entropy", input, target, ignore_index)
+    check_labels("cross_entropy", target, input.shape[1], ignore_index, input)
 
 
 def _check_values_again(
@@ -172,7 +174,7 @@ def _check_values_again(
     ignore_index: int = -100,
     reduction: str = "none",
 ) -> None:
-    check_labels("softmax_cross_entropy_backward", input, target, ignore_index)
+    check_labels("softmax_cross_entropy_backward", target, input.shape[1], ignore_index, input)
 
 
 @op(
