@@ -19,7 +19,7 @@ from nnfast.ops.elementwise import (
     where,
 )
 from nnfast.ops.operands import IntTensor, as_tensor
-from nnfast.ops.record import Result, computed, op, out
+from nnfast.ops.record import Result, op, out
 from nnfast.ops.reduce import mean, sum
 from nnfast.ops.shape import expand, reshape
 from nnfast.ops.softmax import (
@@ -48,13 +48,7 @@ class SelectAttrs(NamedTuple):
     ignore_index: int
 
 
-def _places(input: np.ndarray, target: np.ndarray, ignore_index: int) -> tuple[Any, Any]:
-    """The target as an index along dimension 1, and where it counts."""
-    counts = target != ignore_index
-    return np.where(counts, target, 0)[:, None], counts
-
-
-@op(attrs=SelectAttrs, by_value=True)
+@op("select", attrs=SelectAttrs, by_value=True)
 def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """y[n, ...] = x[n, target[n, ...], ...], 0 where target is ignore_index.
 
@@ -66,17 +60,11 @@ def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> 
     tensor([3., 4.])
     """
     check_labels("select_class", input, target, ignore_index)
-
-    def compute(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-        place, counts = _places(x, t, ignore_index)
-        y = np.take_along_axis(x, place, 1)[:, 0]
-        return np.where(counts, y, y.dtype.type(0))
-
     attrs = SelectAttrs(check_ignore_index("select_class", ignore_index))
-    return computed(compute, target.array.shape, input.array.dtype, attrs)
+    return out(target.array.shape, input.array.dtype, attrs)
 
 
-@op(attrs=SelectAttrs, outputs=("dx",))
+@op("select_backward", attrs=SelectAttrs, outputs=("dx",))
 def select_class_backward(
     dy: Tensor, target: IntTensor, classes: int, ignore_index: int = -100
 ) -> Result:
@@ -85,16 +73,7 @@ def select_class_backward(
     if dy.array.shape != target.array.shape or dy.array.ndim == 0:
         fail(name, "dy and target of one shape (N, ...)", f"{dy.shape} and {target.shape}")
     shape = (*dy.array.shape[:1], classes, *dy.array.shape[1:])
-
-    def compute(dy: np.ndarray, t: np.ndarray) -> np.ndarray:
-        dx = np.zeros(shape, dy.dtype)
-        place, counts = _places(dx, t, ignore_index)
-        np.put_along_axis(dx, place, np.where(counts, dy, dy.dtype.type(0))[:, None], 1)
-        return dx
-
-    return computed(
-        compute, shape, dy.array.dtype, SelectAttrs(check_ignore_index(name, ignore_index))
-    )
+    return out(shape, dy.array.dtype, SelectAttrs(check_ignore_index(name, ignore_index)))
 
 
 select_class.vjp(

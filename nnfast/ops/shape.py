@@ -11,7 +11,7 @@ from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import MODE
 from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
-from nnfast.ops.record import Result, check_dim, computed, method, op, view
+from nnfast.ops.record import Result, check_dim, computed, method, op, out, view
 from nnfast.tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -300,7 +300,7 @@ class CatAttrs(NamedTuple):
     dim: int
 
 
-@op(attrs=CatAttrs)
+@op("cat", attrs=CatAttrs)
 def _cat(input: Operand, other: Operand, dim: int) -> Result:
     """Two tensors, one behind the other along a dimension.
 
@@ -313,7 +313,7 @@ def _cat(input: Operand, other: Operand, dim: int) -> Result:
     if not a or len(a) != len(b) or a[:d] + a[d + 1 :] != b[:d] + b[d + 1 :]:
         fail("cat", f"shapes that agree in all dimensions but {d}", f"{input.shape}, {other.shape}")
     a[d] += b[d]
-    return computed(lambda x, y: np.concatenate((x, y), axis=d), tuple(a), input.dtype, CatAttrs(d))
+    return out(a, input.dtype, CatAttrs(d))
 
 
 _cat.vjp(
