@@ -2,9 +2,12 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/copy.h"
 #include "kernels/depthwise.h"
+#include "kernels/direct.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
+#include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
@@ -40,6 +43,7 @@ constexpr Kernels<T> make_kernels() {
   if constexpr (has_kernel<T>(FLOAT)) {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
+    k.direct_rows = kDirectRows<T>;
   }
   k.lanes = kLanes<T>;
   return k;
