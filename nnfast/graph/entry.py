@@ -162,5 +162,5 @@ def _no_history(dy: Tensor) -> Tensor:
     )
 
 
-_INSIDE = Op(_inside, None, None, ("y",), (), (), False, False)
+_INSIDE = Op(_inside, None, None, ("y",), (), (), False, None)
 _INSIDE.vjp(input=_no_history)
