@@ -1,5 +1,6 @@
 #include "bind/array.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace py = pybind11;
@@ -34,6 +35,33 @@ bool dtype_from_number(int num, DType* t) {
       return false;
   }
 }
+
+// all_below(labels, n): whether all of int64 `labels` are at least 0 and below n.
+PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
+  View v;
+  if (argc != 2 || argv[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected (labels, n)");
+    return nullptr;
+  }
+  const uint64_t n = PyLong_AsUnsignedLongLong(argv[1]);
+  if (PyErr_Occurred() || !make_view(argv[0], false, &v)) return nullptr;
+  py::object copy;  // in C order, if it is not in that order already
+  if (!is_dense(v)) {
+    copy = py::reinterpret_steal<py::object>(api->PyArray_NewCopy_(argv[0], 0));
+    if (!copy || !make_view(copy.ptr(), false, &v)) return nullptr;
+  }
+  if (v.dtype != DType::i64) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
+    return nullptr;
+  }
+  uint64_t largest = 0;  // a negative one is huge
+  for (int64_t i = 0; i < v.size; ++i) largest = std::max(largest, v.ptr<uint64_t>()[i]);
+  return PyBool_FromLong(v.size == 0 || largest < n);
+}
+
+PyMethodDef all_below_method = {
+    "all_below", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(all_below)), METH_FASTCALL,
+    "all_below(labels, n): whether all of int64 `labels` are at least 0 and below n."};
 
 }  // namespace
 
@@ -144,6 +172,11 @@ PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_
   if (api->PyArray_SetBaseObject_(view, array) == 0) return view;
   Py_DECREF(view);
   return nullptr;
+}
+
+void bind_array(py::module_& m) {
+  m.attr("all_below") = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&all_below_method, nullptr, m.attr("__name__").ptr()));
 }
 
 }  // namespace nnf
