@@ -5,6 +5,7 @@
 #include "kernels/copy.h"
 #include "kernels/depthwise.h"
 #include "kernels/direct.h"
+#include "kernels/direct_weight.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
 #include "kernels/gather.h"

@@ -38,6 +38,19 @@ struct DirectArgs {
   bool accumulate;
 };
 
+// For the gradient of the weight, see kernels/direct_weight.h.
+template <class T>
+struct WeightArgs {
+  const T* x;
+  const int64_t* offset;
+  const PixelRun* runs;
+  int64_t n;
+  const T* dy;
+  int64_t plane;
+  T* dw;
+  int64_t ld;
+};
+
 // An image with its border: element q of run s of a row is column first_col + s + q * step of the
 // image, zero outside of it; runs have ld elements, and channels are dst_plane apart.
 struct PadArgs {

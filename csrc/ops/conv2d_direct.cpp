@@ -3,9 +3,11 @@
 // A task is a band of rows of one image. It copies a block of channels with their border, cut
 // into the columns that the taps of a stride reach, and sums over the block's K = (channel, tap)
 // in order; blocks are added in order.
+#include "ops/conv2d_direct.h"
+
 #include "base/parallel.h"
 #include "kernels/table.h"
-#include "ops/conv2d_product.h"
+#include "ops/conv2d_band.h"
 
 namespace nnf {
 
@@ -15,60 +17,28 @@ constexpr int64_t kBlock = 256;     // products per element and block: its weigh
 constexpr int64_t kBand = 512;      // pixels of a task, at least where there are so many
 constexpr int64_t kImageTasks = 4;  // tasks of an image, at least where it has tiles for them
 
-// How a product is cut up.
+// How a product is cut up: rows of the result lie in tiles of nearly the same height.
 template <class T>
-struct Cut {
-  const ProductSize& p;
-  int64_t lanes, tiles;   // rows of the result lie in tiles of nearly the same height
-  int64_t block, blocks;  // channels
-  int64_t band, bands;    // rows of pixels
-  int64_t splits;         // of the tiles
-  int64_t rows;           // of the image, that a band sees
-  int64_t ld, plane;      // elements of a run of columns, and of a channel
+struct Cut : Bands<T> {
+  int64_t tiles, splits;  // splits: parts of the tiles, so that an image has several tasks
 
   explicit Cut(const ProductSize& p)
-      : p(p), lanes(kernels<T>().lanes), tiles(ceil_div(p.M, kernels<T>().direct_rows)) {
-    blocks = p.K() > kBlock ? ceil_div(p.K(), kBlock) : 1;
-    block = ceil_div(p.channels, blocks);
-    if (block > 0) blocks = ceil_div(p.channels, block);
-    const int64_t wanted = kBand / round_up(p.w.pixels, lanes);
-    bands = ceil_div(p.h.pixels, wanted > 1 ? wanted : 1);
-    band = ceil_div(p.h.pixels, bands), bands = ceil_div(p.h.pixels, band);
-    const int64_t parts = ceil_div(kImageTasks, bands);
+      : Bands<T>(p, kBlock, kBand, kernels<T>().lanes),
+        tiles(ceil_div(p.M, kernels<T>().direct_rows)) {
+    const int64_t parts = ceil_div(kImageTasks, this->bands);
     splits = parts < tiles ? parts : tiles;
-    rows = (band - 1) * p.sh + p.h.last - p.h.first + 1;
-    ld = p.w.pixels + (p.w.last - p.w.first) / p.sw;
-    plane = rows * p.sw * ld;
-    if (plane * int64_t(sizeof(T)) % 1024 == 0) plane += lanes;  // or channels share cache sets
   }
-
   int64_t tile_begin(int64_t t) const {
-    const int64_t more = p.M % tiles;
-    return t * (p.M / tiles) + (t < more ? t : more);
+    const int64_t M = this->p.M, more = M % tiles;
+    return t * (M / tiles) + (t < more ? t : more);
   }
-  int64_t row_runs() const { return ceil_div(p.w.pixels, lanes); }
-  int64_t table_items() const { return round_up(block * p.taps() + 3 * band * row_runs(), 8); }
-  int64_t weight_items() const { return round_up(p.G * p.M * p.K(), 16); }
-  // Of a worker: a block of channels with their border, and results that must be scattered.
-  int64_t image_items() const { return round_up(block * plane + lanes, 16); }
+  int64_t table_items() const {
+    return round_up(this->block * this->p.taps() + 3 * this->runs(), 8);
+  }
+  int64_t weight_items() const { return round_up(this->p.G * this->p.M * this->p.K(), 16); }
   int64_t worker_items() const {
-    return image_items() + round_up(p.M * band * p.w.pixels + lanes, 16);
-  }
-
-  // Where tap k of a block looks, from where the first does.
-  void set_offsets(const ImageGrid& g, int64_t* offset) const {
-    for (int64_t c = 0; c < block; ++c)
-      for (int64_t i = 0; i < g.KH; ++i)
-        for (int64_t j = 0; j < g.KW; ++j) {
-          const int64_t row = g.row[i] - p.h.first, col = g.col[j] - p.w.first;
-          *offset++ = c * plane + (row * p.sw + col % p.sw) * ld + col / p.sw;
-        }
-  }
-  void set_runs(PixelRun* run) const {
-    const int64_t OW = p.w.pixels;
-    for (int64_t oh = 0; oh < band; ++oh)
-      for (int64_t ow = 0; ow < OW; ow += lanes)
-        *run++ = {oh * p.sh * p.sw * ld + ow, oh * OW + ow, OW - ow < lanes ? OW - ow : lanes};
+    return this->items() +
+           round_up(this->p.M * this->band * this->p.w.pixels + kernels<T>().lanes, 16);
   }
 };
 
@@ -108,22 +78,19 @@ void convolve_band(const Product<T>& p, const Cut<T>& cut, const Task& task, con
   const auto& kn = kernels<T>();
   const ImageGrid& g = p.grid;
   const int64_t taps = g.KH * g.KW, group_row = task.g * p.M, plane = cut.band * g.OW;
-  const int64_t rows = g.OH - task.oh < cut.band ? g.OH - task.oh : cut.band;
-  const PadArgs pad{g.H, g.W, g.plane, cut.p.w.first, g.sw, cut.ld, cut.plane};
+  const int64_t rows = cut.rows_at(task.oh);
   const T* x = p.image + task.n * g.image + task.g * g.channels * g.plane;
   T* y = p.y + (task.n * p.G * p.M + group_row) * p.plane;
-  T* results = memory + cut.image_items();
+  T* results = memory + cut.items();
   for (int64_t b = 0; b < cut.blocks; ++b) {
-    const int64_t c = b * cut.block, left = g.channels - c;
-    const int64_t channels = left < cut.block ? left : cut.block;
-    kn.pad_image(pad, x + c * g.plane, channels, task.oh * g.sh + cut.p.h.first,
-                 cut.rows - (cut.band - rows) * g.sh, memory);
+    const int64_t c = b * cut.block;
+    cut.copy(g, x, c, task.oh, memory);
     for (int64_t t = task.first_tile; t < task.last_tile; ++t) {
       const int64_t row = cut.tile_begin(t), m = cut.tile_begin(t + 1) - row;
       DirectArgs<T> d;
-      d.K = channels * taps, d.w = panels + (group_row + row) * p.K() + c * taps * m;
+      d.K = cut.channels_at(c) * taps, d.w = panels + (group_row + row) * p.K() + c * taps * m;
       d.offset = tables.offset, d.x = memory;
-      d.runs = tables.runs, d.n = rows * cut.row_runs();
+      d.runs = tables.runs, d.n = cut.runs_of(rows);
       d.y = p.in_place() ? y + row * p.plane + task.oh * g.OW : results + row * plane;
       d.plane = p.in_place() ? p.plane : plane;
       d.bias = p.bias && b == 0 ? p.bias + group_row + row : nullptr;
@@ -152,7 +119,7 @@ struct Direct {
     int64_t* offset = reinterpret_cast<int64_t*>(memory);
     PixelRun* runs = reinterpret_cast<PixelRun*>(offset + cut.block * size.taps());
     cut.set_offsets(p.grid, offset);
-    cut.set_runs(runs);
+    cut.set_runs(0, 0, runs);
     T* panels = reinterpret_cast<T*>(offset + cut.table_items());
     pack_weights(p, cut, panels);
     T* workers = panels + cut.weight_items();
@@ -177,7 +144,7 @@ bool applies(const ConvLayer&) { return true; }
 const ConvMethod conv_direct[3] = {
     {applies, forward_workspace<Direct>, run_forward<Direct>},
     {applies, input_workspace<Direct>, run_input<Direct>},
-    {},
+    {applies, direct_weight_workspace, run_direct_weight},
 };
 
 }  // namespace nnf

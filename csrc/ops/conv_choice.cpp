@@ -34,6 +34,7 @@ constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the sa
 
 bool direct_pays(ConvDirection d, const ConvLayer& s) {
   if (s.taps() == 1) return false;
+  if (d == ConvDirection::weight) return s.O <= 2 * kLanes || s.C <= kNarrow;
   const bool forward = d == ConvDirection::forward;
   const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;
   const bool strided = s.at.sh > 1 || s.at.sw > 1;
@@ -58,7 +59,7 @@ ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& s) {
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;
   if (applies(ConvAlgorithm::winograd, d, s) && winograd_pays(d, s)) return ConvAlgorithm::winograd;
-  if (d != ConvDirection::weight && direct_pays(d, s)) return ConvAlgorithm::direct;
+  if (direct_pays(d, s)) return ConvAlgorithm::direct;
   return ConvAlgorithm::gemm;
 }
 
