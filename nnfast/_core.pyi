@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.graph.trace import Trace
 from nnfast.tensor import Tensor as FullTensor
 
 class Tensor:
@@ -87,7 +86,7 @@ class Mode:
     """What the calling thread records."""
 
     grad: bool
-    trace: Trace | None
+    trace: Callable[..., Any] | None
 
 MODE: Mode
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class Tensor(_core.Tensor):
 
     def _values(self) -> np.ndarray:
         """The array, for those who look at what it holds; a traced function must not."""
-        if MODE.trace is not None:
-            raise MODE.trace.give_up(f"it looks at the values of a tensor of shape {self.shape}")
+        if (trace := tracing()) is not None:
+            raise trace.give_up(f"it looks at the values of a tensor of shape {self.shape}")
         return self.array
 
     def item(self) -> Any:
@@ -118,8 +118,8 @@ class Tensor(_core.Tensor):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        if MODE.trace is not None:
-            raise MODE.trace.give_up("it replaces the data of a tensor")
+        if (trace := tracing()) is not None:
+            raise trace.give_up("it replaces the data of a tensor")
         self.array = as_array(value, "data")
         self._version += 1
 
@@ -131,8 +131,8 @@ class Tensor(_core.Tensor):
         False
         """
         t = wrap(self.array)
-        if MODE.trace is not None:
-            MODE.trace.alias(t, self)
+        if (trace := tracing()) is not None:
+            trace.alias(t, self)
         return t
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -145,8 +145,8 @@ class Tensor(_core.Tensor):
                 "convert it with x.float().",
                 DTypeError,
             )
-        if MODE.trace is not None and not isinstance(self.array, Symbol):
-            raise MODE.trace.give_up("it calls requires_grad_ of a tensor outside")
+        if (trace := tracing()) is not None and not isinstance(self.array, Symbol):
+            raise trace.give_up("it calls requires_grad_ of a tensor outside")
         if not requires_grad and self.node is not None:
             fail("requires_grad_", "a leaf", "a result of an op", "use x.detach().")
         self.requires_grad = bool(requires_grad)

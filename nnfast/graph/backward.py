@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnfast.errors import StateError, fail
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.node import Edge, Node, check_usable
 from nnfast.tensor import Tensor, wrap
 
@@ -47,9 +47,9 @@ class _Pass:
             if key in self.captured:
                 before = self.captured[key]
                 self.captured[key] = grad if before is None else before + grad
-        elif MODE.trace is not None:
-            before = MODE.trace.gradient(leaf)
-            leaf.grad = MODE.trace.owned(grad if before is None else before + grad)
+        elif (trace := tracing()) is not None:
+            before = trace.gradient(leaf)
+            leaf.grad = trace.owned(grad if before is None else before + grad)
         elif leaf.grad is not None:
             leaf.grad = leaf.grad + grad
         else:
@@ -85,8 +85,8 @@ class _Pass:
 
 def clear_gradient(leaf: Tensor, set_to_none: bool = True) -> None:
     """Forget the gradient of a leaf, or make it 0."""
-    if MODE.trace is not None:
-        MODE.trace.clear(leaf)
+    if (trace := tracing()) is not None:
+        trace.clear(leaf)
     if set_to_none or leaf.grad is None:
         leaf.grad = None
     else:

@@ -13,7 +13,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import DTypeError, StateError, fail
 from nnfast.graph.entry import Entry
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import Plan
 from nnfast.graph.symbol import Untraceable
 from nnfast.graph.tree import flatten
@@ -37,7 +37,7 @@ class Compiled(Generic[P, R]):
         self._noted = False
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if MODE.trace is not None:  # inside another compiled function
+        if tracing() is not None:  # inside another compiled function
             return self.fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nnfast import _core
+
+if TYPE_CHECKING:
+    from nnfast.graph.trace import Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, the Trace that is
-# called as trace(op, inputs, result) in place of running an op, or None.
+# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
+# trace(op, inputs, result) in place of running an op, or None.
 MODE = _core.MODE
+
+
+class Tracing:
+    """Base of what notes the ops of a function instead of running them: graph/trace.py."""
+
+
+def tracing() -> Trace | None:
+    """What notes the ops of this thread; None if they run."""
+    trace = MODE.trace
+    return trace if isinstance(trace, Tracing) else None
 
 
 class Changes:

@@ -47,11 +47,11 @@ class Symbol:
 
     def astype(self, dtype: Any) -> Any:
         """An argument, converted before each run."""
-        from nnfast.graph.mode import MODE
+        from nnfast.graph.mode import tracing
 
-        if MODE.trace is None or self.value.root is not None:
+        if (trace := tracing()) is None or self.value.root is not None:
             raise _looked(self, ".astype")
-        return MODE.trace.converted(self, np.dtype(dtype))
+        return trace.converted(self, np.dtype(dtype))
 
     def __len__(self) -> int:
         return len(self.layout)
@@ -61,14 +61,14 @@ class Symbol:
 
 
 def _looked(symbol: Symbol, how: str) -> Untraceable:
-    from nnfast.graph.mode import MODE
+    from nnfast.graph.mode import tracing
 
     error = Untraceable(
         f"it looks at the values of a tensor of shape {symbol.shape} ({how}), which a plan "
         "computes only later"
     )
-    if MODE.trace is not None:
-        MODE.trace.broken = error  # even if the function catches it
+    if (trace := tracing()) is not None:
+        trace.broken = error  # even if the function catches it
     return error
 
 

@@ -18,7 +18,7 @@ from nnfast.graph.ir import (
     Source,
     Value,
 )
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import MODE, Tracing, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nnfast.ops.record import Op, Result
 
 
-class Trace:
+class Trace(Tracing):
     """What one tracing has seen so far."""
 
     def __init__(self) -> None:
@@ -199,8 +199,8 @@ def _address(array: np.ndarray) -> int:
 
 def follow(read: Callable[[], Any]) -> None:
     """A plan made now is valid only while `read()` gives what it gives now."""
-    if MODE.trace is not None:
-        MODE.trace.guard(read)
+    if (trace := tracing()) is not None:
+        trace.guard(read)
 
 
 def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
@@ -210,12 +210,12 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
     """
     if not isinstance(x.array, Symbol):
         check(x.array)
-    elif MODE.trace is not None:
-        MODE.trace.checks.append((x.array.value, check))
+    elif (trace := tracing()) is not None:
+        trace.checks.append((x.array.value, check))
 
 
 def refreshed(make: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
     """A small tensor of what changes from step to step: made now, and before each run of a plan."""
-    if MODE.trace is not None:
-        return MODE.trace.refreshed(make, shape, dtype)
+    if (trace := tracing()) is not None:
+        return trace.refreshed(make, shape, dtype)
     return wrap(np.array(make(), dtype).reshape(shape))

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
-from nnfast.graph.mode import CHANGES, MODE
+from nnfast.graph.mode import CHANGES, tracing
 from nnfast.nn.parameter import Parameter
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
@@ -64,8 +64,8 @@ class Module:
         raise StateError(name, what, f"define {name}.forward.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if MODE.trace is not None:
-            MODE.trace.modules[self] = None
+        if (trace := tracing()) is not None:
+            trace.modules[self] = None
         try:
             return self.forward(*args, **kwargs)
         except NNFastError as error:
@@ -393,8 +393,8 @@ class Module:
 def _changing(module: Module, name: str) -> None:
     """A module is about to change: plans must look again, and a traced function must not."""
     CHANGES.count += 1
-    if MODE.trace is not None and module in MODE.trace.modules:
-        raise MODE.trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
+    if (trace := tracing()) is not None and module in trace.modules:
+        raise trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
 def _join(path: str, name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.ir import dense_strides
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.symbol import Symbol
 from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
@@ -343,8 +343,8 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
             f"expected a tensor without gradient, got one of shape {input.shape} that requires it.",
             "assign under no_grad(), or build the tensor with where or cat.",
         )
-    if MODE.trace is not None:
-        raise MODE.trace.give_up("it assigns to elements of a tensor")
+    if (trace := tracing()) is not None:
+        raise trace.give_up("it assigns to elements of a tensor")
     source = value.array if isinstance(value, Tensor) else value
     try:
         input.array[_plain(index)] = source
