@@ -12,6 +12,7 @@ from nnfast import config as _config
 
 _config.configure()  # before any op: chooses the instruction set
 
+from nnfast.config import empty_cache as empty_cache  # noqa: E402
 from nnfast.config import get_num_threads as get_num_threads  # noqa: E402
 from nnfast.config import set_num_threads as set_num_threads  # noqa: E402
 from nnfast.config import show_config as show_config  # noqa: E402
@@ -20,6 +21,7 @@ from nnfast.errors import NNFastError as NNFastError  # noqa: E402
 from nnfast.generator import Generator as Generator  # noqa: E402
 from nnfast.generator import default_generator as default_generator  # noqa: E402
 from nnfast.generator import manual_seed as manual_seed  # noqa: E402
+from nnfast.graph.compiled import compile as compile  # noqa: E402
 from nnfast.graph.mode import enable_grad as enable_grad  # noqa: E402
 from nnfast.graph.mode import is_grad_enabled as is_grad_enabled  # noqa: E402
 from nnfast.graph.mode import no_grad as no_grad  # noqa: E402
