@@ -36,70 +36,92 @@ void depthwise_rows(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bi
   }
 }
 
-// y[oh * row_step + ow * col_step] = bias + sum over taps, in order, of w[i * KW + j] times what
-// tap (i, j) sees.
+// kTall rows of V vectors at once, all K x K taps side by side: a vector of x is loaded once for
+// all rows that see it. w holds the taps in the order of their places in x.
+constexpr int kTall = 4;
+
+template <class T, int K, int V>
+NNF_INLINE void depthwise_tile(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias,
+                               int64_t h0, int rows, int n, int64_t row_step, T* y) {
+  constexpr int L = kLanes<T>;
+  const int last = n - (V - 1) * L;
+  vec<T> sum[kTall][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < kTall; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = set1<T>(bias);
+#pragma GCC unroll 10
+  for (int i = 0; i < kTall + K - 1; ++i) {
+    if (h0 + i < 0 || h0 + i >= g.H) continue;
+    const T* row = x + (h0 + i) * ld;
+#pragma GCC unroll 7
+    for (int j = 0; j < K; ++j) {
+      vec<T> seen[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v)
+        seen[v] = load_step<T, 1>(row + j + v * L, 1, v < V - 1 ? L : last);
+#pragma GCC unroll 4
+      for (int r = 0; r < kTall; ++r) {
+        if (i - r < 0 || i - r >= K) continue;
+        const vec<T> tap = set1<T>(w[(i - r) * K + j]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) sum[r][v] = fma(tap, seen[v], sum[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kTall; ++r) {
+    if (r >= rows) break;
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v)
+      store_some<T>(y + r * row_step + v * L, sum[r][v], v < V - 1 ? L : last);
+  }
+}
+
+template <class T, int K>
+void depthwise_tiles(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias,
+                     int64_t row_step, T* y) {
+  constexpr int L = kLanes<T>;
+  const bool turned = g.row[0] > g.row[K - 1];  // both ways, as in a gradient
+  T taps[K * K];
+  for (int t = 0; t < K * K; ++t) taps[t] = w[turned ? K * K - 1 - t : t];
+  const int64_t first_row = g.row[turned ? K - 1 : 0];
+  x += g.col[turned ? K - 1 : 0];
+  for (int64_t oh = 0; oh < g.OH; oh += kTall) {
+    const int rows = g.OH - oh < kTall ? int(g.OH - oh) : kTall;
+    for (int64_t ow = 0; ow < g.OW; ow += 2 * L) {
+      const int n = g.OW - ow < 2 * L ? int(g.OW - ow) : 2 * L;
+      const auto tile = n > L ? depthwise_tile<T, K, 2> : depthwise_tile<T, K, 1>;
+      tile(g, x + ow, ld, taps, bias, oh + first_row, rows, n, row_step, y + oh * row_step + ow);
+    }
+  }
+}
+
+// Whether the taps are a square of k x k pixels side by side, and so are the results.
+inline bool is_square(const ImageGrid& g, int64_t k, int64_t col_step) {
+  if (g.KH != k || g.KW != k || g.sh != 1 || g.sw != 1 || col_step != 1) return false;
+  const int64_t step = g.row[1] - g.row[0];
+  if ((step != 1 && step != -1) || g.col[1] - g.col[0] != step) return false;
+  return true;
+}
+
+// y[oh * row_step + ow * col_step] = bias + sum over taps of w[i * KW + j] times what tap (i, j)
+// sees, in an order fixed by the grid.
 template <class T>
 void depthwise(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias, int64_t row_step,
                int64_t col_step, T* y) {
-  if (g.sw == 1)
+  if (is_square(g, 3, col_step))
+    depthwise_tiles<T, 3>(g, x, ld, w, bias, row_step, y);
+  else if (is_square(g, 5, col_step))
+    depthwise_tiles<T, 5>(g, x, ld, w, bias, row_step, y);
+  else if (is_square(g, 7, col_step))
+    depthwise_tiles<T, 7>(g, x, ld, w, bias, row_step, y);
+  else if (g.sw == 1)
     depthwise_rows<T, 1>(g, x, ld, w, bias, row_step, col_step, y);
   else if (g.sw == 2)
     depthwise_rows<T, 2>(g, x, ld, w, bias, row_step, col_step, y);
   else
     depthwise_rows<T, 0>(g, x, ld, w, bias, row_step, col_step, y);
-}
-
-// Taps (i, j) .. (i, j + kTaps - 1) side by side: dw += the sum over the grid, in as many lanes
-// as 64 bytes hold whatever the ISA, so that the order of additions is the same on each.
-template <class T, int kStep, int kTaps>
-NNF_INLINE void depthwise_taps(const ImageGrid& g, const T* x, int64_t ld, const T* dy, int64_t i,
-                               int64_t j, T* dw) {
-  constexpr int L = kLanes<T>, V = 64 / NNF_VECTOR_BYTES;
-  vec<T> sum[kTaps][V] = {};
-  for (int64_t oh = 0; oh < g.OH; ++oh) {
-    const int64_t h = oh * g.sh + g.row[i];
-    if (h < 0 || h >= g.H) continue;
-    for (int64_t ow0 = 0; ow0 < g.OW; ow0 += V * L) {
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        const int64_t ow = ow0 + v * L;
-        if (ow >= g.OW) break;
-        const int n = g.OW - ow < L ? int(g.OW - ow) : L;
-        const T* row = x + h * ld + ow * g.sw;
-        const vec<T> d = load_n<T>(dy + oh * g.OW + ow, n);
-#pragma GCC unroll 4
-        for (int t = 0; t < kTaps; ++t)
-          sum[t][v] = fma(d, load_step<T, kStep>(row + g.col[j + t], g.sw, n), sum[t][v]);
-      }
-    }
-  }
-  for (int t = 0; t < kTaps; ++t) {
-    for (int half = V / 2; half > 0; half /= 2)
-      for (int v = 0; v < half; ++v) sum[t][v] = sum[t][v] + sum[t][v + half];
-    dw[i * g.KW + j + t] += reduce_add<T>(sum[t][0]);
-  }
-}
-
-template <class T, int kStep>
-void depthwise_weight_rows(const ImageGrid& g, const T* x, int64_t ld, const T* dy, T* dw) {
-  for (int64_t i = 0; i < g.KH; ++i) {
-    int64_t j = 0;
-    for (; j + 4 <= g.KW; j += 4) depthwise_taps<T, kStep, 4>(g, x, ld, dy, i, j, dw);
-    if (g.KW - j == 3) depthwise_taps<T, kStep, 3>(g, x, ld, dy, i, j, dw);
-    if (g.KW - j == 2) depthwise_taps<T, kStep, 2>(g, x, ld, dy, i, j, dw);
-    if (g.KW - j == 1) depthwise_taps<T, kStep, 1>(g, x, ld, dy, i, j, dw);
-  }
-}
-
-// dw[i * KW + j] += sum over the grid of dy times what tap (i, j) sees.
-template <class T>
-void depthwise_weight(const ImageGrid& g, const T* x, int64_t ld, const T* dy, T* dw) {
-  if (g.sw == 1)
-    depthwise_weight_rows<T, 1>(g, x, ld, dy, dw);
-  else if (g.sw == 2)
-    depthwise_weight_rows<T, 2>(g, x, ld, dy, dw);
-  else
-    depthwise_weight_rows<T, 0>(g, x, ld, dy, dw);
 }
 
 }  // namespace

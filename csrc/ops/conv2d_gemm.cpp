@@ -47,48 +47,80 @@ void pack_weights(const Product<T>& p, T* panels) {
   });
 }
 
+// Part of the result: rows [i0, i0 + rows) of group g, columns [q0, q0 + cols) of the pixels of
+// the images from n on.
+struct Block {
+  int64_t g, n, i0, rows, q0, cols;
+};
+
+// Sums a block, rows of the result ld apart.
+template <class T>
+void multiply_block(const Product<T>& p, const Block& b, const T* a_panels, T* b_panels, T* block,
+                    int64_t ld) {
+  const auto& kn = kernels<T>();
+  const int64_t mr = kn.mr, nr = kn.nr, K = p.K(), all_rows = round_up(p.M, mr);
+  const T* image = p.image + b.n * p.grid.image + b.g * p.grid.channels * p.grid.plane;
+  for (int64_t k0 = 0; k0 == 0 || k0 < K; k0 += kKC) {
+    const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
+    const T* a = a_panels + all_rows * (b.g * K + k0) + b.i0 * kc;
+    for (int64_t j = 0; j < b.cols; j += nr) {
+      const int width = int(b.cols - j < nr ? b.cols - j : nr);
+      kn.pack_pixels(p.grid, image, k0, kc, b.q0 + j, width, b_panels + j * kc);
+    }
+    for (int64_t j = 0; j < b.cols; j += nr)
+      for (int64_t i = 0; i < b.rows; i += mr)
+        kn.gemm_tile(kc, a + i * kc, b_panels + j * kc, block + i * ld + j, ld,
+                     int(b.rows - i < mr ? b.rows - i : mr), int(b.cols - j < nr ? b.cols - j : nr),
+                     k0 > 0);
+  }
+  if (!p.bias) return;
+  Epilogue<T> ep;
+  ep.row_bias = p.bias + b.g * p.M + b.i0;
+  kn.epilogue(b.rows, b.cols, block, ld, ep);
+}
+
+// A block of results goes to its pixels, image by image.
+template <class T>
+void scatter_block(const Product<T>& p, const Block& b, const T* block, int64_t ld) {
+  const int64_t P = p.pixels();
+  for (int64_t j = 0; j < b.cols;) {
+    const int64_t n = b.n + (b.q0 + j) / P, q = (b.q0 + j) % P;
+    const int64_t len = P - q < b.cols - j ? P - q : b.cols - j;
+    kernels<T>().scatter_pixels(b.rows, q, len, block + j, ld, p.grid.OW, p.row_step, p.col_step,
+                                p.plane, p.y + ((n * p.G + b.g) * p.M + b.i0) * p.plane);
+    j += len;
+  }
+}
+
+// Images whose pixels do not fill a task are joined: columns run over all of them.
 template <class T>
 void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
   const auto& kn = kernels<T>();
-  const int64_t mr = kn.mr, nr = kn.nr, K = p.K(), P = p.pixels();
-  const int64_t task_rows = round_up(kTaskRows, mr), task_cols = round_up(kTaskCols, nr);
-  const int64_t row_tasks = ceil_div(p.M, task_rows), col_tasks = ceil_div(P, task_cols);
-  const int64_t all_rows = round_up(p.M, mr), items = worker_items<T>();
-  const bool in_place = p.in_place();
-  parallel_for(p.N * p.G * row_tasks * col_tasks, double(p.N) * p.G * p.M * P * (K + 1),
-               [&](int64_t task, int worker) {
-                 const int64_t q0 = task % col_tasks * task_cols,
-                               i0 = task / col_tasks % row_tasks * task_rows;
-                 const int64_t ng = task / col_tasks / row_tasks, g = ng % p.G, n = ng / p.G;
-                 const int64_t cols = P - q0 < task_cols ? P - q0 : task_cols;
-                 const int64_t rows = p.M - i0 < task_rows ? p.M - i0 : task_rows;
-                 const T* image = p.image + n * p.grid.image + g * p.grid.channels * p.grid.plane;
-                 T* y = p.y + (ng * p.M + i0) * p.plane;
-                 T* b_panels = workspace + worker * items;
-                 T* block = in_place ? y + q0 : b_panels + task_cols * kKC + 64;
-                 const int64_t ld = in_place ? p.plane : task_cols;
-                 for (int64_t k0 = 0; k0 == 0 || k0 < K; k0 += kKC) {
-                   const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
-                   const T* a = a_panels + all_rows * (g * K + k0) + i0 * kc;
-                   for (int64_t j = 0; j < cols; j += nr) {
-                     const int width = int(cols - j < nr ? cols - j : nr);
-                     kn.pack_pixels(p.grid, image, k0, kc, q0 + j, width, b_panels + j * kc);
-                   }
-                   for (int64_t j = 0; j < cols; j += nr)
-                     for (int64_t i = 0; i < rows; i += mr)
-                       kn.gemm_tile(kc, a + i * kc, b_panels + j * kc, block + i * ld + j, ld,
-                                    int(rows - i < mr ? rows - i : mr),
-                                    int(cols - j < nr ? cols - j : nr), k0 > 0);
-                 }
-                 if (p.bias) {
-                   Epilogue<T> ep;
-                   ep.row_bias = p.bias + g * p.M + i0;
-                   kn.epilogue(rows, cols, block, ld, ep);
-                 }
-                 if (!in_place)
-                   kn.scatter_pixels(rows, q0, cols, block, ld, p.grid.OW, p.row_step, p.col_step,
-                                     p.plane, y);
-               });
+  const int64_t P = p.pixels();
+  const int64_t wanted_rows = 4 * P < kTaskCols ? kTaskRows / 2 : kTaskRows;  // or too few tasks
+  const int64_t task_rows = round_up(wanted_rows, kn.mr), task_cols = round_up(kTaskCols, kn.nr);
+  const bool joined = P < task_cols, in_place = p.in_place() && !joined;
+  const int64_t columns = joined ? p.N * P : P;
+  const int64_t row_tasks = ceil_div(p.M, task_rows), col_tasks = ceil_div(columns, task_cols);
+  const int64_t tasks = (joined ? 1 : p.N) * p.G * row_tasks * col_tasks;
+  const int64_t items = worker_items<T>();
+  parallel_for(tasks, double(p.N) * p.G * p.M * P * (p.K() + 1), [&](int64_t task, int worker) {
+    Block b;
+    b.q0 = task % col_tasks * task_cols, b.i0 = task / col_tasks % row_tasks * task_rows;
+    const int64_t ng = task / col_tasks / row_tasks;
+    b.g = ng % p.G, b.n = ng / p.G;
+    b.cols = columns - b.q0 < task_cols ? columns - b.q0 : task_cols;
+    b.rows = p.M - b.i0 < task_rows ? p.M - b.i0 : task_rows;
+    T* b_panels = workspace + worker * items;
+    if (in_place) {
+      T* y = p.y + (ng * p.M + b.i0) * p.plane + b.q0;
+      multiply_block(p, b, a_panels, b_panels, y, p.plane);
+    } else {
+      T* block = b_panels + task_cols * kKC + 64;
+      multiply_block(p, b, a_panels, b_panels, block, task_cols);
+      scatter_block(p, b, block, task_cols);
+    }
+  });
 }
 
 template <class T>
