@@ -97,6 +97,12 @@ def run(
 def all_below(labels: np.ndarray, n: int, /) -> bool:
     """Whether all of int64 `labels` are at least 0 and below n."""
 
+def set_idle_memory_limit(bytes: int, /) -> None: ...
+def idle_memory_limit() -> int: ...
+def idle_memory() -> int:
+    """Bytes kept for arrays to come."""
+
+def release_idle_memory() -> None: ...
 def ops() -> dict[str, tuple[int, int]]:
     """Name -> (id, bytes of attributes)."""
 

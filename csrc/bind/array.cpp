@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bind/memory.h"
+
 namespace py = pybind11;
 
 namespace nnf {
@@ -134,10 +136,18 @@ bool is_dense(const View& v) {
 PyObject* new_array(const View& like) {
   static_assert(sizeof(Py_intptr_t) == sizeof(int64_t));
   PyObject* descr = dtypes[int(like.dtype)];
+  int64_t bytes = item_size(like.dtype);
+  for (int d = 0; d < like.ndim; ++d)
+    if (__builtin_mul_overflow(bytes, like.shape[d], &bytes)) bytes = 0;  // NumPy will complain
+  void* data = is_pooled(bytes) ? pool_take(bytes) : nullptr;
+  if (!data && PyErr_Occurred()) return nullptr;
   Py_INCREF(descr);
-  return api->PyArray_NewFromDescr_(api->PyArray_Type_, descr, like.ndim,
-                                    reinterpret_cast<const Py_intptr_t*>(like.shape), nullptr,
-                                    nullptr, 0, nullptr);
+  PyObject* array = api->PyArray_NewFromDescr_(
+      api->PyArray_Type_, descr, like.ndim, reinterpret_cast<const Py_intptr_t*>(like.shape),
+      nullptr, data, data ? kContiguous | kAligned | kWritable : 0, nullptr);
+  if (data && array) own(array);
+  if (data && !array) pool_give(data);
+  return array;
 }
 
 void fill_zero(PyObject* array) {

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
   nnf::bind_config(m);
   nnf::bind_array(m);
   nnf::bind_probe(m);
+  nnf::bind_memory(m);
   nnf::bind_tensor(m);
   nnf::bind_node(m);
   nnf::bind_run(m);
