@@ -25,24 +25,37 @@ int64_t weight_items(int64_t G, int64_t M, int64_t K) {
   return round_up(G * round_up(M, kernels<T>().mr) * K, 16);
 }
 
+// Weights of one panel that has several taps: read in the order in which they lie.
+template <class T>
+void pack_taps(const Product<T>& p, int64_t g, int64_t i, T* panels) {
+  const int64_t mr = kernels<T>().mr, K = p.K(), C = p.grid.channels, taps = p.grid.KH * p.grid.KW;
+  const int64_t rows = p.M - i < mr ? p.M - i : mr, all_rows = round_up(p.M, mr);
+  const T* w = p.w + g * p.w_group + i * p.w_row;
+  for (int64_t c = 0; c < C; ++c, w += p.w_channel) {
+    for (int64_t t = 0; t < taps; ++t) {
+      const int64_t k = t * C + c, k0 = k / kKC * kKC, kc = K - k0 < kKC ? K - k0 : kKC;
+      const T* from =
+          w + p.tables->tap_row[t / p.grid.KW] * p.w_width + p.tables->tap_col[t % p.grid.KW];
+      T* to = panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr;
+      for (int64_t r = 0; r < rows; ++r) to[r] = from[r * p.w_row];
+      for (int64_t r = rows; r < mr; ++r) to[r] = 0;
+    }
+  }
+}
+
 template <class T>
 void pack_weights(const Product<T>& p, T* panels) {
   const int64_t mr = kernels<T>().mr, K = p.K(), per_group = ceil_div(p.M, mr);
-  const int64_t C = p.grid.channels;
   parallel_for(p.G * per_group, double(p.G) * p.M * K, [&](int64_t task, int) {
     const int64_t g = task / per_group, i = task % per_group * mr;
+    if (p.grid.KH * p.grid.KW != 1) return pack_taps(p, g, i, panels);
     const int64_t rows = p.M - i < mr ? p.M - i : mr, all_rows = per_group * mr;
-    const T* w = p.w + g * p.w_group + i * p.w_row;
-    for (int64_t k = 0; k < K;) {
-      const int64_t k0 = k / kKC * kKC, kc = K - k0 < kKC ? K - k0 : kKC;
-      const int64_t tap = k / C, c = k % C;
-      const int64_t block = k0 + kc - k, run = C - c < block ? C - c : block;
-      const int64_t kh = p.tables->tap_row[tap / p.grid.KW];
-      const int64_t kw = p.tables->tap_col[tap % p.grid.KW];
-      kernels<T>().pack_a(rows, run, w + c * p.w_channel + kh * p.w_width + kw, p.w_row,
-                          p.w_channel, T(1),
-                          panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr);
-      k += run;
+    const T* w =
+        p.w + g * p.w_group + i * p.w_row + p.tables->tap_row[0] * p.w_width + p.tables->tap_col[0];
+    for (int64_t k0 = 0; k0 < K; k0 += kKC) {
+      const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
+      kernels<T>().pack_a(rows, kc, w + k0 * p.w_channel, p.w_row, p.w_channel, T(1),
+                          panels + all_rows * (g * K + k0) + i * kc);
     }
   });
 }
