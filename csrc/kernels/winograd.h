@@ -325,15 +325,14 @@ void product_rows(int rows, int blocks, int64_t C, const T* v, int64_t v_block, 
     product_tile<T, R, 1>(C, v, v_block, u, u_block, y, y_block);
 }
 
-// The products of every frequency: y (blocks x tiles) = u (blocks x C) v (C x tiles). Blocks of
-// u are u_block apart, frequencies C kLanes; v and y are dense.
+// The products of every frequency: y (blocks x tiles) = u (blocks x C) v (C x tiles); steps lead
+// from one frequency to the next, u_block from one block of u to the next.
 template <class T>
-void winograd_multiply(int m, int64_t tiles, int64_t C, int64_t blocks, const T* v, const T* u,
-                       int64_t u_block, T* y) {
+void winograd_multiply(int m, int64_t tiles, int64_t C, int64_t blocks, const T* v, int64_t v_step,
+                       const T* u, int64_t u_step, int64_t u_block, T* y, int64_t y_step) {
   constexpr int L = kLanes<T>;
   const int64_t panels = (tiles + kWinogradRows - 1) / kWinogradRows;
-  const int64_t v_step = (C + L - 1) / L * tiles * L, y_step = blocks * tiles * L;
-  for (int f = 0; f < (m + 2) * (m + 2); ++f, v += v_step, u += C * L, y += y_step) {
+  for (int f = 0; f < (m + 2) * (m + 2); ++f, v += v_step, u += u_step, y += y_step) {
     for (int64_t b = 0; b < blocks; b += kWinogradBlocks) {
       for (int64_t i = 0; i < panels; ++i) {
         const int64_t t0 = i * tiles / panels, t1 = (i + 1) * tiles / panels;  // of equal size

@@ -46,8 +46,11 @@ struct WinogradPlan {
   bool share;             // tasks share a block
 
   int64_t tiles() const { return rows * cols * images; }
-  int64_t image_items() const { return frequencies * c_blocks * tiles() * lanes; }
-  int64_t product_items() const { return frequencies * task_blocks * tiles() * lanes; }
+  // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
+  // tile do not fall into the same few sets of the cache.
+  int64_t step(int64_t n) const { return (n | 1) * lanes; }
+  int64_t image_items() const { return frequencies * step(c_blocks * tiles()); }
+  int64_t product_items() const { return frequencies * step(task_blocks * tiles()); }
   int64_t scratch_items() const { return ((m + 2) * (m * cols + 2) + lanes) * lanes; }
   int64_t worker_items() const {
     return (share ? 0 : image_items()) + product_items() + scratch_items();
@@ -99,7 +102,7 @@ struct Winograd {
   Winograd(const WinogradShape& shape, const T* x, const T* w, const T* bias, T* y, T* workspace)
       : c(shape), p(make_plan<T>(shape)), x(x), w(w), bias(bias), y(y) {
     weights = workspace;
-    image = weights + p.weight_blocks * p.frequencies * c.C * p.lanes;
+    image = weights + p.weight_blocks * p.frequencies * p.step(c.C);
     workers = image + (p.share ? p.image_items() : 0);
   }
   T* worker(int i) const { return workers + i * p.worker_items(); }
@@ -123,7 +126,7 @@ struct Winograd {
 
   // Transforms the weights of output blocks [o0, o0 + n).
   void transform_weights(int64_t o0, int64_t n) const {
-    const int64_t step = c.C * p.lanes;
+    const int64_t step = p.step(c.C);
     parallel_for(n, double(n) * p.frequencies * step, [&](int64_t t, int) {
       const int64_t o = (o0 + t) * p.lanes;
       kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), c.C,
@@ -140,21 +143,22 @@ struct Winograd {
                                 x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
                                 int(least(p.lanes, c.C - channel)), scratch,
                                 v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
-                                p.c_blocks * k.tiles() * p.lanes);
+                                p.step(p.c_blocks * k.tiles()));
   }
 
   // Output blocks [o, o + n) of a block; their weights are u.
   void multiply(const Block& k, int64_t o, int64_t n, const T* v, const T* u, T* products,
                 T* scratch) const {
-    kernels<T>().winograd_multiply(p.m, k.tiles(), c.C, n, v, u, p.frequencies * c.C * p.lanes,
-                                   products);
+    const int64_t step = p.step(n * k.tiles());
+    kernels<T>().winograd_multiply(p.m, k.tiles(), c.C, n, v, p.step(p.c_blocks * k.tiles()), u,
+                                   p.step(c.C), p.frequencies * p.step(c.C), products, step);
     const WinogradRegion g{c.OH, c.OW, k.tile_row * p.m, k.tile_col * p.m, k.rows, k.cols};
     for (int64_t i = 0; i < k.images; ++i)
       for (int64_t b = 0; b < n; ++b) {
         const int64_t channel = (o + b) * p.lanes;
         kernels<T>().winograd_output(
             p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
-            n * k.tiles() * p.lanes, bias ? bias + group * c.O + channel : nullptr,
+            step, bias ? bias + group * c.O + channel : nullptr,
             int(least(p.lanes, c.O - channel)), scratch,
             y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
       }
@@ -186,7 +190,7 @@ struct Winograd {
       parallel_for(ceil_div(n, p.task_blocks), work(k.tiles(), n * p.lanes), [&](int64_t t, int i) {
         const int64_t o = t * p.task_blocks;
         multiply(k, o0 + o, least(p.task_blocks, n - o), image,
-                 weights + o * p.frequencies * c.C * p.lanes, worker(i),
+                 weights + o * p.frequencies * p.step(c.C), worker(i),
                  worker(i) + p.product_items());
       });
     }
