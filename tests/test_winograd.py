@@ -17,7 +17,8 @@ from tests import op_checks
 from tests.specs import conv
 
 # Input, weight, arguments: images smaller than a tile, a pixel more than some tiles, wider than a
-# block of tiles; channels that fill no vector; all paddings; more images than a block holds.
+# block of tiles; channels that fill no vector; all paddings; more images than a block holds;
+# weights too large to keep.
 LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 16, 1, 1), (16, 16, 3, 3), {"padding": 1}),
     ((3, 17, 3, 2), (33, 17, 3, 3), {"padding": 2}),
@@ -26,6 +27,7 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 40, 6, 7), (24, 40, 3, 3), {"padding": ((0, 1), (2, 0))}),
     ((1, 16, 10, 300), (16, 16, 3, 3), {"padding": (1, 3)}),
     ((5, 130, 13, 13), (70, 130, 3, 3), {"padding": 1}),
+    ((3, 200, 5, 6), (150, 200, 3, 3), {"padding": 1}),
     ((2, 32, 8, 9), (48, 16, 3, 3), {"groups": 2, "padding": 1}),
 ]
 # C, O, image, padding of the layers whose error in norm is bounded.

@@ -282,16 +282,22 @@ void winograd_weight(int m, int outputs, int64_t C, const T* w, int64_t o_step, 
   weight_tiles<T, 6>(outputs, C, w, o_step, c_step, rotate, u, step);
 }
 
-// Tiles of a register tile, and its output blocks.
+// Tiles and output blocks of a register tile.
 constexpr int kWinogradRows = NNF_VECTOR_BYTES == 64 ? 14 : 6;
 constexpr int kWinogradBlocks = 2;
 
-// R tiles and B blocks of outputs, summed over C channels in order.
+// R tiles and B blocks of outputs, summed over C channels in order; add: after what y holds.
 template <class T, int R, int B>
 void product_tile(int64_t C, const T* v, int64_t v_block, const T* u, int64_t u_block, T* y,
-                  int64_t y_block) {
+                  int64_t y_block, bool add) {
   constexpr int L = kLanes<T>;
   vec<T> acc[R][B] = {};
+  if (add) {
+#pragma GCC unroll 14
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+      for (int b = 0; b < B; ++b) acc[r][b] = load<T>(y + b * y_block + r * L);
+  }
   for (int64_t c = 0; c < C; c += L, v += v_block) {
     const int n = C - c < L ? int(C - c) : L;
     for (int k = 0; k < n; ++k, u += L) {
@@ -314,32 +320,33 @@ void product_tile(int64_t C, const T* v, int64_t v_block, const T* u, int64_t u_
 
 template <class T, int R>
 void product_rows(int rows, int blocks, int64_t C, const T* v, int64_t v_block, const T* u,
-                  int64_t u_block, T* y, int64_t y_block) {
+                  int64_t u_block, T* y, int64_t y_block, bool add) {
   if constexpr (R > 1) {
     if (rows < R)
-      return product_rows<T, R - 1>(rows, blocks, C, v, v_block, u, u_block, y, y_block);
+      return product_rows<T, R - 1>(rows, blocks, C, v, v_block, u, u_block, y, y_block, add);
   }
   if (blocks > 1)
-    product_tile<T, R, 2>(C, v, v_block, u, u_block, y, y_block);
+    product_tile<T, R, 2>(C, v, v_block, u, u_block, y, y_block, add);
   else
-    product_tile<T, R, 1>(C, v, v_block, u, u_block, y, y_block);
+    product_tile<T, R, 1>(C, v, v_block, u, u_block, y, y_block, add);
 }
 
-// The products of every frequency: y (blocks x tiles) = u (blocks x C) v (C x tiles). Blocks of
-// u are u_block apart, frequencies C kLanes; v and y are dense.
+// The products of every frequency: y (blocks x tiles) = or += u (blocks x C) v (C x tiles); steps
+// lead from one frequency to the next, u_block from one block of u to the next. The sum goes on
+// where y stands: channels in parts have the same bits as together.
 template <class T>
-void winograd_multiply(int m, int64_t tiles, int64_t C, int64_t blocks, const T* v, const T* u,
-                       int64_t u_block, T* y) {
+void winograd_multiply(int m, int64_t tiles, int64_t C, int64_t blocks, const T* v, int64_t v_step,
+                       const T* u, int64_t u_step, int64_t u_block, T* y, int64_t y_step,
+                       bool add) {
   constexpr int L = kLanes<T>;
   const int64_t panels = (tiles + kWinogradRows - 1) / kWinogradRows;
-  const int64_t v_step = (C + L - 1) / L * tiles * L, y_step = blocks * tiles * L;
-  for (int f = 0; f < (m + 2) * (m + 2); ++f, v += v_step, u += C * L, y += y_step) {
+  for (int f = 0; f < (m + 2) * (m + 2); ++f, v += v_step, u += u_step, y += y_step) {
     for (int64_t b = 0; b < blocks; b += kWinogradBlocks) {
       for (int64_t i = 0; i < panels; ++i) {
         const int64_t t0 = i * tiles / panels, t1 = (i + 1) * tiles / panels;  // of equal size
         product_rows<T, kWinogradRows>(int(t1 - t0), int(blocks - b), C, v + t0 * L, tiles * L,
                                        u + b * u_block, u_block, y + (b * tiles + t0) * L,
-                                       tiles * L);
+                                       tiles * L, add);
       }
     }
   }

@@ -1,7 +1,9 @@
 // Tiles are worked on in blocks that fit the cache: their transforms, the products with all
 // weights, and the way back. Where channels are few, a task does all of that for a block; where
-// they are many, tasks share a block's transforms and each makes some of its outputs. Every
-// output element is one sum over the channels in order, so none of this changes its bits.
+// they are many, tasks share a block's transforms and each makes some of its outputs, from weights
+// that it transforms part by part where all of them would not stay in the cache. Every output
+// element is one sum over the channels in order, so none of this changes its bits, and the size of
+// the batch may decide it.
 #include "ops/conv2d_winograd.h"
 
 #include <type_traits>
@@ -15,10 +17,11 @@ namespace {
 
 constexpr int64_t kOutputs = 4;             // a tile is 4 x 4 outputs, from 6 x 6 inputs
 constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
-constexpr int64_t kMaxTiles = 56;           // of a block
-constexpr int64_t kMinTiles = 20;  // fewer leave the weights too little to do: tasks share blocks
-constexpr int64_t kMinBlocks = 4;  // fewer leave threads without work: the same
-constexpr int64_t kWeightBytes = 16 << 20;  // of the weights that are transformed at a time
+constexpr int64_t kMaxTiles = 64;           // of a block
+constexpr int64_t kMinTiles = 20;           // fewer use each weight too little: tasks share blocks
+constexpr int64_t kMinBlocks = 4;           // fewer leave threads without work: the same
+constexpr int64_t kWeightBytes = 4 << 20;   // of weights transformed once and kept: in L3
+constexpr int64_t kPartBytes = 384 << 10;   // of those that a task transforms for itself: in L2
 constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -32,7 +35,7 @@ struct WinogradShape {
   bool rotate;
 };
 
-// How a convolution is cut: by its shape alone.
+// How a convolution is cut: by its shape and the ISA alone.
 struct WinogradPlan {
   int m;  // tiles are m x m outputs
   int64_t lanes, frequencies;
@@ -41,29 +44,34 @@ struct WinogradPlan {
   int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
   int64_t row_regions, col_regions;  // of an image
   int64_t blocks;
-  int64_t weight_blocks;  // output blocks whose weights are transformed at a time
-  int64_t task_blocks;    // output blocks that a task makes
-  bool share;             // tasks share a block
+  int64_t task_blocks;  // output blocks that a task makes
+  int64_t channels;     // whose weights it uses at a time
+  bool share;           // tasks share a block
+  bool own_weights;     // each task transforms its weights
 
   int64_t tiles() const { return rows * cols * images; }
-  int64_t image_items() const { return frequencies * c_blocks * tiles() * lanes; }
-  int64_t product_items() const { return frequencies * task_blocks * tiles() * lanes; }
+  // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
+  // tile do not fall into the same few sets of the cache.
+  int64_t step(int64_t n) const { return (n | 1) * lanes; }
+  int64_t image_items() const { return frequencies * step(c_blocks * tiles()); }
+  int64_t product_items() const { return frequencies * step(task_blocks * tiles()); }
   int64_t scratch_items() const { return ((m + 2) * (m * cols + 2) + lanes) * lanes; }
+  int64_t weight_items(int64_t n) const { return n * frequencies * step(channels); }
   int64_t worker_items() const {
-    return (share ? 0 : image_items()) + product_items() + scratch_items();
+    return (share ? 0 : image_items()) + product_items() + scratch_items() +
+           (own_weights ? weight_items(task_blocks) : 0);
   }
 };
 
 template <class T>
 WinogradPlan make_plan(const WinogradShape& c) {
-  const int64_t tile_bytes = int64_t(sizeof(T));
   WinogradPlan p;
   p.m = kOutputs;
   p.lanes = kernels<T>().nr / 2;
   p.frequencies = (p.m + 2) * (p.m + 2);
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
   p.image_rows = ceil_div(c.OH, p.m), p.image_cols = ceil_div(c.OW, p.m);
-  const int64_t per_tile = p.frequencies * (c.C + c.O) * tile_bytes;
+  const int64_t per_tile = p.frequencies * (c.C + c.O) * int64_t(sizeof(T));
   const int64_t fitting = kBlockBytes / (per_tile + 1);
   p.share = fitting < kMinTiles;
   const int64_t target = p.share ? kMaxTiles : least(fitting, kMaxTiles);
@@ -80,11 +88,10 @@ WinogradPlan make_plan(const WinogradShape& c) {
   p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
   p.blocks = ceil_div(c.N, p.images) * p.row_regions * p.col_regions;
   if (p.blocks < kMinBlocks) p.share = true;
-  const int64_t weight_bytes = p.frequencies * c.C * p.lanes * sizeof(T);
-  int64_t chunk = kWeightBytes / (weight_bytes + 1);
-  if (chunk < 1) chunk = 1;
-  p.weight_blocks = ceil_div(p.o_blocks, ceil_div(p.o_blocks, chunk));
-  p.task_blocks = p.share ? kTaskBlocks : p.weight_blocks;
+  p.task_blocks = p.share ? kTaskBlocks : p.o_blocks;
+  const int64_t channel_bytes = p.frequencies * p.lanes * int64_t(sizeof(T));
+  p.own_weights = p.share && p.o_blocks * c.C * channel_bytes > kWeightBytes;
+  p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
   return p;
 }
 
@@ -99,7 +106,7 @@ struct Winograd {
   Winograd(const WinogradShape& shape, const T* x, const T* w, const T* bias, T* y, T* workspace)
       : c(shape), p(make_plan<T>(shape)), x(x), w(w), bias(bias), y(y) {
     weights = workspace;
-    image = weights + p.weight_blocks * p.frequencies * c.C * p.lanes;
+    image = weights + (p.own_weights ? 0 : p.weight_items(p.o_blocks));
     workers = image + (p.share ? p.image_items() : 0);
   }
   T* worker(int i) const { return workers + i * p.worker_items(); }
@@ -121,42 +128,45 @@ struct Winograd {
     return k;
   }
 
-  // Transforms the weights of output blocks [o0, o0 + n).
-  void transform_weights(int64_t o0, int64_t n) const {
-    const int64_t step = c.C * p.lanes;
-    parallel_for(n, double(n) * p.frequencies * step, [&](int64_t t, int) {
-      const int64_t o = (o0 + t) * p.lanes;
-      kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), c.C,
-                                   w + group * c.O * c.C * 9 + o * c.w_row, c.w_row, c.w_channel,
-                                   c.rotate, weights + t * p.frequencies * step, step);
-    });
+  // Weights of output block o and channels [c0, c0 + n) to u.
+  void transform_weights(int64_t o, int64_t c0, int64_t n, T* u) const {
+    o *= p.lanes;
+    kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), n,
+                                 w + group * c.O * c.C * 9 + o * c.w_row + c0 * c.w_channel,
+                                 c.w_row, c.w_channel, c.rotate, u, p.step(p.channels));
   }
 
   void transform_image(const Block& k, int64_t i, int64_t c_block, T* scratch, T* v) const {
     const WinogradRegion g{c.H,    c.W,   k.tile_row * p.m - c.ph, k.tile_col * p.m - c.pw,
                            k.rows, k.cols};
     const int64_t channel = c_block * p.lanes;
-    kernels<T>().winograd_input(p.m, g,
-                                x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
-                                int(least(p.lanes, c.C - channel)), scratch,
-                                v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
-                                p.c_blocks * k.tiles() * p.lanes);
+    kernels<T>().winograd_input(
+        p.m, g, x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
+        int(least(p.lanes, c.C - channel)), scratch,
+        v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes, p.step(p.c_blocks * k.tiles()));
   }
 
-  // Output blocks [o, o + n) of a block; their weights are u.
-  void multiply(const Block& k, int64_t o, int64_t n, const T* v, const T* u, T* products,
-                T* scratch) const {
-    kernels<T>().winograd_multiply(p.m, k.tiles(), c.C, n, v, u, p.frequencies * c.C * p.lanes,
-                                   products);
+  // Output blocks [o, o + n) of a block.
+  void multiply(const Block& k, int64_t o, int64_t n, const T* v, T* products, T* scratch) const {
+    const int64_t step = p.step(n * k.tiles());
+    for (int64_t c0 = 0; c0 == 0 || c0 < c.C; c0 += p.channels) {
+      const int64_t channels = least(p.channels, c.C - c0);
+      T* u = p.own_weights ? scratch + p.scratch_items() : weights + p.weight_items(o);
+      if (p.own_weights)
+        for (int64_t b = 0; b < n; ++b)
+          transform_weights(o + b, c0, channels, u + p.weight_items(b));
+      kernels<T>().winograd_multiply(p.m, k.tiles(), channels, n, v + c0 * k.tiles(),
+                                     p.step(p.c_blocks * k.tiles()), u, p.step(p.channels),
+                                     p.weight_items(1), products, step, c0 > 0);
+    }
     const WinogradRegion g{c.OH, c.OW, k.tile_row * p.m, k.tile_col * p.m, k.rows, k.cols};
     for (int64_t i = 0; i < k.images; ++i)
       for (int64_t b = 0; b < n; ++b) {
         const int64_t channel = (o + b) * p.lanes;
         kernels<T>().winograd_output(
-            p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
-            n * k.tiles() * p.lanes, bias ? bias + group * c.O + channel : nullptr,
-            int(least(p.lanes, c.O - channel)), scratch,
-            y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
+            p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes, step,
+            bias ? bias + group * c.O + channel : nullptr, int(least(p.lanes, c.O - channel)),
+            scratch, y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
       }
   }
 
@@ -164,44 +174,44 @@ struct Winograd {
     return double(p.frequencies) * tiles * c.C * outputs;
   }
 
-  void run_blocks(int64_t o0, int64_t n) const {
-    parallel_for(p.blocks, work(p.blocks * p.tiles(), n * p.lanes), [&](int64_t b, int i) {
+  void run_blocks() const {
+    parallel_for(p.blocks, work(p.blocks * p.tiles(), c.O), [&](int64_t b, int i) {
       const Block k = block(b);
       T* v = worker(i);
       T* products = v + p.image_items();
       T* scratch = products + p.product_items();
       for (int64_t n = 0; n < k.images; ++n)
         for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, n, j, scratch, v);
-      multiply(k, o0, n, v, weights, products, scratch);
+      multiply(k, 0, p.o_blocks, v, products, scratch);
     });
   }
 
-  void run_shared(int64_t o0, int64_t n) const {
+  void run_shared() const {
     for (int64_t b = 0; b < p.blocks; ++b) {
       const Block k = block(b);
-      if (o0 == 0 || p.blocks > 1)  // else it is still there
-        parallel_for(k.images * p.c_blocks, work(k.tiles(), 16), [&](int64_t t, int i) {
-          transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
-        });
-      parallel_for(ceil_div(n, p.task_blocks), work(k.tiles(), n * p.lanes), [&](int64_t t, int i) {
-        const int64_t o = t * p.task_blocks;
-        multiply(k, o0 + o, least(p.task_blocks, n - o), image,
-                 weights + o * p.frequencies * c.C * p.lanes, worker(i),
-                 worker(i) + p.product_items());
+      parallel_for(k.images * p.c_blocks, work(k.tiles(), p.lanes), [&](int64_t t, int i) {
+        transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
       });
+      parallel_for(ceil_div(p.o_blocks, p.task_blocks), work(k.tiles(), c.O),
+                   [&](int64_t t, int i) {
+                     const int64_t o = t * p.task_blocks;
+                     multiply(k, o, least(p.task_blocks, p.o_blocks - o), image, worker(i),
+                              worker(i) + p.product_items());
+                   });
     }
   }
 
   void run() {
-    for (group = 0; group < c.G; ++group)
-      for (int64_t o = 0; o < p.o_blocks; o += p.weight_blocks) {
-        const int64_t n = least(p.weight_blocks, p.o_blocks - o);
-        transform_weights(o, n);
-        if (p.share)
-          run_shared(o, n);
-        else
-          run_blocks(o, n);
-      }
+    for (group = 0; group < c.G; ++group) {
+      if (!p.own_weights)
+        parallel_for(p.o_blocks, work(p.lanes, c.O), [&](int64_t o, int) {
+          transform_weights(o, 0, c.C, weights + p.weight_items(o));
+        });
+      if (p.share)
+        run_shared();
+      else
+        run_blocks();
+    }
   }
 };
 
@@ -241,7 +251,20 @@ bool applies(const ConvLayer& s) {
 
 }  // namespace
 
-bool winograd_pays(ConvDirection, const ConvLayer& s) { return s.C >= 16 && s.O >= 16; }
+// A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
+// was measured (AVX-512, AVX2), the weights' shared by 8 images; the other way reaches 80% of the
+// peak.
+bool winograd_pays(ConvDirection d, const ConvLayer& s) {
+  const bool forward = d == ConvDirection::forward;
+  const double C = forward ? s.C : s.O, O = forward ? s.O : s.C;
+  const double pixels = forward ? s.OH * s.OW : s.H * s.W;
+  const double tiles = forward ? ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs)
+                               : ceil_div(s.H, kOutputs) * ceil_div(s.W, kOutputs);
+  const double C16 = round_up(int64_t(C), 16), O16 = round_up(int64_t(O), 16);
+  const double products = 36 * C * O16, transforms = 350 * (C16 + O16), weights = 40 * C * O16;
+  const bool few_groups = s.G == 1 || C * O >= 4096;  // they go one after the other
+  return few_groups && tiles * (products + transforms) + weights < 9 * pixels * C * O / 0.8;
+}
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
                                      {applies, workspace<input_shape>, run<input_shape>},
