@@ -52,16 +52,13 @@ NNF_INLINE vec<T> parameter(const T* p, bool columns, int64_t j, int k) {
 template <class T, class F>
 NNF_INLINE void for_parameters(int64_t rows, int64_t stride, int64_t n, bool columns, T* y,
                                bool past_caches, F value) {
-  constexpr int L = kLanes<T>;
+  RowWriter<T> writer(past_caches);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t at = i * stride, p = columns ? 0 : i;
-    T* row = y + at;
-    for_vectors<T>(
-        n, row, past_caches, [&](int64_t j) { store<T>(row + j, value(at + j, p, j, L)); },
-        [&](int64_t j) { stream<T>(row + j, value(at + j, p, j, L)); },
-        [&](int64_t j, int k) { store_n<T>(row + j, value(at + j, p, j, k), k); });
+    writer.write(n, y + at, [=](int64_t j, int k) __attribute__((always_inline)) {
+      return value(at + j, p, j, k);
+    });
   }
-  if (past_caches) stream_fence();
 }
 
 // y = (x - center) scale + shift. y may be x. past_caches as in MapArgs.
@@ -111,7 +108,7 @@ NNF_INLINE T row_sum(int64_t n, F f) {
 template <class T>
 void layer_norm(int64_t rows, int64_t n, const T* x, const T* w, const T* b, double eps, T* y,
                 T* mean, T* rstd, bool past_caches) {
-  constexpr int L = kLanes<T>;
+  RowWriter<T> writer(past_caches);
   for (int64_t i = 0; i < rows; ++i, x += n, y += n) {
     const T m = row_sum<T>(n, [=](int64_t j, int k) { return load_k<T>(x + j, k); }) / T(n);
     const vec<T> c = set1<T>(m);
@@ -127,12 +124,8 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* w, const T* b, dou
       const vec<T> shift = b ? load_k<T>(b + j, k) : none;
       return w ? fma(normal, load_k<T>(w + j, k), shift) : normal + shift;
     };
-    for_vectors<T>(
-        n, y, past_caches, [&](int64_t j) { store<T>(y + j, value(j, L)); },
-        [&](int64_t j) { stream<T>(y + j, value(j, L)); },
-        [&](int64_t j, int k) { store_n<T>(y + j, value(j, k), k); });
+    writer.write(n, y, value);
   }
-  if (past_caches) stream_fence();
 }
 
 // The gradients of these rows, g = dy w and z = (x - mean) rstd:
@@ -140,7 +133,7 @@ void layer_norm(int64_t rows, int64_t n, const T* x, const T* w, const T* b, dou
 template <class T>
 void layer_norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const T* mean,
                          const T* rstd, const T* w, T* dx, T* dw, T* db, bool past_caches) {
-  constexpr int L = kLanes<T>;
+  RowWriter<T> writer(past_caches);
   __builtin_memset(dw, 0, size_t(n) * sizeof(T));
   __builtin_memset(db, 0, size_t(n) * sizeof(T));
   for (int64_t i = 0; i < rows; ++i, dy += n, x += n, dx += n) {
@@ -161,12 +154,8 @@ void layer_norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const
       store_k<T>(db + j, load_k<T>(db + j, k) + e, k);
       return r * (g(j, k) - shift - d * slope);
     };
-    for_vectors<T>(
-        n, dx, past_caches, [&](int64_t j) { store<T>(dx + j, value(j, L)); },
-        [&](int64_t j) { stream<T>(dx + j, value(j, L)); },
-        [&](int64_t j, int k) { store_n<T>(dx + j, value(j, k), k); });
+    writer.write(n, dx, value);
   }
-  if (past_caches) stream_fence();
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int64_t kTaskItems = 16384;  // elements that a task covers, about
 constexpr int64_t kNarrow = 64;        // a channel with shorter rows is summed by columns
+constexpr int64_t kFewImages = 8;      // but not if there are fewer of them
 constexpr int64_t kColumns = 1024;     // of a chunk
 constexpr int64_t kPartRows = 64;      // rows of them
 constexpr int64_t kPart = 4096;        // elements of a row in a chunk, at most
@@ -47,7 +48,7 @@ struct Channels {
 
   explicit Channels(const View& x) : N(x.shape[0]), C(x.shape[1]) {
     for (int d = 2; d < x.ndim; ++d) L *= x.shape[d];
-    narrow = L < kNarrow;
+    narrow = L == 1 || (L < kNarrow && N >= kFewImages);
     images = narrow ? kPartRows : max(1, kShortPart / max(L, 1));
     length = min(L, kPart);
     along = ceil_div(L, max(length, 1));
@@ -78,6 +79,16 @@ void for_chunks(const Channels& g, double cost, F&& f) {
   });
 }
 
+// Lines of a chunk of columns, in the order of memory: the sums below walk it column by column,
+// which the processor does not foresee.
+template <class T>
+void prefetch(const Channels& g, const Chunk& k, const T* x) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t r = 0; r < k.rows; ++r)
+    for (int64_t i = 0; i < k.channels * g.L; i += line)
+      __builtin_prefetch(x + r * g.row() + i, 0, 2);
+}
+
 // sums[i] = the sum of x over channel k.c + i in chunk k.
 template <class T>
 void chunk_sums(const Channels& g, const Chunk& k, const T* x, T* sums) {
@@ -85,6 +96,7 @@ void chunk_sums(const Channels& g, const Chunk& k, const T* x, T* sums) {
   x += (k.n * g.C + k.c) * g.L + k.l;
   if (g.narrow) {
     T columns[kColumns];
+    prefetch(g, k, x);
     kn.reduce_cols(Reduction::sum, k.rows, x, g.row(), k.channels * g.L, g.L > 1 ? columns : sums);
     if (g.L > 1) kn.reduce_each(Reduction::sum, k.channels, g.L, g.L, columns, sums);
     return;

@@ -131,7 +131,7 @@ def _row_cases(names: str, shapes: list[tuple[tuple[int, ...], int]]) -> list[Ca
         sizes["b"] = sizes["w"]
         return Case(
             tuple(None if n in absent else sizes[n] for n in names),
-            {"dims": dims} if dims > 1 else {},
+            {"dims": dims},
         )
 
     return [case(s, d, "") for s, d in shapes] + [
