@@ -24,7 +24,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
     return total
 
 
-def _gelu(x: np.ndarray) -> np.ndarray:
+def gelu(x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + _erf(x * math.sqrt(0.5)))
 
 
@@ -33,7 +33,7 @@ def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (0.5 * (1 + _erf(x * math.sqrt(0.5))) + x * density)
 
 
-def _softmax(x: np.ndarray) -> np.ndarray:
+def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
@@ -51,12 +51,12 @@ def _labelled(n: int, classes: int) -> tuple[tuple[int, ...], ...]:
     return (rows, classes), (rows,)
 
 
-def _cross_entropy(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    return -np.log(_softmax(x)[np.arange(len(x)), target]).mean()
+def cross_entropy(x: np.ndarray, target: np.ndarray) -> np.ndarray:
+    return -np.log(softmax(x)[np.arange(len(x)), target]).mean()
 
 
 def _cross_entropy_backward(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-    p = _softmax(x)
+    p = softmax(x)
     p[np.arange(len(x)), target] -= 1
     return p / len(x)
 
@@ -121,7 +121,7 @@ TABLE = {
         jax=lambda jax, x: jax.nn.relu(x),
     ),
     "gelu": _unary(
-        _gelu,
+        gelu,
         "Gelu",
         nnfast=lambda nn, x: lambda: nn.ops.gelu(x),
         torch=lambda torch, x: lambda: torch.nn.functional.gelu(x),
@@ -291,14 +291,14 @@ TABLE = {
     ),
     # ---- softmax and its losses
     "softmax": _rows(
-        _softmax,
+        softmax,
         "Softmax",
         nnfast=lambda nn, x: lambda: x.softmax(1),
         torch=lambda torch, x: lambda: x.softmax(1),
         jax=lambda jax, x: jax.nn.softmax(x),
     ),
     "log_softmax": _rows(
-        lambda x: np.log(_softmax(x)),
+        lambda x: np.log(softmax(x)),
         "LogSoftmax",
         nnfast=lambda nn, x: lambda: x.log_softmax(1),
         torch=lambda torch, x: lambda: x.log_softmax(1),
@@ -337,7 +337,7 @@ for _classes in (10, 1000):
         "softmax",
         partial(_labelled, classes=_classes),
         (1, 0),
-        _cross_entropy,
+        cross_entropy,
         {
             "nnfast": lambda nn, x, t: lambda: nn.ops.cross_entropy(x, t),
             "torch": lambda torch, x, t: lambda: torch.nn.functional.cross_entropy(x, t),

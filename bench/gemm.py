@@ -38,6 +38,7 @@ def _case(g: Gemm) -> Case:
         tolerance=2e-6 if g.dtype == "float32" else 1e-14,
         flops=2.0 * g.batch * g.m * g.n * g.k,
         reads=item * g.batch * g.k * (g.m + g.n),
+        is_double=g.dtype == "float64",
         writes=item * g.batch * g.m * g.n,
     )
 

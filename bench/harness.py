@@ -52,6 +52,7 @@ class Case:
     flops: float = 0.0
     reads: float = 0.0  # bytes, each counted once
     writes: float = 0.0
+    is_double: bool = False  # float64
     grad: bool = False  # calls record for a backward pass
     compared: Callable[..., Any] | None = None  # what is made of each array before comparing
 
@@ -76,11 +77,12 @@ class Settings:
 
     rounds: int = 5
     budget: float = 0.03  # seconds a side and round
+    warm_up: float = 0.01  # seconds of a side, before
 
     @classmethod
     def of(cls, quick: bool = False, toy: bool = False) -> Settings:
         """Those of --quick and --toy, or the usual ones."""
-        return cls(1, 0.0) if toy else cls(3, 0.01) if quick else cls()
+        return cls(1, 0.0, 0.0) if toy else cls(3, 0.01) if quick else cls()
 
 
 class Worker:
@@ -95,15 +97,22 @@ class Worker:
             stdout=subprocess.PIPE,
             env=environment(threads, isa),
         )
-        for module in LIBRARIES[library]:
-            self.call(timing.load, module)
+        self._send(timing.load, LIBRARIES[library])
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function there."""
-        assert self._process.stdin and self._process.stdout
         os.kill(self._process.pid, signal.SIGCONT)
+        self._send(function, *arguments)
+        return self.answer()
+
+    def _send(self, function: Callable[..., Any], *arguments: Any) -> None:
+        assert self._process.stdin
         pickle.dump((function, arguments), self._process.stdin, protocol=5)
         self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        """What the function returned that it runs; then the worker is stopped."""
+        assert self._process.stdout
         good, answer = pickle.load(self._process.stdout)
         os.kill(self._process.pid, signal.SIGSTOP)
         if not good:
@@ -114,6 +123,10 @@ class Worker:
         """End the process."""
         self._process.kill()
         self._process.communicate()
+
+
+class WrongResult(ValueError):
+    """A side computes something else than float64 says."""
 
 
 class WorkerError(RuntimeError):
@@ -146,6 +159,8 @@ def workers(libraries: list[str], threads: int, isa: str = "") -> Iterator[dict[
     try:
         for library in libraries:
             started[library] = Worker(library, threads, isa)
+        for worker in started.values():
+            worker.answer()  # all have started at once
         yield started
     finally:
         for worker in started.values():
@@ -153,7 +168,7 @@ def workers(libraries: list[str], threads: int, isa: str = "") -> Iterator[dict[
 
 
 def measure(case: Case, at: Mapping[str, Worker], settings: Settings) -> dict[str, Side]:
-    """Every side of a case that has a worker; {} of a case whose nnfast side has none."""
+    """Every side of a case that has a worker. A peer that fails is left out, and named."""
     arrays = case.arrays(np.random.default_rng(0))
     wide = (a.astype(WIDER.get(a.dtype.name, a.dtype)) for a in arrays)
     reference = list(timing.flat(case.reference(*wide)))
@@ -161,9 +176,17 @@ def measure(case: Case, at: Mapping[str, Worker], settings: Settings) -> dict[st
     try:
         for side, build in case.sides.items():
             worker = at.get(timing.library_of(side))
-            if worker is not None:
-                result = worker.call(timing.prepare, side, build, arrays, case.grad)
+            if worker is None:
+                continue
+            try:
+                result = worker.call(
+                    timing.prepare, side, build, arrays, case.grad, settings.warm_up
+                )
                 errors[side] = checked_error(case, side, result, reference)
+            except (WorkerError, WrongResult) as failure:
+                if side == "nnfast":
+                    raise
+                print(f"left out of {case.name}: {str(failure).splitlines()[-1]}")
         times = _take_turns(list(errors), at, settings)
     finally:
         for worker in at.values():
@@ -189,15 +212,15 @@ def _take_turns(
 def checked_error(
     case: Case, side: str, result: list[np.ndarray], reference: list[np.ndarray]
 ) -> float:
-    """The norm-wise error of a result; raises if it is no rounding error."""
+    """The norm-wise error of a result; raises WrongResult if it is no rounding error."""
     if case.compared:
         result = [case.compared(a) for a in result]
     shapes = [a.shape for a in result], [a.shape for a in reference]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"{case.name}: {side} returned shapes {shapes[0]}, not {shapes[1]}")
+        raise WrongResult(f"{case.name}: {side} returned shapes {shapes[0]}, not {shapes[1]}")
     error = max(map(norm_error, result, reference), default=0.0)
     if not error <= (case.tolerance if side == "nnfast" else LARGEST_ERROR):
-        raise ValueError(f"{case.name}: {side} has an error of {error:.1e} against float64")
+        raise WrongResult(f"{case.name}: {side} has an error of {error:.1e} against float64")
     return error
 
 

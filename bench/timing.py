@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 BLOCK = 50e-6  # seconds: calls that are shorter are timed several at once
-WARM_UP = 10e-3  # seconds of calls before the first one counts
 
 Call = Callable[[], Any]
 
 _calls: dict[str, tuple[Call, int, bool]] = {}  # side -> call, calls a block, with gradients
 
 
-def load(module: str) -> None:
-    """Import a library, so that its absence shows before anything is measured."""
-    importlib.import_module(module)
+def load(modules: tuple[str, ...]) -> None:
+    """Import a library."""
+    for module in modules:
+        importlib.import_module(module)
+    gc.freeze()  # what a library made at import need not be looked at after each case
 
 
 def no_grad(library: str) -> Any:
@@ -34,14 +35,18 @@ def no_grad(library: str) -> Any:
 
 
 def prepare(
-    side: str, build: Callable[..., Call], arrays: tuple[np.ndarray, ...], grad: bool
+    side: str,
+    build: Callable[..., Call],
+    arrays: tuple[np.ndarray, ...],
+    grad: bool,
+    warm_up: float,
 ) -> list[np.ndarray]:
     """Build the call of a side, warm it up, and return what its first run computed."""
     with contextlib.nullcontext() if grad else no_grad(library_of(side)):
         call = build(*arrays)
         result = [np.array(x) for x in flat(call())]
         count, spent = 0, 0.0
-        while count < 2 or spent < WARM_UP:
+        while count < 2 or spent < warm_up:
             spent += seconds(call, 1)
             count += 1
     _calls[side] = call, max(1, round(BLOCK * count / spent)), grad

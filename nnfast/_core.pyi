@@ -71,7 +71,7 @@ class Op:
         mutates: int,
         differentiable: int,
         floats: bool,
-        pure: bool,
+        values: Callable[..., None] | None,
         /,
     ) -> None: ...
     def _run(self, inputs: list[FullTensor | None], result: Any, /) -> Any:
@@ -94,6 +94,15 @@ def run(
 ) -> None:
     """Runs one op."""
 
+def all_below(labels: np.ndarray, n: int, /) -> bool:
+    """Whether all of int64 `labels` are at least 0 and below n."""
+
+def set_idle_memory_limit(bytes: int, /) -> None: ...
+def idle_memory_limit() -> int: ...
+def idle_memory() -> int:
+    """Bytes kept for arrays to come."""
+
+def release_idle_memory() -> None: ...
 def ops() -> dict[str, tuple[int, int]]:
     """Name -> (id, bytes of attributes)."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nnfast
-from nnfast import Tensor
+from nnfast import Tensor, _core
 from nnfast.errors import ArgumentError, DTypeError, NNFastError
 from nnfast.graph.mode import MODE
 from nnfast.nn import functional as F
@@ -223,3 +223,27 @@ def test_calls_leave_nothing_behind() -> None:
         work()
     gc.collect()
     assert len(gc.get_objects()) <= before + 5
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_all_below(strided: bool) -> None:
+    step = 2 if strided else 1
+    for labels, n, expected in [
+        ([0, 1, 2], 3, True), ([0, 1, 3], 3, False), ([-1, 0], 3, False), ([], 0, True),
+        ([2**63 - 1], 2**63 - 1, False), ([-(2**63)], 2**63, False), ([5, 0], 5, False),
+    ]:  # fmt: skip
+        array = np.repeat(np.array(labels, np.int64), step)[::step]
+        assert _core.all_below(array, n) is expected
+    for bad in (np.zeros(2, np.float32), np.zeros(2, np.int32), [1], None):
+        with pytest.raises(TypeError):
+            _core.all_below(bad, 1)
+
+
+def test_a_gradient_does_not_write_where_a_changed_target_points() -> None:
+    for loss in (nnfast.ops.select_class, F.cross_entropy):
+        x = nnfast.ones(2, 3, requires_grad=True)
+        labels = np.array([0, 2])
+        y = loss(x, nnfast.from_numpy(labels)).sum()
+        labels[0] = 1 << 40
+        with pytest.raises(ArgumentError, match="class numbers from 0 to 2"):
+            y.backward()

@@ -1,6 +1,9 @@
 #include "bind/array.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include "bind/memory.h"
 
 namespace py = pybind11;
 
@@ -34,6 +37,33 @@ bool dtype_from_number(int num, DType* t) {
       return false;
   }
 }
+
+// all_below(labels, n): whether all of int64 `labels` are at least 0 and below n.
+PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
+  View v;
+  if (argc != 2 || argv[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected (labels, n)");
+    return nullptr;
+  }
+  const uint64_t n = PyLong_AsUnsignedLongLong(argv[1]);
+  if (PyErr_Occurred() || !make_view(argv[0], false, &v)) return nullptr;
+  py::object copy;  // in C order, if it is not in that order already
+  if (!is_dense(v)) {
+    copy = py::reinterpret_steal<py::object>(api->PyArray_NewCopy_(argv[0], 0));
+    if (!copy || !make_view(copy.ptr(), false, &v)) return nullptr;
+  }
+  if (v.dtype != DType::i64) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
+    return nullptr;
+  }
+  uint64_t largest = 0;  // a negative one is huge
+  for (int64_t i = 0; i < v.size; ++i) largest = std::max(largest, v.ptr<uint64_t>()[i]);
+  return PyBool_FromLong(v.size == 0 || largest < n);
+}
+
+PyMethodDef all_below_method = {
+    "all_below", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(all_below)), METH_FASTCALL,
+    "all_below(labels, n): whether all of int64 `labels` are at least 0 and below n."};
 
 }  // namespace
 
@@ -106,10 +136,18 @@ bool is_dense(const View& v) {
 PyObject* new_array(const View& like) {
   static_assert(sizeof(Py_intptr_t) == sizeof(int64_t));
   PyObject* descr = dtypes[int(like.dtype)];
+  int64_t bytes = item_size(like.dtype);
+  for (int d = 0; d < like.ndim; ++d)
+    if (__builtin_mul_overflow(bytes, like.shape[d], &bytes)) bytes = 0;  // NumPy will complain
+  void* data = is_pooled(bytes) ? pool_take(bytes) : nullptr;
+  if (!data && PyErr_Occurred()) return nullptr;
   Py_INCREF(descr);
-  return api->PyArray_NewFromDescr_(api->PyArray_Type_, descr, like.ndim,
-                                    reinterpret_cast<const Py_intptr_t*>(like.shape), nullptr,
-                                    nullptr, 0, nullptr);
+  PyObject* array = api->PyArray_NewFromDescr_(
+      api->PyArray_Type_, descr, like.ndim, reinterpret_cast<const Py_intptr_t*>(like.shape),
+      nullptr, data, data ? kContiguous | kAligned | kWritable : 0, nullptr);
+  if (data && array) own(array);
+  if (data && !array) pool_give(data);
+  return array;
 }
 
 void fill_zero(PyObject* array) {
@@ -144,6 +182,11 @@ PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_
   if (api->PyArray_SetBaseObject_(view, array) == 0) return view;
   Py_DECREF(view);
   return nullptr;
+}
+
+void bind_array(py::module_& m) {
+  m.attr("all_below") = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&all_below_method, nullptr, m.attr("__name__").ptr()));
 }
 
 }  // namespace nnf

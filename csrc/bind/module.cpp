@@ -6,7 +6,9 @@ PYBIND11_MODULE(_core, m) {
   nnf::install_fork_handler();
   nnf::find_numpy();
   nnf::bind_config(m);
+  nnf::bind_array(m);
   nnf::bind_probe(m);
+  nnf::bind_memory(m);
   nnf::bind_tensor(m);
   nnf::bind_node(m);
   nnf::bind_run(m);

@@ -213,29 +213,35 @@ PyObject* execute(Op* op, const std::shared_ptr<const Signature>& s, const Input
 
 // ---- calls -------------------------------------------------------------------------------------
 
-// What the shape rule answers; null with its error set.
-std::shared_ptr<const Signature> ask_rule(Op* op, const Inputs& inputs, PyObject* const* rest,
-                                          Py_ssize_t n_rest, PyObject* names) {
+// The other arguments of a call, and the names of the last of them.
+struct Rest {
+  PyObject* const* args;
+  Py_ssize_t n;
+  PyObject* names;
+};
+
+// f(*inputs, *rest); null with its error set.
+py::object ask(PyObject* f, const Op& op, const Inputs& inputs, const Rest& rest) {
   std::vector<PyObject*> stack;
-  for (int i = 0; i < op->n_inputs; ++i)
+  for (int i = 0; i < op.n_inputs; ++i)
     stack.push_back(inputs.tensors[i] ? inputs.tensors[i] : Py_None);
-  const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-  stack.insert(stack.end(), rest, rest + n_rest + named);
-  auto result = py::reinterpret_steal<py::object>(
-      PyObject_Vectorcall(op->rule, stack.data(), size_t(op->n_inputs + n_rest), names));
-  return result ? make_signature(op, inputs.tensors, result.ptr()) : nullptr;
+  const Py_ssize_t named = rest.names ? PyTuple_GET_SIZE(rest.names) : 0;
+  stack.insert(stack.end(), rest.args, rest.args + rest.n + named);
+  return py::reinterpret_steal<py::object>(
+      PyObject_Vectorcall(f, stack.data(), size_t(op.n_inputs + rest.n), rest.names));
 }
 
-PyObject* ordinary_call(Op* op, const Inputs& inputs, PyObject* const* rest, Py_ssize_t n_rest,
-                        PyObject* names) {
+PyObject* ordinary_call(Op* op, const Inputs& inputs, const Rest& rest) {
   CallKey key;
-  const bool shared = op->pure && key.set(*op, inputs.tensors, rest, n_rest, names);
+  const bool shared = key.set(*op, inputs.tensors, rest.args, rest.n, rest.names);
   std::shared_ptr<const Signature> s = shared ? op->cache->find(key) : nullptr;
   if (!s) {
-    s = ask_rule(op, inputs, rest, n_rest, names);
+    py::object result = ask(op->rule, *op, inputs, rest);
+    s = result ? make_signature(op, inputs.tensors, result.ptr()) : nullptr;
     if (!s) return nullptr;
     if (shared) op->cache->add(key, s);
   }
+  if (op->values != Py_None && !ask(op->values, *op, inputs, rest)) return nullptr;
   return execute(op, s, inputs);
 }
 
@@ -246,7 +252,7 @@ PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
   Inputs inputs;
   if (!mode().trace && gather(*op, args, n, names, &inputs)) {
     const Py_ssize_t given = n < op->n_inputs ? n : op->n_inputs;
-    return ordinary_call(op, inputs, args + given, n - given, names);
+    return ordinary_call(op, inputs, {args + given, n - given, names});
   }
   if (PyErr_Occurred()) return nullptr;
   auto general = py::reinterpret_steal<py::object>(PyObject_GetAttrString(self, "_call"));
@@ -287,19 +293,20 @@ PyObject* op_new(PyTypeObject* type, PyObject*, PyObject*) {
 void op_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   Py_XDECREF(op_of(self)->rule);
+  Py_XDECREF(op_of(self)->values);
   delete op_of(self)->cache;
   delete op_of(self)->saves;
   type->tp_free(self);
   Py_DECREF(type);
 }
 
-// Op(rule, kinds, required, kernel, mutates, differentiable, floats, pure); see record.py.
+// Op(rule, kinds, required, kernel, mutates, differentiable, floats, values); see record.py.
 int op_init(PyObject* self, PyObject* args, PyObject*) {
   Op* op = op_of(self);
-  PyObject *rule, *kinds;
-  int kernel, floats, pure;
-  if (!PyArg_ParseTuple(args, "OSiiIIpp", &rule, &kinds, &op->required, &kernel, &op->mutates,
-                        &op->differentiable, &floats, &pure))
+  PyObject *rule, *kinds, *values;
+  int kernel, floats;
+  if (!PyArg_ParseTuple(args, "OSiiIIpO", &rule, &kinds, &op->required, &kernel, &op->mutates,
+                        &op->differentiable, &floats, &values))
     return -1;
   const Py_ssize_t n = PyBytes_GET_SIZE(kinds);
   if (n > kMaxArgs || kernel >= op_count()) {
@@ -307,12 +314,13 @@ int op_init(PyObject* self, PyObject* args, PyObject*) {
     return -1;
   }
   Py_INCREF(rule);
+  Py_INCREF(values);
   Py_XSETREF(op->rule, rule);
+  Py_XSETREF(op->values, values);
   op->kernel = kernel < 0 ? nullptr : &op_table()[kernel];
   op->n_inputs = int(n);
   for (int i = 0; i < op->n_inputs; ++i) op->kinds[i] = Kind(PyBytes_AS_STRING(kinds)[i]);
   op->floats = floats;
-  op->pure = pure;
   return 0;
 }
 

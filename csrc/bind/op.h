@@ -43,11 +43,12 @@ class SignatureCache;
 struct Op {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* rule;
+  PyObject* values;      // checks the values of the inputs at every call; None: nothing to check
   const OpInfo* kernel;  // null: NumPy computes
   int n_inputs, required;
   Kind kinds[kMaxArgs];
   unsigned mutates, differentiable, graded;  // bits: inputs changed, outputs, inputs with a rule
-  bool floats, pure;
+  bool floats;
   SignatureCache* cache;
   std::map<unsigned, Saves>* saves;
 };

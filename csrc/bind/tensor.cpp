@@ -2,6 +2,8 @@
 
 #include <structmember.h>
 
+#include "bind/array.h"
+
 namespace py = pybind11;
 
 namespace nnf {
@@ -36,11 +38,30 @@ void tensor_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyObject* of_array(PyObject* self, void* name) {
+const Array* array_or_error(PyObject* self) {
   PyObject* array = tensor_of(self)->array;
-  if (array) return PyObject_GetAttrString(array, static_cast<const char*>(name));
+  if (array && numpy().PyArray_Check_(array)) return array_of(array);
   PyErr_SetString(PyExc_AttributeError, "the tensor has no array");
   return nullptr;
+}
+
+PyObject* get_shape(PyObject* self, void*) {
+  const Array* a = array_or_error(self);
+  PyObject* shape = a ? PyTuple_New(a->nd) : nullptr;
+  for (int d = 0; shape && d < a->nd; ++d)
+    PyTuple_SET_ITEM(shape, d, PyLong_FromSsize_t(a->dimensions[d]));
+  return shape;
+}
+
+PyObject* get_dtype(PyObject* self, void*) {
+  const Array* a = array_or_error(self);
+  if (a) Py_INCREF(a->descr);
+  return a ? a->descr : nullptr;
+}
+
+PyObject* get_ndim(PyObject* self, void*) {
+  const Array* a = array_or_error(self);
+  return a ? PyLong_FromLong(a->nd) : nullptr;
 }
 
 PyMemberDef tensor_members[] = {
@@ -55,9 +76,9 @@ PyMemberDef tensor_members[] = {
 };
 
 PyGetSetDef tensor_properties[] = {
-    {"shape", of_array, nullptr, "Sizes of the dimensions.", const_cast<char*>("shape")},
-    {"dtype", of_array, nullptr, "Type of the elements.", const_cast<char*>("dtype")},
-    {"ndim", of_array, nullptr, "Number of dimensions.", const_cast<char*>("ndim")},
+    {"shape", get_shape, nullptr, "Sizes of the dimensions.", nullptr},
+    {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
+    {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},
     {},
 };
 

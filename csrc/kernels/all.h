@@ -4,6 +4,8 @@
 #include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/depthwise.h"
+#include "kernels/direct.h"
+#include "kernels/direct_weight.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
 #include "kernels/gather.h"
@@ -42,6 +44,7 @@ constexpr Kernels<T> make_kernels() {
   if constexpr (has_kernel<T>(FLOAT)) {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
+    k.direct_rows = kDirectRows<T>;
   }
   k.lanes = kLanes<T>;
   return k;

@@ -87,7 +87,8 @@ struct Kernels {
 #include "kernels/kernels.def"
   // Register tile of gemm_tile: rows and columns.
   int mr, nr;
-  int lanes;  // elements of a vector
+  int lanes;        // elements of a vector
+  int direct_rows;  // of a tile of direct, at most
 };
 
 struct KernelTable {

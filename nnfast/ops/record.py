@@ -108,12 +108,13 @@ class Op(Generic[P], _core.Op):
         aux: tuple[str, ...],
         mutates: tuple[str, ...],
         floats: bool,
-        by_value: bool,
+        values: Callable[..., None] | None,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
         self.__wrapped__ = self.rule = rule
         self.outputs, self.mutates, self.floats = outputs, mutates, floats
+        self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
@@ -124,7 +125,7 @@ class Op(Generic[P], _core.Op):
         super().__init__(
             rule, bytes(map(KINDS.index, self.kinds)), self.required, self.id,
             _bits(i for i, name in enumerate(self.inputs) if name in mutates),
-            _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, not by_value,
+            _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
         )  # fmt: skip
 
     def _read_signature(self, rule: Callable[P, Result]) -> None:
@@ -168,7 +169,10 @@ class Op(Generic[P], _core.Op):
         if len(given) < n:
             given = self._bind(given, kwargs)
         inputs = convert(self, given)
-        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))
+        result = self.rule(*inputs, *args[n:], **kwargs)
+        if self.values is not None:
+            self.values(*inputs, *args[n:], **kwargs)
+        return self.execute(inputs, result)
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
@@ -274,7 +278,7 @@ def op(
     aux: tuple[str, ...] = (),
     mutates: tuple[str, ...] = (),
     floats: bool = False,
-    by_value: bool = False,
+    values: Callable[..., None] | None = None,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -282,13 +286,14 @@ def op(
 
     `kernel`: its name in csrc (none: the rule says how NumPy computes it). `aux`: outputs that
     carry no gradient. `mutates`: inputs that the kernel updates in place. `floats`: integer
-    operands become float32. `by_value`: the rule looks at values, not at shapes, dtypes and
-    arguments alone, so it is asked at every call. `methods`: names on Tensor; `reflected`: the
-    name with its two operands exchanged.
+    operands become float32. `values`: checks the values of the inputs at every call, with the
+    arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
+    answer for the same ones can be remembered. `methods`: names on Tensor; `reflected`: the name
+    with its two operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
-        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, by_value)
+        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values)
         OPS[record.name] = record
         for name in methods:
             setattr(Tensor, name, record)

@@ -141,8 +141,13 @@ def permute(input: AnyTensor, *dims: Sizes) -> Result:
 permute.vjp(input=lambda dy, dims: permute(dy, tuple(dims.index(i) for i in range(len(dims)))))
 
 
-@method
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+class TransposeAttrs(NamedTuple):
+    dim0: int
+    dim1: int
+
+
+@op(attrs=TransposeAttrs, methods=("transpose",))
+def transpose(input: AnyTensor, dim0: int, dim1: int) -> Result:
     """Two dimensions exchanged, as a view.
 
     >>> import nnfast
@@ -150,10 +155,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     (4, 3, 2)
     """
     a, b = (check_dim("transpose", d, input.ndim) for d in (dim0, dim1))
-    order = list(range(input.ndim))
-    if order:
-        order[a], order[b] = order[b], order[a]
-    return permute(input, order)
+    if input.ndim == 0:
+        return view(lambda x: x[...], (), input, TransposeAttrs(0, 0))
+    shape = list(input.shape)
+    shape[a], shape[b] = shape[b], shape[a]
+    return view(lambda x: x.swapaxes(a, b), tuple(shape), input, TransposeAttrs(a, b))
+
+
+transpose.vjp(input=lambda dy, dim0, dim1: transpose(dy, dim0, dim1))
 
 
 @method
@@ -161,7 +170,7 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix, as a view; a vector stays as it is."""
     if input.ndim > 2:
         fail("t", "at most two dimensions", f"{input.ndim}", "use transpose or mT.", input=input)
-    return input if input.ndim < 2 else permute(input, 1, 0)
+    return input if input.ndim < 2 else transpose(input, 0, 1)
 
 
 def _mT(input: Tensor) -> Tensor:
@@ -171,6 +180,8 @@ def _mT(input: Tensor) -> Tensor:
 
 def _T(input: Tensor) -> Tensor:
     """All dimensions in reverse."""
+    if input.ndim == 2:
+        return transpose(input, 0, 1)
     return permute(input, tuple(reversed(range(input.ndim))))
 
 

@@ -110,6 +110,13 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 29, 5, 5), (3, 29, 3, 3), {"padding": 1}),
     ((2, 1, 28, 28), (6, 1, 5, 5), {"padding": 2}),
     ((2, 6, 14, 14), (16, 6, 5, 5), {}),
+    ((1, 3, 14, 14), (15, 3, 3, 3), {"padding": 1}),  # planes of 1024 bytes with their border
+    ((25, 1, 5, 6), (4, 1, 3, 3), {"padding": 1}),  # images summed together
+    ((2, 33, 6, 5), (40, 33, 3, 3), {}),  # blocks of channels
+    ((1, 2, 5, 5), (130, 2, 3, 3), {"padding": 1}),  # parts of the outputs
+    ((2, 3, 40, 21), (16, 3, 3, 3), {"padding": 1}),  # bands of rows
+    ((2, 4, 37, 33), (6, 4, 5, 5), {"stride": (1, 2), "padding": 2}),
+    ((1, 3, 9, 16), (64, 3, 3, 3), {"stride": 2, "padding": 1}),
     ((3, 3, 9, 8), (8, 3, 3, 3), {"stride": 2, "padding": 1}),
     ((1, 3, 10, 37), (5, 3, 3, 3), {"stride": (1, 2), "padding": (2, 0)}),
     ((2, 2, 11, 13), (3, 2, 2, 4), {"stride": (3, 2), "padding": (0, 3), "dilation": (2, 1)}),

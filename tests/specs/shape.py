@@ -31,6 +31,17 @@ SPECS = {
         lambda x, *dims: x.transpose(*dims),
         ulp=0,
     ),
+    "transpose": Spec(
+        [
+            Case(((2, 3, 4),), args=(0, -1)),
+            Case(((2, 3, 4),), args=(1, 1)),
+            Case(((5,),), args=(0, -1)),
+            Case(((),), args=(0, 0)),
+            Case(((0, 2),), args=(-2, 1)),
+        ],
+        lambda x, a, b: x.swapaxes(a, b) if x.ndim else x,
+        ulp=0,
+    ),
     "cat": Spec(
         [
             Case(((3,), (2,)), args=(0,)),
