@@ -23,19 +23,19 @@ class _NumberError(ArgumentError, IndexError):
     """The number of a slice that is not there."""
 
 
-def _check_numbers(name: str, index: Tensor, n: int) -> None:
-    numbers = index.array
+def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
+    numbers, n = index.array, input.shape[dim]
     if numbers.size == 0 or np.ascontiguousarray(numbers).view(np.uint64).max() < n:
         return  # a negative one is huge
     place = tuple(int(i) for i in np.argwhere((numbers < 0) | (numbers >= n))[0])
     raise _NumberError(
-        name,
+        "take",
         f"expected numbers from 0 to {n - 1} as index, got {numbers[place]} at {place}.",
         "number the slices from 0.",
     )
 
 
-@op("take", attrs=TakeAttrs, by_value=True)
+@op("take", attrs=TakeAttrs, values=_check_numbers)
 def take(input: AnyTensor, index: IntTensor, dim: int = 0, ignored: int = -1) -> Result:
     """The slices of x along a dimension with the given numbers.
 
@@ -55,7 +55,6 @@ def take(input: AnyTensor, index: IntTensor, dim: int = 0, ignored: int = -1) ->
         got = f"{input.dtype} of shape {input.shape}"
         fail("take", "an input of numbers with dimensions", got, input=input)
     d = check_dim("take", dim, input.ndim)
-    _check_numbers("take", index, input.shape[d])
     shape = (*input.shape[:d], *index.shape, *input.shape[d + 1 :])
     return out(shape, input.dtype, TakeAttrs(d, ignored))
 
