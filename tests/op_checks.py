@@ -299,6 +299,8 @@ def _has_rows(op: Op, case: Case, batched: int) -> bool:
         return all(s is not None and len(s) == 2 for s in case.shapes)
     if "conv" in op.name or "pool" in op.name:
         return ndim == 4
+    if case.kwargs.get("dims", 0) == ndim:
+        return False
     return "dim" not in case.kwargs or case.kwargs["dim"] % ndim != 0
 
 

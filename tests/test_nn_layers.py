@@ -55,6 +55,10 @@ LAYERS = [
     layer("Conv2d", 2, 3, (4, 3), padding="same", dilation=(1, 2), shape=(2, 2, 7, 6)),
     layer("Conv2d", 2, 3, 5, stride=(2, 1), padding="valid", shape=(1, 2, 7, 6)),
     layer("Conv2d", 2, 3, 3, shape=(2, 5, 5)),
+    layer("LayerNorm", 6, shape=(2, 3, 6)),
+    layer("LayerNorm", (3, 6), 1e-3, shape=(2, 3, 6)),
+    layer("LayerNorm", [6], elementwise_affine=False, shape=(4, 6)),
+    layer("LayerNorm", 6, bias=False, shape=(6,)),
     layer("MaxPool2d", 2, shape=(2, 3, 6, 7)),
     layer("MaxPool2d", (3, 2), 2, (1, 0), shape=(2, 3, 7, 7)),
     layer("MaxPool2d", 3, 2, 1, 2, ceil_mode=True, shape=(2, 3, 9, 8)),
@@ -356,3 +360,27 @@ def test_model(name: str, mode: str, dtype: str) -> None:
     fan_ins = sum(int(np.prod(p.shape[1:])) for p in mine.parameters())
     x = random(rng, (4, 1, 28, 28), dtype)
     compare(mine, reference, x, rng, terms=2 * fan_ins + x.size)
+
+
+@pytest.mark.parametrize("padding_idx", [None, 1, -1])
+def test_embedding_as_pytorch(padding_idx: int | None, rng: np.random.Generator) -> None:
+    """Rows, and the gradient of the table: none of the padding's row, those repeated added up."""
+    mine, theirs = nn.Embedding(5, 3, padding_idx), torch.nn.Embedding(5, 3, padding_idx)
+    assert mine.padding_idx == theirs.padding_idx
+    assert padding_idx is None or not mine.weight.array[padding_idx].any()
+    mine.weight.array[...] = theirs.weight.detach().numpy()
+    numbers, dy = np.array([[1, 4, 4], [0, 1, 2]]), rng.standard_normal((2, 3, 3)).astype("float32")
+    y, want = mine(nnfast.tensor(numbers)), theirs(torch.tensor(numbers))
+    np.testing.assert_array_equal(y.detach().numpy(), want.detach().numpy())
+    y.backward(nnfast.tensor(dy))
+    want.backward(torch.tensor(dy))
+    np.testing.assert_allclose(mine.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-6)
+
+
+def test_embedding_refuses_numbers_of_no_row() -> None:
+    table = nn.Embedding(5, 3)
+    for number in (-1, 5):
+        with pytest.raises(IndexError, match="numbers from 0 to 4 as index, got"):
+            table(nnfast.tensor([0, number]))
+    with pytest.raises(nnfast.errors.ArgumentError, match="a padding_idx from -5 to 4"):
+        nn.Embedding(5, 3, padding_idx=5)

@@ -30,30 +30,70 @@ NNF_INLINE vec<T> step_load(const T* p, int step, int64_t i, int k, vec<T> scala
   return step ? load_k<T>(p + i, k, T(1)) : scalar;
 }
 
-// Calls whole(i) for the vectors of y[0 .. n) that are whole, part(i, k) for the others, and
-// streamed(i) instead of whole if y is to be written past the caches: whole lines of it.
-template <class T, class W, class S, class P>
-NNF_INLINE void for_vectors(int64_t n, const T* y, bool past_caches, W whole, S streamed, P part) {
-  constexpr int L = kLanes<T>;
-  int64_t i = 0;
-  if (past_caches) {
-    const int64_t head = to_line(y);
-    if (head < n) {
-      for (; i + L <= head; i += L) whole(i);
-      if (i < head) part(i, int(head - i));
-      for (i = head; i + kLine / int64_t(sizeof(T)) <= n;)
-        for (const int64_t line = i + kLine / int64_t(sizeof(T)); i < line; i += L) streamed(i);
-    }
+// Writes rows, value(i, k) being the vector at element i of one, of which k lanes count. If
+// past_caches, whole lines are: what a row leaves of its last line waits here for the next row.
+template <class T>
+class RowWriter {
+  static constexpr int L = kLanes<T>;
+  static constexpr int64_t kItems = kLine / int64_t(sizeof(T));
+  alignas(kLine) T line_[kItems];
+  int64_t waiting_ = 0;
+  T* end_ = nullptr;  // of the row before
+  const bool past_caches_;
+
+  // Elements [i, end) to `to`.
+  template <class F>
+  NNF_INLINE static void put(int64_t i, int64_t end, T* to, F value) {
+    for (; i + L <= end; i += L, to += L) store<T>(to, value(i, L));
+    if (i < end) store_n<T>(to, value(i, int(end - i)), int(end - i));
   }
-  for (; i + L <= n; i += L) whole(i);
-  if (i < n) part(i, int(n - i));
-}
+  NNF_INLINE void flush() {
+    __builtin_memcpy(end_ - waiting_, line_, size_t(waiting_) * sizeof(T));
+    waiting_ = 0;
+  }
+
+ public:
+  NNF_INLINE explicit RowWriter(bool past_caches) : past_caches_(past_caches) {}
+  NNF_INLINE ~RowWriter() {
+    if (!past_caches_) return;
+    if (waiting_) flush();
+    stream_fence();
+  }
+  RowWriter(const RowWriter&) = delete;
+  RowWriter& operator=(const RowWriter&) = delete;
+
+  template <class F>
+  NNF_INLINE void write(int64_t n, T* y, F value) {
+    if (past_caches_)
+      write_lines(n, y, value);
+    else
+      put(0, n, y, value);
+  }
+
+ private:
+  template <class F>
+  NNF_INLINE void write_lines(int64_t n, T* y, F value) {
+    if (waiting_ && end_ != y) flush();
+    int64_t i = to_line(y);
+    if (i >= n) {  // within one line
+      if (waiting_) flush();
+      return put(0, n, y, value);
+    }
+    put(0, i, waiting_ ? line_ + waiting_ : y, value);
+    if (waiting_)
+      for (int64_t j = 0; j < kItems; j += L) stream<T>(y + i - kItems + j, load<T>(line_ + j));
+    while (i + kItems <= n)
+      for (const int64_t end = i + kItems; i < end; i += L) stream<T>(y + i, value(i, L));
+    put(i, n, line_, value);
+    waiting_ = n - i, end_ = y + n;
+  }
+};
 
 template <class T, int arity, class F>
 void map_loop(const MapArgs<T>& g, F f) {
-  constexpr int L = kLanes<T>;
   if (g.n <= 0) return;
   const vec<T> none{}, p0 = set1<T>(T(g.p[0])), p1 = set1<T>(T(g.p[1]));
+  RowWriter<T> writer(g.past_caches);
   const T *pa = g.a, *pb = g.b, *pc = g.c;
   T* y = g.y;
   for (int64_t row = 0; row < g.rows; ++row, pa += g.ra, pb += g.rb, pc += g.rc, y += g.ry) {
@@ -66,12 +106,8 @@ void map_loop(const MapArgs<T>& g, F f) {
       vec<T> c = arity > 2 ? step_load(pc, g.sc, i, k, c0) : none;
       return f(a, b, c, p0, p1);
     };
-    for_vectors<T>(
-        g.n, y, g.past_caches, [&](int64_t i) { store<T>(y + i, value(i, L)); },
-        [&](int64_t i) { stream<T>(y + i, value(i, L)); },
-        [&](int64_t i, int k) { store_n<T>(y + i, value(i, k), k); });
+    writer.write(g.n, y, value);
   }
-  if (g.past_caches) stream_fence();
 }
 
 #define NNF_MAP(name, arity, types, expr)                                                    \

@@ -15,18 +15,15 @@ NNF_INLINE bool is_row(int64_t i, int64_t n) { return uint64_t(i) < uint64_t(n);
 template <class T>
 void take_rows(int64_t count, const int64_t* index, int64_t n, int64_t width, const T* x, T* y,
                bool past_caches) {
+  RowWriter<T> writer(past_caches);
   for (int64_t j = 0; j < count; ++j, y += width) {
     const bool exists = is_row(index[j], n);
     const T* row = x + (exists ? index[j] : 0) * width;
     auto value = [&](int64_t i, int k) __attribute__((always_inline)) {
       return exists ? load_k<T>(row + i, k) : vec<T>{};
     };
-    for_vectors<T>(
-        width, y, past_caches, [&](int64_t i) { store<T>(y + i, value(i, kLanes<T>)); },
-        [&](int64_t i) { stream<T>(y + i, value(i, kLanes<T>)); },
-        [&](int64_t i, int k) { store_n<T>(y + i, value(i, k), k); });
+    writer.write(width, y, value);
   }
-  if (past_caches) stream_fence();
 }
 
 // x[index[j]] += dy[j] for j < count, in order: `width` elements of rows that lie ld apart in x and

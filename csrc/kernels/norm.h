@@ -1,7 +1,4 @@
-// Batch normalization: sums about a center, and the maps before and after them.
-//
-// The elements of a channel are `rows` rows of n, `stride` apart (step 0: one channel, one value of
-// each parameter), or the n columns are channels (step 1: parameters have n values).
+// Normalization: sums about a center, the maps before and after them, and all of it for one row.
 #pragma once
 
 #include "kernels/elementwise.h"
@@ -44,38 +41,121 @@ void centered_dot_cols(int64_t rows, const T* a, const T* x, int64_t stride, int
   });
 }
 
-// A parameter: one value, or one a column.
+// A parameter: one for the row, or one a column.
 template <class T>
-NNF_INLINE vec<T> parameter(const T* p, int step, int64_t j, int k) {
-  return step ? load_k<T>(p + j, k, T(0)) : set1<T>(*p);
+NNF_INLINE vec<T> parameter(const T* p, bool columns, int64_t j, int k) {
+  return columns ? load_k<T>(p + j, k) : set1<T>(*p);
 }
 
-// y = (x - center) scale + shift. y may be x.
+// Calls value(row offset, parameter offset, j, k) for the vectors of `rows` rows of y, to be stored
+// there. Parameters are one a row, or one a column.
+template <class T, class F>
+NNF_INLINE void for_parameters(int64_t rows, int64_t stride, int64_t n, bool columns, T* y,
+                               bool past_caches, F value) {
+  RowWriter<T> writer(past_caches);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t at = i * stride, p = columns ? 0 : i;
+    writer.write(n, y + at, [=](int64_t j, int k) __attribute__((always_inline)) {
+      return value(at + j, p, j, k);
+    });
+  }
+}
+
+// y = (x - center) scale + shift. y may be x. past_caches as in MapArgs.
 template <class T>
 void normalize(int64_t rows, const T* x, int64_t stride, int64_t n, const T* center, const T* scale,
-               const T* shift, int step, T* y) {
-  constexpr int L = kLanes<T>;
-  for (int64_t i = 0; i < rows; ++i, x += stride, y += stride)
-    for (int64_t j = 0; j < n; j += L) {
-      const int k = n - j < L ? int(n - j) : L;
-      vec<T> d = load_k<T>(x + j, k, T(0)) - parameter(center, step, j, k);
-      store_k<T>(y + j, fma(d, parameter(scale, step, j, k), parameter(shift, step, j, k)), k);
-    }
+               const T* shift, bool columns, T* y, bool past_caches) {
+  auto value = [=](int64_t at, int64_t p, int64_t j, int k) __attribute__((always_inline)) {
+    const vec<T> d = load_k<T>(x + at, k) - parameter(center + p, columns, j, k);
+    return fma(d, parameter(scale + p, columns, j, k), parameter(shift + p, columns, j, k));
+  };
+  for_parameters(rows, stride, n, columns, y, past_caches, value);
 }
 
 // dx = scale (dy - shift - (x - center) slope). dx may be dy.
 template <class T>
 void normalize_backward(int64_t rows, const T* dy, const T* x, int64_t stride, int64_t n,
-                        const T* center, const T* scale, const T* shift, const T* slope, int step,
-                        T* dx) {
-  constexpr int L = kLanes<T>;
-  for (int64_t i = 0; i < rows; ++i, x += stride, dy += stride, dx += stride)
-    for (int64_t j = 0; j < n; j += L) {
-      const int k = n - j < L ? int(n - j) : L;
-      vec<T> d = parameter(center, step, j, k) - load_k<T>(x + j, k, T(0));
-      vec<T> e = load_k<T>(dy + j, k, T(0)) - parameter(shift, step, j, k);
-      store_k<T>(dx + j, parameter(scale, step, j, k) * fma(d, parameter(slope, step, j, k), e), k);
-    }
+                        const T* center, const T* scale, const T* shift, const T* slope,
+                        bool columns, T* dx, bool past_caches) {
+  auto value = [=](int64_t at, int64_t p, int64_t j, int k) __attribute__((always_inline)) {
+    const vec<T> d = parameter(center + p, columns, j, k) - load_k<T>(x + at, k);
+    const vec<T> e = load_k<T>(dy + at, k) - parameter(shift + p, columns, j, k);
+    return parameter(scale + p, columns, j, k) * fma(d, parameter(slope + p, columns, j, k), e);
+  };
+  for_parameters(rows, stride, n, columns, dx, past_caches, value);
+}
+
+// ---- layer normalization ------------------------------------------------------------------
+
+constexpr int64_t kNormPart = 4096;  // elements that are summed as they are
+
+// The sum of f(j, k) over n elements, k lanes of which count: the others must be 0.
+template <class T, class F>
+NNF_INLINE T row_sum(int64_t n, F f) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kNormPart) {
+    VirtualLanes<T, Sum> lanes;
+    const int64_t part = n - i < kNormPart ? n - i : kNormPart;
+    lanes.add(part, [=](int64_t j, int k) __attribute__((always_inline)) { return f(i + j, k); });
+    if (n <= kNormPart) return lanes.result();
+    total += double(lanes.result());
+  }
+  return T(total);
+}
+
+// Each row of n by its own mean and rstd = 1 / sqrt(variance + eps):
+// y = (x - mean) rstd w + b, w and b may be null.
+template <class T>
+void layer_norm(int64_t rows, int64_t n, const T* x, const T* w, const T* b, double eps, T* y,
+                T* mean, T* rstd, bool past_caches) {
+  RowWriter<T> writer(past_caches);
+  for (int64_t i = 0; i < rows; ++i, x += n, y += n) {
+    const T m = row_sum<T>(n, [=](int64_t j, int k) { return load_k<T>(x + j, k); }) / T(n);
+    const vec<T> c = set1<T>(m);
+    const T square = row_sum<T>(n, [=](int64_t j, int k) {
+      const vec<T> d = load_k<T>(x + j, k, m) - c;
+      return d * d;
+    });
+    const T r = T(1) / T(__builtin_sqrt(double(square / T(n)) + eps));
+    const vec<T> scale = set1<T>(r), none{};
+    mean[i] = m, rstd[i] = r;
+    auto value = [=](int64_t j, int k) __attribute__((always_inline)) {
+      const vec<T> normal = (load_k<T>(x + j, k) - c) * scale;
+      const vec<T> shift = b ? load_k<T>(b + j, k) : none;
+      return w ? fma(normal, load_k<T>(w + j, k), shift) : normal + shift;
+    };
+    writer.write(n, y, value);
+  }
+}
+
+// The gradients of these rows, g = dy w and z = (x - mean) rstd:
+// dx = rstd (g - mean of g - z (mean of g z)); and added up over the rows dw = dy z, db = dy.
+template <class T>
+void layer_norm_backward(int64_t rows, int64_t n, const T* dy, const T* x, const T* mean,
+                         const T* rstd, const T* w, T* dx, T* dw, T* db, bool past_caches) {
+  RowWriter<T> writer(past_caches);
+  __builtin_memset(dw, 0, size_t(n) * sizeof(T));
+  __builtin_memset(db, 0, size_t(n) * sizeof(T));
+  for (int64_t i = 0; i < rows; ++i, dy += n, x += n, dx += n) {
+    const T m = mean[i];
+    const vec<T> c = set1<T>(m), r = set1<T>(rstd[i]);
+    auto g = [=](int64_t j, int k) __attribute__((always_inline)) {
+      const vec<T> d = load_k<T>(dy + j, k);
+      return w ? d * load_k<T>(w + j, k) : d;
+    };
+    const T sum = row_sum<T>(n, g);
+    const T dot = row_sum<T>(n, [=](int64_t j, int k) __attribute__((always_inline)) {
+      return g(j, k) * (load_k<T>(x + j, k, m) - c);
+    });
+    const vec<T> shift = set1<T>(sum / T(n)), slope = set1<T>(dot / T(n) * rstd[i] * rstd[i]);
+    auto value = [=](int64_t j, int k) __attribute__((always_inline)) {
+      const vec<T> d = load_k<T>(x + j, k, m) - c, e = load_k<T>(dy + j, k);
+      store_k<T>(dw + j, fma(e, d * r, load_k<T>(dw + j, k)), k);
+      store_k<T>(db + j, load_k<T>(db + j, k) + e, k);
+      return r * (g(j, k) - shift - d * slope);
+    };
+    writer.write(n, dx, value);
+  }
 }
 
 }  // namespace

@@ -127,6 +127,29 @@ T reduce_rows(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n) 
   });
 }
 
+// y[i] = the reduction of n elements from x + i * step on, for i < count: many short rows.
+template <class T>
+void reduce_each(Reduction r, int64_t count, int64_t step, int64_t n, const T* x, T* y) {
+  constexpr int L = kLanes<T>;
+  with_reduction(r, [=](auto how) {
+    using R = decltype(how);
+    const vec<T> none = set1<T>(R::template identity<T>());
+    auto row = [=](int64_t i, int64_t j, int k) __attribute__((always_inline)) {
+      return load_k<T>(x + i * step + j, k, R::template identity<T>());
+    };
+    auto both = [](vec<T> a, vec<T> b) { return R::of(a, b); };
+    for (int64_t i = 0; i < count; ++i) {
+      if (n <= L) {  // as the virtual lanes have it, without those that are empty
+        y[i] = fold<T>(R::of(none, row(i, 0, int(n))), both);
+      } else {
+        VirtualLanes<T, R> lanes;
+        lanes.add(n, [=](int64_t j, int k) { return row(i, j, k); });
+        y[i] = lanes.result();
+      }
+    }
+  });
+}
+
 // V vectors of columns over all rows, the last vector with k lanes; f(row, column, k).
 template <class T, class R, int V, class F>
 NNF_INLINE void column_strip(int64_t rows, int64_t j, int k, T* y, F f) {

@@ -55,6 +55,12 @@ struct RunningStatsAttrs {
   double momentum, unbias;  // unbias: n / (n - 1)
 };
 
+// layer_norm.cpp. dims: how many, the last ones, are normalized together.
+struct LayerNormAttrs {
+  double eps;
+  int64_t dims;
+};
+
 // random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped

@@ -17,7 +17,7 @@ namespace nnf {
 namespace {
 
 constexpr int64_t kTaskItems = 16384;  // elements that a task covers, about
-constexpr int64_t kStrip = 64;         // columns that a task adds up: whole cache lines
+constexpr int64_t kStrip = 32;         // columns of a strip are a multiple of that: whole lines
 
 struct Slices {
   int64_t outer = 1, n = 1, inner = 1;
@@ -41,7 +41,8 @@ void run_take(const OpArgs& args) {
   });
 }
 
-// Tasks are strips of columns: each walks all indices, so that every sum has their order.
+// Tasks are strips of columns: each walks all indices, so that every sum has their order whatever
+// the strips are. As few as there are threads, so that dy is read in long runs.
 template <class T>
 void run_take_backward(const OpArgs& args) {
   const View &dy = args.in[0], &index = args.in[1], &dx = args.out[0];
@@ -52,11 +53,13 @@ void run_take_backward(const OpArgs& args) {
     const int64_t i = task * kTaskItems, n = dx.size - i < kTaskItems ? dx.size - i : kTaskItems;
     std::memset(dx.ptr<T>() + i, 0, size_t(n) * sizeof(T));
   });
-  const int64_t strips = ceil_div(s.inner, kStrip);
+  const int64_t most = ceil_div(s.inner, kStrip), threads = num_threads();
+  const int64_t width = round_up(ceil_div(s.inner, most < threads ? most : threads), kStrip);
+  const int64_t strips = ceil_div(s.inner, width);
   parallel_for(s.outer * strips, double(dy.size), [&](int64_t task, int) {
-    const int64_t o = task / strips, i = task % strips * kStrip;
+    const int64_t o = task / strips, i = task % strips * width;
     kernels<T>().add_rows(index.size, index.ptr<int64_t>(), s.n, a.ignored, s.inner,
-                          s.inner - i < kStrip ? s.inner - i : kStrip,
+                          s.inner - i < width ? s.inner - i : width,
                           dy.ptr<T>() + o * index.size * s.inner + i,
                           dx.ptr<T>() + o * s.n * s.inner + i);
   });

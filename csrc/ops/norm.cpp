@@ -1,147 +1,228 @@
-// Batch normalization: every channel by itself.
+// Batch normalization.
 //   batch_norm_train:          (x, w?, b?) -> y, and mean, var and rstd of each channel
 //   batch_norm_train_backward: (dy, x, mean, rstd, w?) -> dx, dw, db
 //   batch_norm_eval:           (x, mean, var, w?, b?) -> y
 //   batch_norm_update:         (mean, var) of a batch into (running_mean, running_var), in place
-// x is seen as N x C x L elements. A channel's are N rows of L, or a column if L is 1. Sums over
-// them are made of parts of fixed size, added in order and in double: their error does not grow
-// with the batch, and the threads have no part in it.
+// x is seen as N x C x L elements. A channel is cut, by shape alone, into chunks whose sums are
+// taken in the order of memory, so that x is read once, and added in order and in double: the
+// error does not grow with the batch, and the threads have no part in it. The variance is that of
+// each chunk about its own mean, and that of the means (Chan, Golub and LeVeque, Updating formulae
+// and a pairwise algorithm for computing sample variances, 1979).
 #include <cmath>
 #include <type_traits>
 
 #include "base/parallel.h"
 #include "kernels/table.h"
 #include "ops/attrs.h"
+#include "ops/past_caches.h"
 #include "ops/registry.h"
 
 namespace nnf {
 
 namespace {
 
-constexpr int64_t kTaskItems = 8192;  // elements that a task covers, at least
-constexpr int64_t kColumns = 64;      // channels of a task if L is 1: whole cache lines
-constexpr int64_t kPart = 4096;       // elements of rows that are summed as they are
-constexpr int64_t kPartRows = 64;     // rows of columns
+constexpr int64_t kTaskItems = 16384;  // elements that a task covers, about
+constexpr int64_t kNarrow = 64;        // a channel with shorter rows is summed by columns
+constexpr int64_t kFewImages = 8;      // but not if there are fewer of them
+constexpr int64_t kColumns = 1024;     // of a chunk
+constexpr int64_t kPartRows = 64;      // rows of them
+constexpr int64_t kPart = 4096;        // elements of a row in a chunk, at most
+constexpr int64_t kShortPart = 1024;   // of several short rows
 
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
+// Part of `channels` channels: `rows` images from n on, `length` elements of each from l on.
+struct Chunk {
+  int64_t index, n, rows, l, length, c, channels;
+
+  double size() const { return double(rows * length); }  // elements of a channel
+};
+
 struct Channels {
   int64_t N, C, L = 1;
+  bool narrow;
+  int64_t images, length;  // of a chunk
+  int64_t along, chunks;   // chunks of a row, of a channel
+  int64_t group, groups;   // channels of a chunk
 
   explicit Channels(const View& x) : N(x.shape[0]), C(x.shape[1]) {
     for (int d = 2; d < x.ndim; ++d) L *= x.shape[d];
+    narrow = L == 1 || (L < kNarrow && N >= kFewImages);
+    images = narrow ? kPartRows : max(1, kShortPart / max(L, 1));
+    length = min(L, kPart);
+    along = ceil_div(L, max(length, 1));
+    chunks = ceil_div(N, images) * along;
+    group = narrow ? max(1, kColumns / max(L, 1)) : max(1, kTaskItems / (images * length));
+    groups = ceil_div(C, group);
   }
-  int64_t count() const { return N * L; }  // elements of a channel
+  int64_t row() const { return C * L; }
+  double count() const { return double(N * L); }  // elements of a channel
+  Chunk chunk(int64_t k) const {
+    const int64_t part = along == 1 ? 0 : k % along;
+    const int64_t n = (along == 1 ? k : k / along) * images, l = part * length;
+    return {k, n, min(images, N - n), l, min(length, L - l), 0, 0};
+  }
 };
 
-// f(first channel, how many), in parallel.
+// Calls f(chunk) for all chunks, in the order of memory, in parallel.
 template <class F>
-void for_channels(const Channels& g, int passes, F&& f) {
-  const int64_t few = ceil_div(kTaskItems, g.count());
-  const int64_t step = g.L == 1 ? round_up(few, kColumns) : few;
-  parallel_for(ceil_div(g.C, step), double(passes) * g.count() * g.C, [&](int64_t task, int) {
-    const int64_t c = task * step;
-    f(c, g.C - c < step ? g.C - c : step);
+void for_chunks(const Channels& g, double cost, F&& f) {
+  const int64_t units = g.chunks * g.groups;
+  const int64_t step = ceil_div(kTaskItems, min(g.images, g.N) * g.length * min(g.group, g.C));
+  parallel_for(ceil_div(units, step), cost * g.count() * double(g.C), [&](int64_t task, int) {
+    for (int64_t u = task * step; u < min(units, (task + 1) * step); ++u) {
+      Chunk k = g.chunk(u / g.groups);
+      k.c = u % g.groups * g.group, k.channels = min(g.group, g.C - k.c);
+      f(k);
+    }
   });
 }
 
-// y[c] = sum over channel c, L > 1, of parts: part(offset in x, rows, elements of each).
-template <class T, class F>
-void sum_rows(const Channels& g, int64_t c, T* y, F&& part) {
-  const int64_t rows = max(1, kPart / round_up(g.L, kPartRows));  // short rows fill few lanes
-  double total = 0;
-  for (int64_t n = 0; n < g.N; n += rows)
-    for (int64_t l = 0; l < g.L; l += kPart)
-      total += double(part((n * g.C + c) * g.L + l, min(rows, g.N - n), min(kPart, g.L - l)));
-  y[c] = T(total);
+// Lines of a chunk of columns, in the order of memory: the sums below walk it column by column,
+// which the processor does not foresee.
+template <class T>
+void prefetch(const Channels& g, const Chunk& k, const T* x) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t r = 0; r < k.rows; ++r)
+    for (int64_t i = 0; i < k.channels * g.L; i += line)
+      __builtin_prefetch(x + r * g.row() + i, 0, 2);
 }
 
-// The same for `count` channels from c0, L = 1: part(offset in x, rows, columns, their sums).
-template <class T, class F>
-void sum_columns(const Channels& g, int64_t c0, int64_t count, T* y, F&& part) {
-  for (int64_t c = c0; c < c0 + count; c += kColumns) {
-    const int64_t columns = min(kColumns, c0 + count - c);
-    double total[kColumns] = {};
-    T sums[kColumns];
-    for (int64_t n = 0; n < g.N; n += kPartRows) {
-      part(n * g.C + c, min(kPartRows, g.N - n), columns, sums);
-      for (int64_t j = 0; j < columns; ++j) total[j] += double(sums[j]);
-    }
-    for (int64_t j = 0; j < columns; ++j) y[c + j] = T(total[j]);
+// sums[i] = the sum of x over channel k.c + i in chunk k.
+template <class T>
+void chunk_sums(const Channels& g, const Chunk& k, const T* x, T* sums) {
+  const auto& kn = kernels<T>();
+  x += (k.n * g.C + k.c) * g.L + k.l;
+  if (g.narrow) {
+    T columns[kColumns];
+    prefetch(g, k, x);
+    kn.reduce_cols(Reduction::sum, k.rows, x, g.row(), k.channels * g.L, g.L > 1 ? columns : sums);
+    if (g.L > 1) kn.reduce_each(Reduction::sum, k.channels, g.L, g.L, columns, sums);
+    return;
   }
+  for (int64_t i = 0; i < k.channels; ++i)
+    sums[i] = kn.reduce_rows(Reduction::sum, k.rows, x + i * g.L, g.row(), k.length);
 }
 
-// y[c] = sum of x over channel c, for `count` channels from c0.
+// sums[i] = the sum of a (x - center[i]), or of (x - center[i])^2 if a is null.
 template <class T>
-void channel_sums(const Channels& g, int64_t c0, int64_t count, const T* x, T* y) {
-  const auto& k = kernels<T>();
-  if (g.L == 1)
-    return sum_columns(g, c0, count, y, [&](int64_t at, int64_t rows, int64_t n, T* sums) {
-      k.reduce_cols(Reduction::sum, rows, x + at, g.C, n, sums);
-    });
-  for (int64_t c = c0; c < c0 + count; ++c)
-    sum_rows(g, c, y, [&](int64_t at, int64_t rows, int64_t n) {
-      return k.reduce_rows(Reduction::sum, rows, x + at, g.C * g.L, n);
-    });
+void chunk_dots(const Channels& g, const Chunk& k, const T* a, const T* x, const T* center,
+                T* sums) {
+  const auto& kn = kernels<T>();
+  const int64_t at = (k.n * g.C + k.c) * g.L + k.l;
+  x += at, a = a ? a + at : nullptr;
+  if (g.narrow) {
+    T columns[kColumns], centers[kColumns];
+    for (int64_t i = 0; g.L > 1 && i < k.channels; ++i)
+      for (int64_t l = 0; l < g.L; ++l) centers[i * g.L + l] = center[i];
+    kn.centered_dot_cols(k.rows, a, x, g.row(), k.channels * g.L, g.L > 1 ? centers : center,
+                         g.L > 1 ? columns : sums);
+    if (g.L > 1) kn.reduce_each(Reduction::sum, k.channels, g.L, g.L, columns, sums);
+    return;
+  }
+  for (int64_t i = 0; i < k.channels; ++i)
+    sums[i] = kn.centered_dot_rows(k.rows, a ? a + i * g.L : nullptr, x + i * g.L, g.row(),
+                                   k.length, center[i]);
 }
 
-// y[c] = sum of a (x - center[c]), or of (x - center[c])^2 if a is null.
+// Two sums of each channel and chunk.
+struct Parts {
+  double* memory;
+  int64_t C;
+
+  double* at(int64_t chunk, int64_t c) const { return memory + 2 * (chunk * C + c); }
+  template <class T>
+  void put(const Chunk& k, const T* first, const T* second) const {
+    double* p = at(k.index, k.c);
+    for (int64_t i = 0; i < k.channels; ++i) p[2 * i] = first[i], p[2 * i + 1] = second[i];
+  }
+};
+
+// What normalizing makes of x: y = (x - center) scale + shift, dx = (dy - shift - (x - center)
+// slope) scale. One value a channel, or one a column of `narrow` images.
 template <class T>
-void channel_dots(const Channels& g, int64_t c0, int64_t count, const T* a, const T* x,
-                  const T* center, T* y) {
-  const auto& k = kernels<T>();
-  auto from = [&](int64_t at) { return a ? a + at : nullptr; };
-  if (g.L == 1)
-    return sum_columns(g, c0, count, y, [&](int64_t at, int64_t rows, int64_t n, T* sums) {
-      k.centered_dot_cols(rows, from(at), x + at, g.C, n, center + at % g.C, sums);
-    });
-  for (int64_t c = c0; c < c0 + count; ++c)
-    sum_rows(g, c, y, [&](int64_t at, int64_t rows, int64_t n) {
-      return k.centered_dot_rows(rows, from(at), x + at, g.C * g.L, n, center[c]);
-    });
+struct Parameters {
+  const Channels& g;
+  T *center, *scale, *shift, *slope;
+
+  Parameters(const OpArgs& args, const Channels& g) : g(g) {
+    T* memory = reinterpret_cast<T*>(static_cast<char*>(args.workspace) + parts_bytes(g));
+    center = memory, scale = center + size(g), shift = scale + size(g), slope = shift + size(g);
+  }
+  static int64_t size(const Channels& g) { return round_up(g.narrow ? g.row() : g.C, 16); }
+  static int64_t parts_bytes(const Channels& g) {
+    return round_up(g.chunks * g.C * 2 * int64_t(sizeof(double)), 64);
+  }
+  void set(int64_t c, T center_, T scale_, T shift_, T slope_) {
+    const int64_t n = g.narrow ? g.L : 1;
+    for (int64_t i = c * n; i < (c + 1) * n; ++i)
+      center[i] = center_, scale[i] = scale_, shift[i] = shift_, slope[i] = slope_;
+  }
+};
+
+int64_t workspace_bytes(const View& x) {
+  if (x.size == 0) return 0;
+  const Channels g(x);
+  return Parameters<double>::parts_bytes(g) + 4 * Parameters<double>::size(g) * item_size(x.dtype);
 }
 
-// y = (x - center) scale + shift.
-template <class T>
-void normalize(const Channels& g, int64_t c0, int64_t count, const T* x, const T* center,
-               const T* scale, const T* shift, T* y) {
-  const auto& k = kernels<T>();
-  if (g.L == 1)
-    return k.normalize(g.N, x + c0, g.C, count, center + c0, scale + c0, shift + c0, 1, y + c0);
-  for (int64_t c = c0; c < c0 + count; ++c)
-    k.normalize(g.N, x + c * g.L, g.C * g.L, g.L, center + c, scale + c, shift + c, 0, y + c * g.L);
+// Calls f(rows, n, offset in x, offset of the parameters) for blocks of x, in parallel: rows of n
+// elements with a parameter each, or, if channels are narrow, one for each column.
+template <class F>
+void for_blocks(const Channels& g, double cost, F&& f) {
+  const int64_t rows = g.narrow ? g.N : g.N * g.C, width = g.narrow ? g.row() : g.L;
+  const int64_t n = min(width, kTaskItems), across = ceil_div(width, n), step = kTaskItems / n;
+  parallel_for(ceil_div(rows, step) * across, cost * rows * width, [&](int64_t task, int) {
+    const int64_t j = task % across * n, end = min(rows, (task / across + 1) * step);
+    for (int64_t r = task / across * step; r < end;) {
+      const int64_t c = g.narrow ? 0 : r % g.C, count = g.narrow ? end - r : min(end - r, g.C - c);
+      f(count, min(n, width - j), width, r * width + j, g.narrow ? j : c);
+      r += count;
+    }
+  });
 }
 
-// Parameters that are made from others: `n` vectors of C values.
 template <class T>
-T* workspace(const OpArgs& args, const Channels& g, int n) {
-  return static_cast<T*>(args.workspace) + n * round_up(g.C, 16);
-}
-int64_t workspace_bytes(const View& x, int n) {
-  return n * round_up(x.shape[1], 16) * item_size(x.dtype);
+void normalize(const OpArgs& args, const Channels& g, const Parameters<T>& p) {
+  const bool past = past_caches(args);
+  const T* x = args.in[0].ptr<T>();
+  T* y = args.out[0].ptr<T>();
+  for_blocks(g, 1, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
+    kernels<T>().normalize(rows, x + at, stride, n, p.center + c, p.scale + c, p.shift + c,
+                           g.narrow, y + at, past);
+  });
 }
 
 template <class T>
 void run_train(const OpArgs& args) {
   const Channels g(args.in[0]);
   const T *x = args.in[0].ptr<T>(), *w = args.in[1].ptr<T>(), *b = args.in[2].ptr<T>();
-  T *y = args.out[0].ptr<T>(), *mean = args.out[1].ptr<T>(), *var = args.out[2].ptr<T>(),
-    *rstd = args.out[3].ptr<T>();
-  T *scale = workspace<T>(args, g, 0), *shift = workspace<T>(args, g, 1);
-  const T n = T(g.count()), eps = T(args.attributes<BatchNormAttrs>().eps);
-  for_channels(g, 3, [&](int64_t c0, int64_t count) {
-    channel_sums(g, c0, count, x, mean);
-    for (int64_t c = c0; c < c0 + count; ++c) mean[c] /= n;
-    channel_dots<T>(g, c0, count, nullptr, x, mean, var);
-    for (int64_t c = c0; c < c0 + count; ++c) {
-      var[c] /= n;
-      rstd[c] = 1 / std::sqrt(var[c] + eps);
-      scale[c] = w ? w[c] * rstd[c] : rstd[c];
-      shift[c] = b ? b[c] : T(0);
-    }
-    normalize(g, c0, count, x, mean, scale, shift, y);
+  T *mean = args.out[1].ptr<T>(), *var = args.out[2].ptr<T>(), *rstd = args.out[3].ptr<T>();
+  const Parts parts{static_cast<double*>(args.workspace), g.C};
+  for_chunks(g, 2, [&](const Chunk& k) {
+    T sums[kColumns], squares[kColumns], means[kColumns];
+    chunk_sums(g, k, x, sums);
+    for (int64_t i = 0; i < k.channels; ++i) means[i] = T(double(sums[i]) / k.size());
+    chunk_dots<T>(g, k, nullptr, x, means, squares);
+    parts.put(k, sums, squares);
   });
+  Parameters<T> p(args, g);
+  const T eps = T(args.attributes<BatchNormAttrs>().eps);
+  parallel_for(g.C, 4.0 * g.chunks * g.C, [&](int64_t c, int) {
+    double total = 0, squares = 0;
+    for (int64_t k = 0; k < g.chunks; ++k) total += parts.at(k, c)[0];
+    const double m = total / g.count();
+    for (int64_t k = 0; k < g.chunks; ++k) {
+      const double n = g.chunk(k).size(), d = parts.at(k, c)[0] / n - m;
+      squares += parts.at(k, c)[1] + n * d * d;
+    }
+    mean[c] = T(m);
+    var[c] = T(squares / g.count());
+    rstd[c] = 1 / std::sqrt(var[c] + eps);
+    p.set(c, mean[c], w ? w[c] * rstd[c] : rstd[c], b ? b[c] : T(0), T(0));
+  });
+  normalize(args, g, p);
 }
 
 // dx = w rstd (dy - db / n - (x - mean) rstd dw / n), dw = rstd sum dy (x - mean), db = sum dy.
@@ -151,25 +232,26 @@ void run_train_backward(const OpArgs& args) {
   const T *dy = args.in[0].ptr<T>(), *x = args.in[1].ptr<T>();
   const T *mean = args.in[2].ptr<T>(), *rstd = args.in[3].ptr<T>(), *w = args.in[4].ptr<T>();
   T *dx = args.out[0].ptr<T>(), *dw = args.out[1].ptr<T>(), *db = args.out[2].ptr<T>();
-  T *scale = workspace<T>(args, g, 0), *shift = workspace<T>(args, g, 1);
-  T* slope = workspace<T>(args, g, 2);
+  const Parts parts{static_cast<double*>(args.workspace), g.C};
+  for_chunks(g, 2, [&](const Chunk& k) {
+    T sums[kColumns], dots[kColumns];
+    chunk_sums(g, k, dy, sums);
+    chunk_dots(g, k, dy, x, mean + k.c, dots);
+    parts.put(k, sums, dots);
+  });
+  Parameters<T> p(args, g);
   const T n = T(g.count());
-  const auto& k = kernels<T>();
-  for_channels(g, 4, [&](int64_t c0, int64_t count) {
-    channel_sums(g, c0, count, dy, db);
-    channel_dots(g, c0, count, dy, x, mean, dw);
-    for (int64_t c = c0; c < c0 + count; ++c) {
-      dw[c] *= rstd[c];
-      scale[c] = w ? w[c] * rstd[c] : rstd[c];
-      shift[c] = db[c] / n;
-      slope[c] = rstd[c] * (dw[c] / n);
-    }
-    if (g.L == 1)
-      return k.normalize_backward(g.N, dy + c0, x + c0, g.C, count, mean + c0, scale + c0,
-                                  shift + c0, slope + c0, 1, dx + c0);
-    for (int64_t c = c0; c < c0 + count; ++c)
-      k.normalize_backward(g.N, dy + c * g.L, x + c * g.L, g.C * g.L, g.L, mean + c, scale + c,
-                           shift + c, slope + c, 0, dx + c * g.L);
+  parallel_for(g.C, 2.0 * g.chunks * g.C, [&](int64_t c, int) {
+    double total = 0, dots = 0;
+    for (int64_t k = 0; k < g.chunks; ++k) total += parts.at(k, c)[0], dots += parts.at(k, c)[1];
+    db[c] = T(total);
+    dw[c] = T(dots) * rstd[c];
+    p.set(c, mean[c], w ? w[c] * rstd[c] : rstd[c], db[c] / n, rstd[c] * (dw[c] / n));
+  });
+  const bool past = past_caches(args);
+  for_blocks(g, 2, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
+    kernels<T>().normalize_backward(rows, dy + at, x + at, stride, n, p.center + c, p.scale + c,
+                                    p.shift + c, p.slope + c, g.narrow, dx + at, past);
   });
 }
 
@@ -178,15 +260,11 @@ void run_eval(const OpArgs& args) {
   const Channels g(args.in[0]);
   const T *mean = args.in[1].ptr<T>(), *var = args.in[2].ptr<T>();
   const T *w = args.in[3].ptr<T>(), *b = args.in[4].ptr<T>();
-  T *scale = workspace<T>(args, g, 0), *shift = workspace<T>(args, g, 1);
+  Parameters<T> p(args, g);
   const T eps = T(args.attributes<BatchNormAttrs>().eps);
-  for_channels(g, 1, [&](int64_t c0, int64_t count) {
-    for (int64_t c = c0; c < c0 + count; ++c) {
-      scale[c] = (w ? w[c] : T(1)) / std::sqrt(var[c] + eps);
-      shift[c] = b ? b[c] : T(0);
-    }
-    normalize(g, c0, count, args.in[0].ptr<T>(), mean, scale, shift, args.out[0].ptr<T>());
-  });
+  for (int64_t c = 0; c < g.C; ++c)
+    p.set(c, mean[c], (w ? w[c] : T(1)) / std::sqrt(var[c] + eps), b ? b[c] : T(0), T(0));
+  normalize(args, g, p);
 }
 
 // running = (1 - momentum) running + momentum value.
@@ -206,7 +284,7 @@ void run_update(const OpArgs& args) {
 
 namespace ops {
 
-int64_t batch_norm_train_workspace(const OpArgs& args) { return workspace_bytes(args.in[0], 2); }
+int64_t batch_norm_train_workspace(const OpArgs& args) { return workspace_bytes(args.in[0]); }
 
 void batch_norm_train(const OpArgs& args) {
   if (args.in[0].size == 0) return;
@@ -215,7 +293,7 @@ void batch_norm_train(const OpArgs& args) {
 }
 
 int64_t batch_norm_train_backward_workspace(const OpArgs& args) {
-  return workspace_bytes(args.in[1], 3);
+  return workspace_bytes(args.in[1]);
 }
 
 void batch_norm_train_backward(const OpArgs& args) {
@@ -227,7 +305,7 @@ void batch_norm_train_backward(const OpArgs& args) {
   });
 }
 
-int64_t batch_norm_eval_workspace(const OpArgs& args) { return workspace_bytes(args.in[0], 2); }
+int64_t batch_norm_eval_workspace(const OpArgs& args) { return workspace_bytes(args.in[0]); }
 
 void batch_norm_eval(const OpArgs& args) {
   if (args.in[0].size == 0) return;

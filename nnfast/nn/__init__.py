@@ -14,6 +14,7 @@ from nnfast.nn.container import ModuleList as ModuleList
 from nnfast.nn.container import Sequential as Sequential
 from nnfast.nn.conv import Conv2d as Conv2d
 from nnfast.nn.dropout import Dropout as Dropout
+from nnfast.nn.embedding import Embedding as Embedding
 from nnfast.nn.linear import Flatten as Flatten
 from nnfast.nn.linear import Identity as Identity
 from nnfast.nn.linear import Linear as Linear
@@ -27,6 +28,7 @@ from nnfast.nn.loss import NLLLoss as NLLLoss
 from nnfast.nn.module import Module as Module
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
+from nnfast.nn.norm import LayerNorm as LayerNorm
 from nnfast.nn.parameter import Parameter as Parameter
 from nnfast.nn.pool import AvgPool2d as AvgPool2d
 from nnfast.nn.pool import MaxPool2d as MaxPool2d

@@ -12,8 +12,10 @@ from nnfast.ops import binary_cross_entropy as binary_cross_entropy
 from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from nnfast.ops import conv2d as conv2d
 from nnfast.ops import cross_entropy as cross_entropy
+from nnfast.ops import embedding as embedding
 from nnfast.ops import gelu as gelu
 from nnfast.ops import l1_loss as l1_loss
+from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
 from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import max_pool2d as max_pool2d

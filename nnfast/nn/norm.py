@@ -1,8 +1,9 @@
-"""Batch normalization."""
+"""Normalization of channels and of rows."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -129,3 +130,54 @@ class BatchNorm2d(_BatchNorm):
     """
 
     _ndims, _shapes = (4,), "(N, C, H, W)"
+
+
+class LayerNorm(Module):
+    """Each row normalized by itself, then scaled and shifted.
+
+    A row are the elements of the last dimensions, whose sizes are normalized_shape.
+    y = (x - mean) / sqrt(var + eps) * weight + bias.
+
+    Shapes: (*, normalized_shape), the same out.
+
+    Source: Ba, Kiros and Hinton, Layer normalization, 2016.
+
+    >>> import nnfast
+    >>> nnfast.nn.LayerNorm(4)(nnfast.ones(2, 3, 4)).shape
+    (2, 3, 4)
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
+        self.normalized_shape = tuple(whole("LayerNorm", "normalized_shape", n) for n in sizes)
+        number("LayerNorm", "eps", eps, 0, math.inf)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        for name, wanted in {"weight": True, "bias": bias}.items():
+            present = wanted and elementwise_affine
+            p = empty_parameter(*self.normalized_shape) if present else None
+            self.register_parameter(name, p)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        _fill(self.weight, 1)
+        _fill(self.bias, 0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return ops.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )

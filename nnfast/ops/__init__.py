@@ -31,6 +31,9 @@ from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
 from nnfast.ops.elementwise import sub as sub
 from nnfast.ops.elementwise import where as where
+from nnfast.ops.gather import embedding as embedding
+from nnfast.ops.gather import index_select as index_select
+from nnfast.ops.gather import take as take
 from nnfast.ops.loss import bce as bce
 from nnfast.ops.loss import bce_with_logits as bce_with_logits
 from nnfast.ops.loss import binary_cross_entropy as binary_cross_entropy
@@ -45,6 +48,7 @@ from nnfast.ops.matmul import matmul as matmul
 from nnfast.ops.norm import batch_norm as batch_norm
 from nnfast.ops.norm import batch_norm_eval as batch_norm_eval
 from nnfast.ops.norm import batch_norm_train as batch_norm_train
+from nnfast.ops.norm import layer_norm as layer_norm
 from nnfast.ops.pool import avg_pool2d as avg_pool2d
 from nnfast.ops.pool import max_pool2d as max_pool2d
 from nnfast.ops.random import dropout as dropout

@@ -1,8 +1,9 @@
-"""Batch normalization: by the statistics of the batch in training, by the running ones after it."""
+"""Normalization: of channels by the batch or by running statistics, and of rows by their own."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -281,4 +282,134 @@ def batch_norm(
     y, mean, var, _ = batch_norm_train(x, weight, bias, eps)
     n = y.array.size // max(y.shape[1], 1)
     batch_norm_update(running_mean, running_var, mean, var, momentum, n / max(n - 1, 1))
+    return y
+
+
+# ---- of rows --------------------------------------------------------------------------------
+
+
+class LayerNormAttrs(NamedTuple):
+    eps: float
+    dims: int  # how many, the last ones, are normalized together
+
+
+def _check_rows(where: str, input: Tensor, dims: int, **parameters: Tensor | None) -> None:
+    """Raise unless rows have elements and each parameter has their shape."""
+    if not 0 < dims <= input.ndim or 0 in input.shape[input.ndim - dims :]:
+        fail(
+            where,
+            "an input that ends in normalized_shape, of at least one element",
+            f"shape {input.shape} and {dims} dimensions",
+            input=input,
+        )
+    row = input.shape[input.ndim - dims :]
+    for name, p in parameters.items():
+        if p is not None and p.shape != row:
+            fail(where, f"{name} of shape {row}", f"shape {p.shape}", input=input, **{name: p})
+
+
+@op(
+    "layer_norm",
+    attrs=LayerNormAttrs,
+    outputs=("y", "mean", "rstd"),
+    aux=("mean", "rstd"),
+)
+def _layer_norm(
+    input: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    dims: int = 1,
+) -> Result:
+    """Layer normalization over the last `dims` dimensions; also mean and rstd of each row."""
+    where = "layer_norm"
+    _check_rows(where, input, dims, weight=weight, bias=bias)
+    rows = (input.shape[: input.ndim - dims], input.dtype)
+    attrs = LayerNormAttrs(_number(where, "eps", eps, least=0.0), dims)
+    return outs((input.shape, input.dtype), rows, rows, attrs=attrs)
+
+
+_layer_norm.vjp_joint(
+    lambda dy, input, weight, mean, rstd, eps, dims: layer_norm_backward(
+        dy, input, mean, rstd, weight, eps, dims
+    )
+)
+
+
+@op("layer_norm_backward", attrs=LayerNormAttrs, outputs=("dx", "dw", "db"))
+def layer_norm_backward(
+    dy: Tensor,
+    input: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None = None,
+    eps: float = 1e-5,
+    dims: int = 1,
+) -> Result:
+    """Gradients of layer_norm with respect to input, weight and bias.
+
+    Over each row of n elements, g = dy w and z = (x - mean) rstd:
+    dx = rstd (g - sum of g / n - z sum of g z / n). Over all rows: dw = sum of dy z,
+    db = sum of dy. mean and rstd are those of x.
+    """
+    where = "layer_norm_backward"
+    _check_rows(where, input, dims, weight=weight)
+    rows = input.shape[: input.ndim - dims]
+    if dy.shape != input.shape or mean.shape != rows or rstd.shape != rows:
+        got = f"{dy.shape}, {mean.shape} and {rstd.shape}"
+        fail(where, f"dy, mean and rstd of shapes {input.shape}, {rows} and {rows}", got)
+    row = (input.shape[input.ndim - dims :], input.dtype)
+    attrs = LayerNormAttrs(_number(where, "eps", eps, least=0.0), dims)
+    return outs((input.shape, input.dtype), row, row, attrs=attrs)
+
+
+def _rows_composed(
+    dy: Tensor, input: Tensor, weight: Tensor | None, eps: float, dims: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """layer_norm_backward, mean and rstd as functions of the input."""
+    first = input.ndim - dims
+    row = tuple(range(first, input.ndim))
+    centered = input - mean_of(input, row, True)
+    r = 1.0 / sqrt(mean_of(centered * centered, row, True) + eps)
+    normal = centered * r
+    g = dy if weight is None else dy * weight
+    inner = g - mean_of(g, row, True) - normal * mean_of(g * normal, row, True)
+    dw = dy * normal
+    over = tuple(range(first))
+    return inner * r, sum(dw, over) if over else dw, sum(dy, over) if over else dy * 1.0
+
+
+from_composite(layer_norm_backward, _rows_composed)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each row shifted and scaled to mean 0 and variance 1, then by weight and bias.
+
+    A row are the elements of the last dimensions, whose sizes are normalized_shape.
+    y = (x - mean) / sqrt(var + eps) * weight + bias, var without Bessel's correction.
+
+    Shapes: input (*, normalized_shape), weight and bias normalized_shape -> as input. float32,
+    float64. Errors: another shape.
+
+    Source: Ba, Kiros and Hinton, Layer normalization, 2016.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 3.0], [10.0, 30.0]])
+    >>> nnfast.nn.functional.layer_norm(x, 2, eps=0.0)
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
+    """
+    where = "layer_norm"
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    x = as_tensor(input, where)
+    if not shape or x.shape[-len(shape) :] != shape:
+        got = f"shape {x.shape} and normalized_shape={shape}"
+        fail(where, "an input whose last sizes are normalized_shape", got, input=x)
+    y: Tensor = _layer_norm(x, weight, bias, eps, len(shape))[0]
     return y

@@ -1,4 +1,4 @@
-"""Batch normalization: channels as columns and as rows, around the vector sizes."""
+"""Normalization: channels as columns and as rows, and rows, around the vector sizes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,111 @@ _MANY = [s for s in _SHAPES if _values(s) > 1]
 # The gradients' rule is composed of other ops; its kernels have all sizes as ops of their own.
 _GRADIENTS = [s for s in _SHAPES if _values(s) > 2 and np.prod(s) < 1000][::4]
 _GRADIENTS += [(5, 0), (4, 3, 5, 6), (3, 2, 2, 2, 2)]
+# ---- of rows --------------------------------------------------------------------------------
+
+_ROWS = [(3, n) for n in (*range(1, 34), 63, 64, 65, 200, 1500)] + [(1, 5), (5,), (0, 3), (9, 4100)]
+_ROW_CASES = [(s, 1) for s in [*_ROWS, (2, 3, 7), (700, 64)]]
+_ROW_CASES += [((4, 3, 5), 2), ((3, 5), 2), ((2, 3, 2, 2), 3)]
+
+
+def _row_cases(names: str, shapes: list[tuple[tuple[int, ...], int]]) -> list[Case]:
+    """x: the input's shape; r: one value a row; w: one a column, absent in a few cases."""
+
+    def case(s: tuple[int, ...], dims: int, absent: str) -> Case:
+        sizes = {"x": s, "r": s[: len(s) - dims], "w": s[len(s) - dims :]}
+        sizes["b"] = sizes["w"]
+        return Case(
+            tuple(None if n in absent else sizes[n] for n in names),
+            {"dims": dims},
+        )
+
+    return [case(s, d, "") for s, d in shapes] + [
+        case((4, 7), 1, absent) for absent in ("w", "b", "wb")
+    ]
+
+
+def _row_dims(x: Array, dims: int) -> tuple[int, ...]:
+    return tuple(range(x.ndim - dims, x.ndim))
+
+
+def _row_mean(x: Array, dims: int) -> Array:
+    return x.mean(_row_dims(x, dims), keepdims=True)
+
+
+def rows(x: Array, w: Any, b: Any, eps: float = EPS, dims: int = 1) -> tuple[Array, ...]:
+    mean = _row_mean(x, dims)
+    rstd = 1 / np.sqrt(_row_mean((x - mean) ** 2, dims) + eps)
+    y = (x - mean) * rstd * (1 if w is None else w) + (0 if b is None else b)
+    shape = x.shape[: x.ndim - dims]
+    return y, mean.reshape(shape), rstd.reshape(shape)
+
+
+def _rows_magnitude(x: Array, w: Any, b: Any, eps: float = EPS, dims: int = 1) -> tuple[Any, ...]:
+    """As _train_magnitude, by rows."""
+    y, _, rstd = rows(x, None, None, eps, dims)
+    shape = (*rstd.shape, *[1] * dims)
+    largest = abs(x).max(_row_dims(x, dims), initial=0)
+    w, b = (1 if w is None else abs(w)), (0 if b is None else abs(b))
+    scaled = (largest * rstd).reshape(shape) * w * (1 + abs(y)) + b
+    # What rounding does to the variance, and so to rstd.
+    return scaled, largest, rstd * (1 + (2 * largest * rstd) ** 2)
+
+
+def rows_backward(
+    dy: Array, x: Array, mean: Array, rstd: Array, w: Any, sign: float = -1, dims: int = 1
+) -> tuple[Array, ...]:
+    shape = (*mean.shape, *[1] * dims)
+    r = rstd.reshape(shape)
+    z = (x + sign * mean.reshape(shape)) * r
+    g = dy if w is None else dy * w
+    dx = r * (g + sign * _row_mean(g, dims) + sign * z * _row_mean(g * z, dims))
+    over = tuple(range(x.ndim - dims))
+    return dx, (dy * z).sum(over), dy.sum(over)
+
+
+def _rows_backward_magnitude(
+    dy: Array, x: Array, mean: Array, rstd: Array, w: Any, dims: int = 1
+) -> tuple[Array, ...]:
+    w = None if w is None else abs(w)
+    return rows_backward(abs(dy), abs(x), abs(mean), rstd, w, sign=1, dims=dims)
+
+
+class _RowStatistics:
+    """Draws a mean and rstd that are those of the input drawn before them."""
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+        if name in ("mean", "rstd"):
+            _, mean, rstd = rows(self.x, None, None, dims=self.x.ndim - len(shape))
+            return mean if name == "mean" else rstd
+        self.x = rng.standard_normal(shape) if name == "input" else getattr(self, "x", None)
+        return self.x if name == "input" else rng.standard_normal(shape)
+
+
+_ROW_GRADIENTS = [
+    (s, d) for s, d in _ROW_CASES if 2 < np.prod(s[len(s) - d :]) < 70 and np.prod(s) < 1000
+]
 SPECS = {
+    "layer_norm": Spec(
+        _row_cases("xwb", _ROW_CASES),
+        rows,
+        terms=lambda x, *rest, dims=1: int(np.prod(x.shape[x.ndim - dims :])) + 6,
+        magnitude=_rows_magnitude,
+        grad_cases=_row_cases("xwb", _ROW_GRADIENTS[::3]),
+    ),
+    "layer_norm_backward": Spec(
+        _row_cases("xxrrw", _ROW_CASES),
+        rows_backward,
+        sample=_RowStatistics(),
+        terms=lambda dy, x, *rest, dims=1: (
+            int(np.prod(x.shape[x.ndim - dims :])) + 8,
+            int(np.prod(x.shape[: x.ndim - dims])) + 4,
+            int(np.prod(x.shape[: x.ndim - dims])) + 4,
+        ),
+        magnitude=_rows_backward_magnitude,
+        grad_cases=_row_cases("xxrrw", _ROW_GRADIENTS[::3]),
+        # As of batch_norm_train_backward.
+        constant=("input", "mean", "rstd"),
+    ),
     "batch_norm_train": Spec(
         _cases("xwb", _MANY),
         train,

@@ -1,0 +1,132 @@
+"""Slices of a tensor by number: rows of a table, elements along a dimension."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import ArgumentError, fail
+from nnfast.ops.elementwise import where
+from nnfast.ops.operands import AnyTensor, IntTensor, as_tensor
+from nnfast.ops.record import Result, check_dim, op, out
+from nnfast.ops.shape import reshape
+from nnfast.tensor import Tensor, float32, float64, int64
+
+
+class TakeAttrs(NamedTuple):
+    dim: int
+    ignored: int  # an index that passes no gradient
+
+
+class _NumberError(ArgumentError, IndexError):
+    """The number of a slice that is not there."""
+
+
+def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
+    numbers, n = index.array, input.shape[dim]
+    if numbers.size == 0 or np.ascontiguousarray(numbers).view(np.uint64).max() < n:
+        return  # a negative one is huge
+    place = tuple(int(i) for i in np.argwhere((numbers < 0) | (numbers >= n))[0])
+    raise _NumberError(
+        "take",
+        f"expected numbers from 0 to {n - 1} as index, got {numbers[place]} at {place}.",
+        "number the slices from 0.",
+    )
+
+
+@op("take", attrs=TakeAttrs, values=_check_numbers)
+def take(input: AnyTensor, index: IntTensor, dim: int = 0, ignored: int = -1) -> Result:
+    """The slices of x along a dimension with the given numbers.
+
+    y[..., j, ...] = x[..., index[j], ...], j being all the dimensions of index. No gradient
+    comes from where index is `ignored`.
+
+    Shapes: (*a, n, *b) and any shape -> (*a, *shape, *b). float32, float64, int64.
+    Errors: a number outside of 0 to n - 1.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> nnfast.ops.take(x, nnfast.tensor([1, 1, 0]), 1)
+    tensor([[2., 2., 1.],
+            [4., 4., 3.]])
+    """
+    if input.ndim == 0 or input.dtype not in (float32, float64, int64):
+        got = f"{input.dtype} of shape {input.shape}"
+        fail("take", "an input of numbers with dimensions", got, input=input)
+    d = check_dim("take", dim, input.ndim)
+    shape = (*input.shape[:d], *index.shape, *input.shape[d + 1 :])
+    return out(shape, input.dtype, TakeAttrs(d, ignored))
+
+
+@op("take_backward", attrs=TakeAttrs, outputs=("dx",))
+def take_backward(
+    dy: Tensor, index: IntTensor, size: int, dim: int = 0, ignored: int = -1
+) -> Result:
+    """dx of `size` along dim: each dy added to the slice that it was taken from, in order."""
+    name = "take_backward"
+    d = check_dim(name, dim, dy.ndim - index.ndim + 1)
+    if dy.shape[d : d + index.ndim] != index.shape:
+        fail(name, "a dy for each number", f"shapes {dy.shape} and {index.shape}, dim {dim}")
+    shape = (*dy.shape[:d], size, *dy.shape[d + index.ndim :])
+    return out(shape, dy.dtype, TakeAttrs(d, ignored))
+
+
+def _taken(ddx: Tensor, index: Tensor, dim: int, ignored: int) -> Tensor:
+    """ddx of each dy, none of those ignored."""
+    ddy: Tensor = take(ddx, index, dim)
+    if ignored < 0:
+        return ddy
+    return where(reshape(index != ignored, (*index.shape, *[1] * (ddx.ndim - dim - 1))), ddy, 0.0)
+
+
+take.vjp(
+    input=lambda dy, index, input_shape, dim, ignored: take_backward(
+        dy, index, input_shape[dim], dim, ignored
+    )
+)
+take_backward.vjp(dy=lambda ddx, index, dim, ignored: _taken(ddx, index, dim, ignored))
+
+
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Row input[...] of the table `weight` for each number.
+
+    Row padding_idx (counted from the end if it is negative) gets no gradient.
+
+    Shapes: input of any shape, weight (rows, width) -> (*, width). Errors: a number that is none
+    of a row.
+
+    >>> import nnfast
+    >>> table = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> nnfast.nn.functional.embedding(nnfast.tensor([1, 0]), table)
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    w = as_tensor(weight, "embedding")
+    if w.ndim != 2:
+        fail("embedding", "a weight of shape (rows, width)", f"shape {w.shape}", weight=w)
+    ignored = -1 if padding_idx is None else check_padding(padding_idx, w.shape[0])
+    y: Tensor = take(w, input, 0, ignored)
+    return y
+
+
+def check_padding(padding_idx: Any, rows: int) -> int:
+    """padding_idx counted from the front; raises unless it is the number of a row."""
+    if not isinstance(padding_idx, int | np.integer) or not -rows <= padding_idx < rows:
+        fail("embedding", f"a padding_idx from {-rows} to {rows - 1}", repr(padding_idx))
+    return int(padding_idx) % rows
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The slices of x along a dimension with the numbers in the vector `index`.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> nnfast.ops.index_select(x, 0, nnfast.tensor([1]))
+    tensor([[3., 4.]])
+    """
+    i = as_tensor(index, "index_select")
+    if i.ndim != 1:
+        fail("index_select", "a vector as index", f"shape {i.shape}", index=i)
+    y: Tensor = take(input, i, dim)
+    return y
