@@ -9,6 +9,7 @@
 
 #include "kernels/table.h"
 #include "ops/attrs.h"
+#include "ops/past_caches.h"
 #include "ops/planes.h"
 #include "ops/registry.h"
 
@@ -74,6 +75,42 @@ struct Counts {
   }
 };
 
+// Whether there is one window a plane: all of it.
+bool is_global(const PoolGrid& g) {
+  return g.KH == g.H && g.KW == g.W && g.ph == 0 && g.pw == 0 && g.OH == 1 && g.OW == 1;
+}
+
+// y = the mean of each plane; by what it is divided is one number for all.
+template <class T>
+void run_global_avg(const OpArgs& args, const PoolGrid& g, const Counts<T>& counts) {
+  const View &x = args.in[0], &y = args.out[0];
+  const int64_t size = g.H * g.W, step = ceil_div(kPlaneTask, size);
+  const T divisor = counts.rows[0] * counts.cols[0];
+  parallel_for(ceil_div(y.size, step), double(x.size), [&](int64_t task, int) {
+    const int64_t p = task * step, n = y.size - p < step ? y.size - p : step;
+    T* to = y.ptr<T>() + p;
+    kernels<T>().reduce_each(Reduction::sum, n, size, size, x.ptr<T>() + p * size, to);
+    MapArgs<T> divide{n, to, &divisor, nullptr, 1, 0, 0, to, {0, 0}};
+    kernels<T>().map[int(Map::div)](divide);
+  });
+}
+
+// dx = dy / divisor, all over the plane.
+template <class T>
+void run_global_avg_backward(const OpArgs& args, const PoolGrid& g, const Counts<T>& counts) {
+  const View &dy = args.in[0], &dx = args.out[0];
+  const int64_t size = g.H * g.W, step = ceil_div(kPlaneTask, size);
+  const T divisor = counts.rows[0] * counts.cols[0];
+  const bool past = past_caches(args);
+  parallel_for(ceil_div(dy.size, step), double(dx.size), [&](int64_t task, int) {
+    const int64_t p = task * step, n = dy.size - p < step ? dy.size - p : step;
+    MapArgs<T> divide{size, dy.ptr<T>() + p,        &divisor, nullptr, 0, 0,
+                      0,    dx.ptr<T>() + p * size, {0, 0}};
+    divide.rows = n, divide.ra = 1, divide.ry = size, divide.past_caches = past;
+    kernels<T>().map[int(Map::div)](divide);
+  });
+}
+
 template <class T>
 void run_avg(const OpArgs& args) {
   const View &x = args.in[0], &y = args.out[0];
@@ -81,6 +118,7 @@ void run_avg(const OpArgs& args) {
   const PoolGrid g = pool_grid(x, y, attrs);
   const PaddedPlane padded = padded_plane(g);
   const Counts<T> counts(g, attrs, static_cast<T*>(args.workspace));
+  if (is_global(g)) return run_global_avg(args, g, counts);
   T* copies = static_cast<T*>(args.workspace) + Counts<T>::items(g);
   for_planes(planes_of(x), g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW,
              [&](int64_t p, int worker) {
@@ -101,6 +139,7 @@ void run_avg_backward(const OpArgs& args) {
   const auto& attrs = args.attributes<Pool2dAttrs>();
   const PoolGrid g = pool_grid(dx, dy, attrs);
   const Counts<T> counts(g, attrs, static_cast<T*>(args.workspace));
+  if (is_global(g)) return run_global_avg_backward(args, g, counts);
   T* scratch = static_cast<T*>(args.workspace) + Counts<T>::items(g);
   const double work = double(g.H) * g.OW * (g.KH + g.KW);
   for_planes(planes_of(dx), g.H * g.W, work, [&](int64_t p, int worker) {

@@ -132,6 +132,17 @@ void combine(Reduction how, int64_t n, int64_t width, T* partial, T* y) {
   }
 }
 
+// Results of one row each, `many` from `first` on, to y: by runs of the last kept dimension.
+template <class T>
+void reduce_short(const Plan& p, Reduction how, const T* x, int64_t first, int64_t many, T* y) {
+  const Dim run = p.kept.n ? p.kept.dim[p.kept.n - 1] : Dim{1, 0};
+  for (int64_t i = first; i < first + many;) {
+    const int64_t count = min(first + many - i, run.size - i % run.size);
+    kernels<T>().reduce_each(how, count, run.stride, p.inner, x + p.kept.offset(i), y + i);
+    i += count;
+  }
+}
+
 template <class T>
 void reduce_as(const OpArgs& args, Reduction how) {
   const View &x = args.in[0], &y = args.out[0];
@@ -145,7 +156,11 @@ void reduce_as(const OpArgs& args, Reduction how) {
   T* to = direct ? y.ptr<T>() : static_cast<T*>(args.workspace);
   const int64_t units = p.results * p.chunks * p.strips;
   const int64_t group = max(1, kTaskWork / ceil_div(x.size, units));
+  const bool one_row = p.rows && direct && p.row.size == 1;
   parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
+    if (one_row)
+      return reduce_short<T>(p, how, x.ptr<T>(), task * group, min(group, units - task * group),
+                             to);
     for (int64_t u = task * group; u < min(units, (task + 1) * group); ++u) {
       const Split at = split(u, p.strips);
       reduce_chunk<T>(p, how, x.ptr<T>(), at.quotient, at.rest, to + at.quotient * p.width);

@@ -185,7 +185,10 @@ def _absolute(reference: Any) -> Any:
     return magnitude
 
 
-_AVERAGES = LAYERS + DIVISORS
+# One window a plane.
+_GLOBAL = [((3, 70, 7, 7), {"kernel_size": 7}), ((2, 5, 3, 4), {"kernel_size": (3, 4)})]
+_GLOBAL += [((2, 1, 60, 90), {"kernel_size": (60, 90), "divisor_override": 3})]
+_AVERAGES = LAYERS + DIVISORS + _GLOBAL
 SPECS = {
     "max_pool2d": Spec(
         [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct
