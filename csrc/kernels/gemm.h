@@ -22,6 +22,8 @@ template <class T, int M, int V>
 void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool accumulate) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][V] = {};
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * L, 1);
   for (int64_t k = 0; k < kc; ++k, a += kMR<T>, b += kNR<T>) {
     vec<T> bv[V];
 #pragma GCC unroll 2
