@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from sysconfig import get_platform
 
 from pybind11 import get_include
 from setuptools import Extension, setup
@@ -13,11 +14,17 @@ COMMON = ["-std=c++17", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=off", 
 WARNINGS = ["-Wall", "-Wextra"]
 # GCC's AVX-512 headers trip its own -Wmaybe-uninitialized.
 AVX512 = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]
-ISA_FLAGS = {
-    "csrc/isa/baseline.cpp": [],
-    "csrc/isa/avx2.cpp": ["-mavx2", "-mfma", "-mno-avx512f"],
-    "csrc/isa/avx512.cpp": AVX512,
+# The ISAs of each kind of machine; any other has the baseline alone.
+MACHINES = {
+    "x86_64": {
+        "csrc/isa/baseline.cpp": [],
+        "csrc/isa/avx2.cpp": ["-mavx2", "-mfma", "-mno-avx512f"],
+        "csrc/isa/avx512.cpp": AVX512,
+    },
+    # NEON is the baseline. Scheduled before registers are given out, large tiles spill.
+    "aarch64": {"csrc/isa/neon.cpp": ["-fno-schedule-insns"]},
 }
+ISA_FLAGS = MACHINES.get(get_platform().split("-")[-1], {"csrc/isa/baseline.cpp": []})
 
 
 def flags(source: str) -> list[str]:
@@ -64,8 +71,9 @@ class BuildExt(build_ext):
 
 
 # Slow ones first, so that the cores finish together.
+per_isa = {source for machine in MACHINES.values() for source in machine}
 sources = list(reversed(ISA_FLAGS)) + sorted(
-    str(p) for p in Path("csrc").rglob("*.cpp") if str(p) not in ISA_FLAGS
+    str(p) for p in Path("csrc").rglob("*.cpp") if str(p) not in per_isa
 )
 headers = sorted(str(p) for e in ("h", "def") for p in Path("csrc").rglob(f"*.{e}"))
 

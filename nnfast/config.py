@@ -121,8 +121,25 @@ def threads(n: int) -> Iterator[None]:
         _core.set_thread_limit(before)
 
 
+def _choose(variable: str, names: list[str], default: str) -> str:
+    """The value of an environment variable: one of the names, or '' if it is not set."""
+    value = os.environ.get(variable, "")
+    if value and value not in names:
+        raise ImportError(
+            f"nnfast: expected {variable} to be one of {', '.join(names)}, got '{value}'. "
+            f"Hint: unset it {default}."
+        )
+    return value
+
+
 def configure() -> None:
-    """At import: the best ISA up to NNFAST_ISA, NNFAST_NUM_THREADS or the available CPUs."""
+    """At import: the best ISA up to NNFAST_ISA, NNFAST_NUM_THREADS or the available CPUs.
+
+    NNFAST_CONV forces an algorithm for all convolutions that it can compute; NNFAST_DEBUG=conv
+    prints for each which one computes it.
+    """
+    _core.force_conv(_choose("NNFAST_CONV", _core.conv_algorithms(), "to use the fastest"))
+    _core.show_conv_choices(_choose("NNFAST_DEBUG", ["conv"], "to print nothing") == "conv")
     cap = os.environ.get("NNFAST_ISA", "")
     try:
         _core.set_isa(cap)

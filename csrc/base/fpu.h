@@ -9,32 +9,39 @@
 
 namespace nnf {
 
+// The register that controls floating-point arithmetic, and its bits that flush denormals.
+#if defined(__SSE2__)
+constexpr uint64_t kFlushBits = 0x8040;  // FTZ: results; DAZ: operands
+inline uint64_t fp_control() { return _mm_getcsr(); }
+inline void set_fp_control(uint64_t x) { _mm_setcsr(unsigned(x)); }
+#elif defined(__aarch64__)
+constexpr uint64_t kFlushBits = 1 << 24;  // FZ: both
+inline uint64_t fp_control() {
+  uint64_t x;
+  asm volatile("mrs %0, fpcr" : "=r"(x));
+  return x;
+}
+inline void set_fp_control(uint64_t x) { asm volatile("msr fpcr, %0" ::"r"(x)); }
+#else
+constexpr uint64_t kFlushBits = 0;
+inline uint64_t fp_control() { return 0; }
+inline void set_fp_control(uint64_t) {}
+#endif
+
 class FlushDenormals {
  public:
-#if defined(__SSE2__)
-  FlushDenormals() : saved_(_mm_getcsr()) {
-    if ((saved_ & kFlags) != kFlags) _mm_setcsr(saved_ | kFlags);
+  FlushDenormals() : saved_(fp_control()) {
+    if (changes()) set_fp_control(saved_ | kFlushBits);
   }
   ~FlushDenormals() {
-    if ((saved_ & kFlags) != kFlags) _mm_setcsr(saved_);
+    if (changes()) set_fp_control(saved_);
   }
-
- private:
-  static constexpr unsigned kFlags = 0x8040;  // FTZ | DAZ
-  unsigned saved_;
-#elif defined(__aarch64__)
-  FlushDenormals() {
-    asm volatile("mrs %0, fpcr" : "=r"(saved_));
-    asm volatile("msr fpcr, %0" ::"r"(saved_ | (uint64_t(1) << 24)));  // FZ
-  }
-  ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
-
- private:
-  uint64_t saved_;
-#endif
- public:
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  bool changes() const { return (saved_ & kFlushBits) != kFlushBits; }
+  uint64_t saved_;
 };
 
 }  // namespace nnf

@@ -2,6 +2,7 @@
 #include "base/parallel.h"
 #include "bind/bind.h"
 #include "isa/choose.h"
+#include "ops/conv_choice.h"
 
 namespace py = pybind11;
 
@@ -42,6 +43,11 @@ void bind_config(py::module_& m) {
   m.def("set_num_threads", set_num_threads);
   m.def("thread_limit", thread_limit);
   m.def("set_thread_limit", set_thread_limit);
+  m.def("force_conv", force_conv, py::arg("name"),
+        "Compute convolutions by that algorithm where it can ('': by the fastest). False if there "
+        "is none of that name.");
+  m.def("conv_algorithms", conv_algorithms);
+  m.def("show_conv_choices", show_conv_choices);
   m.def("build_info", build_info);
 }
 

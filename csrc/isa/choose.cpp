@@ -2,7 +2,6 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <immintrin.h>
 #endif
 
 #include <cstdint>
@@ -59,7 +58,11 @@ const Isa* current = nullptr;
 
 const std::vector<Isa>& built_isas() {
   static const std::vector<Isa> isas = {
+#if defined(__aarch64__)
+      {"neon", always, &kernels_neon},  // the least that there is
+#else
       {"baseline", always, &kernels_baseline},
+#endif
 #if defined(__x86_64__)
       {"avx2", has_avx2, &kernels_avx2},
       {"avx512", has_avx512, &kernels_avx512},

@@ -11,10 +11,12 @@
 namespace nnf {
 namespace {
 
-// The tile fills the register file but for two vectors of B and one broadcast of A: 14 x 2
-// vectors of 32 registers with AVX-512, 6 x 2 of 16 with AVX2 and SSE.
+// The tile fills the register file but for two vectors of B and what A needs: 14 x 2 vectors of 32
+// registers with AVX-512, which broadcasts from memory, 12 x 2 of 32 with NEON, 6 x 2 of 16 else.
 template <class T>
-constexpr int kMR = NNF_VECTOR_BYTES == 64 ? 14 : 6;
+constexpr int kMR = NNF_VECTOR_BYTES == 64       ? 14
+                    : NNF_VECTOR_REGISTERS == 32 ? 12
+                                                 : 6;
 template <class T>
 constexpr int kNR = 2 * kLanes<T>;
 

@@ -91,7 +91,7 @@ struct KernelTable {
   Kernels<int64_t> i64;
 };
 
-extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512;
+extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512, kernels_neon;
 
 // Kernels of the ISA in use.
 template <class T>

@@ -9,14 +9,18 @@
 
 namespace nnf {
 
-struct ConvShape {
-  int64_t N, G, O, C;  // O and C: output and input channels of one group
+// What the algorithm may be chosen by: everything but the size of the batch.
+struct ConvLayer {
+  int64_t G, O, C;  // O and C: output and input channels of one group
   int64_t H, W, KH, KW, OH, OW;
   Conv2dAttrs at;
 
   int64_t taps() const { return KH * KW; }
-  // Which algorithm: one row of a matrix product would be slower than a plain convolution.
-  bool depthwise() const { return O == 1 && C == 1; }
+};
+
+struct ConvShape : ConvLayer {
+  int64_t N;
+
   // Elements of a plane of x or dy with every column that a tap sees from it, at most.
   int64_t padded_items() const {
     const int64_t h = H > OH ? H : OH, w = W > OW ? W : OW;
@@ -42,8 +46,8 @@ struct TapTables {
   int64_t *row, *col, *begin, *end;
   int64_t *tap_row, *tap_col;
 
-  static int64_t items(const ConvShape& s) { return 2 * s.KH + 4 * s.KW; }
-  TapTables(const ConvShape& s, int64_t* memory)
+  static int64_t items(const ConvLayer& s) { return 2 * s.KH + 4 * s.KW; }
+  TapTables(const ConvLayer& s, int64_t* memory)
       : row(memory),
         col(row + s.KH),
         begin(col + s.KW),

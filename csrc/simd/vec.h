@@ -2,8 +2,9 @@
 //
 // A vector is the compiler's own vector type, so + - * / & | ^ ~ << >>, comparisons (lanes of
 // all ones or zeros, in the integer type of the same width) and mask ? a : b work as they stand.
-// A back end (vec_avx2.h, ...) defines NNF_VECTOR_BYTES and overloads what its instructions do
-// better; everything else has the default here, so a new ISA works before it is tuned.
+// isa/<isa>.cpp says how large vectors are and how many registers there are. A back end
+// (vec_avx2.h, ...) overloads what its instructions do better; everything else has the default
+// here, so a new ISA works before it is tuned.
 //
 // Everything lives in an anonymous namespace: this code is compiled once per ISA, and no symbol
 // of one ISA may be linked into another's path. No standard library templates for that reason.
@@ -76,7 +77,7 @@ template <class T>
 NNF_INLINE vec<T> set1(T x) {
   return x - vec<T>{};  // x - 0 keeps the sign of zero
 }
-// load_n: the first n lanes (0 <= n < lanes) from p, the others `fill`; reads n elements only.
+// load_n: the first n lanes (0 <= n <= lanes) from p, the others `fill`; reads n elements only.
 template <class T>
 NNF_INLINE vec<T> load_n(const T* p, int n, T fill = T(0)) {
 #ifdef NNF_HAS_MASKED_MEMORY
@@ -122,7 +123,8 @@ NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
 }
 #endif
 
-// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do.
+// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do; of
+// zeros of both signs, either.
 template <class V>
 NNF_INLINE V max(V a, V b) {
   return (a > b) | (a != a) ? a : b;

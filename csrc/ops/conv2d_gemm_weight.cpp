@@ -1,16 +1,13 @@
-// conv2d_weight: the gradient of conv2d with respect to its weight,
-//   dw[o, c, i, j] = sum over n, oh, ow of
-//     dy[n, o, oh, ow] x[n, c, oh * sh - ph + i * dh, ow * sw - pw + j * dw].
-//
-// A product dy Xhat^T for each group, see kernels/conv.h; K runs over the pixels of all images,
-// in blocks of kKC. Where the result has too few tiles to share among threads, runs of blocks
-// are summed apart and added in order. How many runs is a matter of shape alone. Depthwise
-// weights are summed channel by channel, over one image after the other.
+// The gradient of the weight as a product dy Xhat^T for each group, see kernels/conv.h; K runs over
+// the pixels of all images, in blocks of kKC. Where the result has too few tiles to share among
+// threads, runs of blocks are summed apart and added in order. How many runs is a matter of shape
+// alone.
+#include "ops/conv2d_gemm_weight.h"
+
 #include <type_traits>
 
-#include "ops/conv_shape.h"
+#include "ops/conv2d_product.h"
 #include "ops/gemm.h"
-#include "ops/registry.h"
 
 namespace nnf {
 
@@ -32,10 +29,6 @@ struct Plan {
   }
 };
 
-ConvShape weight_shape(const OpArgs& args) {
-  return conv_shape(args.in[1], args.out[0], args.in[0], args.attributes<Conv2dAttrs>());
-}
-
 int64_t result_items(const ConvShape& s) { return round_up(s.G * s.O * s.C * s.taps(), 16); }
 
 template <class T>
@@ -44,15 +37,6 @@ struct Tiles {
   int64_t rows = round_up(kTaskRows, mr), cols = round_up(kTaskCols, nr);
   int64_t items() const { return (rows + cols) * kKC + 64; }  // panels of one worker
 };
-
-template <class T>
-int64_t workspace_bytes(const OpArgs& args) {
-  const ConvShape s = weight_shape(args);
-  const int64_t items = s.depthwise()
-                            ? num_threads() * s.padded_items()
-                            : Plan(s).chunks * result_items(s) + num_threads() * Tiles<T>().items();
-  return round_up(TapTables::items(s) * 8, 64) + items * int64_t(sizeof(T));
-}
 
 // Rows [i0, i0 + m) of dy, pixels [q0, q0 + n) of all images, as a panel of A.
 template <class T>
@@ -104,21 +88,6 @@ void add_chunks(const ConvShape& s, int64_t chunks, T* partial, T* dw) {
 }
 
 template <class T>
-void sum_planes(const ConvShape& s, const ImageGrid& grid, const T* x, const T* dy, T* dw,
-                T* memory) {
-  const PaddedPlane padded = padded_plane(grid);
-  const int64_t P = s.OH * s.OW;
-  parallel_for(s.G, double(s.N) * s.G * P * s.taps(), [&](int64_t c, int worker) {
-    T* sum = dw + c * s.taps();
-    for (int64_t t = 0; t < s.taps(); ++t) sum[t] = 0;
-    for (int64_t plane = c; plane < s.N * s.G; plane += s.G)
-      kernels<T>().depthwise_weight(
-          grid, padded.fill(x + plane * grid.plane, T(0), memory + worker * s.padded_items()),
-          padded.ld, dy + plane * P, sum);
-  });
-}
-
-template <class T>
 void sum_products(const ConvShape& s, const ImageGrid& grid, const T* x, const T* dy, T* dw,
                   T* partial) {
   const Plan plan(s);
@@ -143,31 +112,23 @@ void sum_products(const ConvShape& s, const ImageGrid& grid, const T* x, const T
 }
 
 template <class T>
-void run_weight(const OpArgs& args) {
-  const ConvShape s = weight_shape(args);
-  const TapTables tables(s, static_cast<int64_t*>(args.workspace));
-  T* memory = reinterpret_cast<T*>(static_cast<char*>(args.workspace) +
-                                   round_up(TapTables::items(s) * 8, 64));
-  const auto run = s.depthwise() ? sum_planes<T> : sum_products<T>;
-  run(s, output_grid(s, tables), args.in[1].ptr<T>(), args.in[0].ptr<T>(), args.out[0].ptr<T>(),
-      memory);
+int64_t items(const ConvShape& s) {
+  return Plan(s).chunks * result_items(s) + num_threads() * Tiles<T>().items();
 }
 
 }  // namespace
 
-namespace ops {
-
-int64_t conv2d_weight_workspace(const OpArgs& args) {
-  return args.out[0].dtype == DType::f64 ? workspace_bytes<double>(args)
-                                         : workspace_bytes<float>(args);
+int64_t gemm_weight_workspace(const ConvShape& s, DType t) {
+  return table_bytes(s) + (t == DType::f64 ? items<double>(s) * 8 : items<float>(s) * 4);
 }
 
-void conv2d_weight(const OpArgs& args) {
-  if (args.out[0].size == 0) return;
-  for_float(args.out[0].dtype,
-            [&](auto* t) { run_weight<std::remove_pointer_t<decltype(t)>>(args); });
+void run_gemm_weight(const ConvShape& s, const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    const TapTables tables(s, static_cast<int64_t*>(args.workspace));
+    sum_products(s, output_grid(s, tables), args.in[1].ptr<T>(), args.in[0].ptr<T>(),
+                 args.out[0].ptr<T>(), behind_tables<T>(s, args.workspace));
+  });
 }
-
-}  // namespace ops
 
 }  // namespace nnf
