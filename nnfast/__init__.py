@@ -12,6 +12,7 @@ from nnfast import config as _config
 
 _config.configure()  # before any op: chooses the instruction set
 
+from nnfast.config import empty_cache as empty_cache  # noqa: E402
 from nnfast.config import get_num_threads as get_num_threads  # noqa: E402
 from nnfast.config import set_num_threads as set_num_threads  # noqa: E402
 from nnfast.config import show_config as show_config  # noqa: E402

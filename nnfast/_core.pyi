@@ -1,8 +1,89 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from nnfast.tensor import Tensor as FullTensor
+
+class Tensor:
+    """The slots of nnfast.Tensor, which core code reads."""
+
+    array: np.ndarray
+    """The NumPy array underneath."""
+    grad: FullTensor | None
+    """What `backward` has added up."""
+    requires_grad: bool
+    node: Node | None
+    """Made this tensor; None for a leaf."""
+    slot: int
+    """As which output of its node."""
+    _version: int
+    """Counts changes in place."""
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def ndim(self) -> int: ...
+
+def set_tensor_type(type: type[FullTensor], /) -> None:
+    """What `wrap` and ops make."""
+
+def wrap(array: np.ndarray, /) -> FullTensor:
+    """A tensor on an array as it is, without checks."""
+
+class Node:
+    """One call of an op, remembered for the backward pass."""
+
+    op: Any
+    number: int
+    """Grows with time."""
+    freed: bool
+    """Whether the saved values are gone."""
+    attrs: Any
+    edges: list[Any]
+    """Where the gradient of each input goes: (node, slot), a leaf, or None."""
+    out_specs: tuple[tuple[tuple[int, ...], Any], ...]
+    def free(self) -> None:
+        """Drops the saved values."""
+
+    def changed(self) -> FullTensor | None:
+        """A saved input that was changed in place since."""
+
+    def pull(
+        self, rules: Any, joint: Any, dys: list[FullTensor | None], edges: list[Any], /
+    ) -> list[tuple[Any, FullTensor]]:
+        """Pairs of an edge that is not None and its gradient."""
+
+class Op:
+    """What every call of an op needs of its record."""
+
+    _graded: int
+    """Bits: the inputs that have a gradient rule."""
+    def __init__(
+        self,
+        rule: Callable[..., Any],
+        kinds: bytes,
+        required: int,
+        kernel: int,
+        mutates: int,
+        differentiable: int,
+        floats: bool,
+        values: Callable[..., None] | None,
+        /,
+    ) -> None: ...
+    def _run(self, inputs: list[FullTensor | None], result: Any, /) -> Any:
+        """Runs on checked inputs and leaves a node if gradients are wanted."""
+
+class Mode:
+    """What the calling thread records."""
+
+    grad: bool
+    trace: Callable[..., Any] | None
+
+MODE: Mode
 
 def run(
     op: int,
@@ -13,6 +94,15 @@ def run(
 ) -> None:
     """Runs one op."""
 
+def all_below(labels: np.ndarray, n: int, /) -> bool:
+    """Whether all of int64 `labels` are at least 0 and below n."""
+
+def set_idle_memory_limit(bytes: int, /) -> None: ...
+def idle_memory_limit() -> int: ...
+def idle_memory() -> int:
+    """Bytes kept for arrays to come."""
+
+def release_idle_memory() -> None: ...
 def ops() -> dict[str, tuple[int, int]]:
     """Name -> (id, bytes of attributes)."""
 
@@ -32,3 +122,8 @@ def set_num_threads(n: int, /) -> None: ...
 def thread_limit() -> int: ...
 def set_thread_limit(n: int, /) -> None: ...
 def build_info() -> dict[str, Any]: ...
+def probe_fma(rounds: int, double_precision: bool = False) -> float:
+    """Independent multiply-adds on all threads; how many floating-point operations."""
+
+def probe_read(x: np.ndarray, times: int = 1) -> None: ...
+def probe_copy(x: np.ndarray, y: np.ndarray, times: int = 1) -> None: ...

@@ -1,4 +1,4 @@
-"""Threads and instruction set: what this process uses, and why."""
+"""Threads, instruction set and memory: what this process uses, and why."""
 
 from __future__ import annotations
 
@@ -28,24 +28,36 @@ def available_cpus(root: str = "/") -> tuple[int, str]:
     return min(limits, key=lambda limit: limit[0])
 
 
+def available_memory(root: str = "/") -> int:
+    """Bytes of memory of the machine, or of the cgroup if that has less."""
+    limit = _cgroup_limit(root, "memory", _memory_v2, _memory_v1)
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return machine if limit is None else min(machine, int(limit))
+
+
 def _cgroup_quota(root: str) -> float | None:
     """The smallest CPU quota of this process's cgroup and its parents, in CPUs."""
+    return _cgroup_limit(root, "cpu", _read_v2, _read_v1)
+
+
+def _cgroup_limit(root: str, controller: str, read_v2: Any, read_v1: Any) -> float | None:
+    """The smallest limit of this process's cgroup and its parents."""
     try:
         lines = _text(f"{root}/proc/self/cgroup").splitlines()
     except OSError:
         return None
-    quotas = []
+    limits = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":  # version 2
-            quotas += _quotas(f"{root}/sys/fs/cgroup", path, _read_v2)
-        elif "cpu" in controllers.split(","):
-            quotas += _quotas(f"{root}/sys/fs/cgroup/{controllers}", path, _read_v1)
-            quotas += _quotas(f"{root}/sys/fs/cgroup/cpu", path, _read_v1)
-    return min(quotas, default=None)
+            limits += _limits(f"{root}/sys/fs/cgroup", path, read_v2)
+        elif controller in controllers.split(","):
+            limits += _limits(f"{root}/sys/fs/cgroup/{controllers}", path, read_v1)
+            limits += _limits(f"{root}/sys/fs/cgroup/{controller}", path, read_v1)
+    return min(limits, default=None)
 
 
-def _quotas(mount: str, path: str, read: Any) -> list[float]:
+def _limits(mount: str, path: str, read: Any) -> list[float]:
     # Inside a container the path may be the host's: the mount itself is looked at too.
     folders = [mount]
     for part in path.split("/"):
@@ -77,6 +89,14 @@ def _read_v2(folder: str) -> tuple[float, float]:
 def _read_v1(folder: str) -> tuple[float, float]:
     quota = _text(f"{folder}/cpu.cfs_quota_us")
     return float(quota), float(_text(f"{folder}/cpu.cfs_period_us"))
+
+
+def _memory_v2(folder: str) -> tuple[float, float]:
+    return float(_text(f"{folder}/memory.max")), 1  # may be "max"
+
+
+def _memory_v1(folder: str) -> tuple[float, float]:
+    return float(_text(f"{folder}/memory.limit_in_bytes")), 1
 
 
 def _check_threads(n: int, where: str) -> int:
@@ -132,12 +152,25 @@ def _choose(variable: str, names: list[str], default: str) -> str:
     return value
 
 
+def empty_cache() -> None:
+    """Give memory that is kept for results to come back to the system.
+
+    Results of ops, from a KiB on, get memory that earlier ones no longer use: fresh pages cost more
+    than most ops. What is kept is at most an eighth of `available_memory`.
+
+    >>> import nnfast
+    >>> nnfast.empty_cache()
+    """
+    _core.release_idle_memory()
+
+
 def configure() -> None:
     """At import: the best ISA up to NNFAST_ISA, NNFAST_NUM_THREADS or the available CPUs.
 
     NNFAST_CONV forces an algorithm for all convolutions that it can compute; NNFAST_DEBUG=conv
     prints for each which one computes it.
     """
+    _core.set_idle_memory_limit(available_memory() // 8)
     _core.force_conv(_choose("NNFAST_CONV", _core.conv_algorithms(), "to use the fastest"))
     _core.show_conv_choices(_choose("NNFAST_DEBUG", ["conv"], "to print nothing") == "conv")
     cap = os.environ.get("NNFAST_ISA", "")
@@ -180,12 +213,14 @@ def config() -> dict[str, str]:
         "isas of this machine": ", ".join(_core.isas()),
         "isas built": ", ".join(_core.built_isas()),
         "threads": f"{get_num_threads()} ({_reasons['threads']})",
+        "memory kept": f"{_core.idle_memory() >> 20} of at most "
+        f"{_core.idle_memory_limit() >> 20} MiB",
         "compiler": build["compiler"],
         "openmp": str(build["openmp"]),
     }
 
 
 def show_config() -> None:
-    """Print version, ISA, threads (with the reason for each) and compiler."""
+    """Print version, ISA, threads (with the reason for each), memory and compiler."""
     for key, value in config().items():
         print(f"{key:>20}: {value}")

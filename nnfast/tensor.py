@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nnfast.graph.node import Node
     from nnfast.ops.operands import Operand
     from nnfast.ops.reduce import Dims
 
@@ -22,7 +22,7 @@ bool_ = np.dtype(np.bool_)
 KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
 
 
-class Tensor:
+class Tensor(_core.Tensor):
     """An n-dimensional array that remembers how it was computed.
 
     `array` is the NumPy array underneath (shared, not copied). `grad` is filled by `backward`
@@ -35,40 +35,16 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_version", "array", "grad", "node", "requires_grad", "slot")
+    __slots__ = ()  # those of _core.Tensor
     __array_priority__ = 1000  # array + tensor is a tensor
     __array_ufunc__ = None
 
-    array: np.ndarray
-    grad: Tensor | None
-    requires_grad: bool
-    node: Node | None  # made this tensor; None for a leaf
-    slot: int  # as its output number `slot`
-    _version: int  # counts changes in place
-
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = as_array(data, "Tensor")
-        self.grad = None
-        self.node = None
-        self.slot = 0
-        self._version = 0
-        self.requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
     # ---- the array ------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.array.dtype
-
-    @property
-    def ndim(self) -> int:
-        return self.array.ndim
 
     def dim(self) -> int:
         """Number of dimensions."""
@@ -236,7 +212,6 @@ class Tensor:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.array, self.requires_grad = state["array"], state["requires_grad"]
-        self.grad, self.node, self.slot, self._version = None, None, 0, 0
 
     # ---- what nnfast.ops adds: for type checkers (tests/test_typing.py compares the names) ----
 
@@ -337,16 +312,8 @@ class Tensor:
         def bool(self) -> Tensor: ...
 
 
-def wrap(array: np.ndarray) -> Tensor:
-    """A tensor on `array` as it is, without checks: for arrays that an op made."""
-    t = Tensor.__new__(Tensor)
-    t.array = array
-    t.grad = None
-    t.node = None
-    t.slot = 0
-    t._version = 0
-    t.requires_grad = False
-    return t
+_core.set_tensor_type(Tensor)
+wrap = _core.wrap  # a tensor on an array as it is, without checks: for arrays that an op made
 
 
 def as_array(data: Any, where: str) -> np.ndarray:

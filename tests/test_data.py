@@ -591,13 +591,6 @@ def test_the_excerpt_is_what_the_script_draws(tmp_path: Path) -> None:
         np.testing.assert_array_equal(got, want)
 
 
-def test_the_benchmark_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    bench = runpy.run_path(str(REPOSITORY / "bench" / "bench_loader.py"))
-    bench["main"](["--rows", "130", "--features", "5", "--rounds", "2"])
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4 and "ratio" in lines[1] and float(lines[2].split()[-1]) > 0
-
-
 @pytest.mark.parametrize("module", [idx, loader, mnist])
 def test_examples_in_the_documentation(module: Any) -> None:
     result = doctest.testmod(module)

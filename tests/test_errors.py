@@ -16,7 +16,9 @@ import pytest
 import nnfast
 from nnfast import _core, nn, optim
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError
+from nnfast.graph.mode import MODE
 from nnfast.nn import functional as F
+from tests.conftest import run_untraced
 
 x = nnfast.ones(2, 3)
 leaf = nnfast.ones(2, 3, requires_grad=True)
@@ -919,18 +921,29 @@ IDS = [f"{i}-{text[:40]}" for i, (_, _, text) in enumerate(CASES)]
 @pytest.fixture
 def no_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that reads any element fails the test."""
-    run = _core.run
 
-    def refuse(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
-        assert not any(a is not None and a.size for a in inputs), "arithmetic before the error"
-        run(op, attrs, inputs, outputs)
+    def refuse(op: Any, inputs: Any, result: Any) -> Any:
+        read = result.compute is None and any(x is not None and x.array.size for x in inputs)
+        assert not read, "arithmetic before the error"
+        return run_untraced(op, inputs, result)
 
-    monkeypatch.setattr(_core, "run", refuse)
+    monkeypatch.setattr(MODE, "trace", refuse)
 
 
 @pytest.mark.parametrize(("call", "kind", "text"), CASES, ids=IDS)
 @pytest.mark.usefixtures("no_arithmetic")
 def test_error(call: Callable[[], Any], kind: type[NNFastError], text: str) -> None:
+    check_error(call, kind, text)
+
+
+@pytest.mark.parametrize(("call", "kind", "text"), CASES, ids=IDS)
+def test_error_of_an_untraced_call(
+    call: Callable[[], Any], kind: type[NNFastError], text: str
+) -> None:
+    check_error(call, kind, text)
+
+
+def check_error(call: Callable[[], Any], kind: type[NNFastError], text: str) -> None:
     with pytest.raises(NNFastError) as e:
         call()
     assert isinstance(e.value, kind)

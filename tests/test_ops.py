@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +11,17 @@ import numpy as np
 import pytest
 
 from nnfast import _core, ops
+from nnfast.graph.mode import MODE
 from nnfast.ops import OPS
 from tests import op_checks
+from tests.conftest import run_untraced
 from tests.specs import Spec, all_specs
 
 SPECS = all_specs()
 NAMES = sorted(OPS.keys() & SPECS.keys())
 VALUES = [(name, dtype) for name in NAMES for dtype in SPECS[name].dtypes]
 KERNELS = [(name, dtype) for name, dtype in VALUES if OPS[name].kernel is not None]
+PAST_CACHES = ["add", "cat", "clone", "sigmoid"]  # ops that write large outputs past the caches
 GRADIENTS = [name for name in NAMES if SPECS[name].grad]
 
 
@@ -48,6 +52,21 @@ def test_values(isa: str, name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize(("name", "dtype"), KERNELS)
 def test_memory(isa: str, name: str, dtype: str) -> None:
+    assert op_checks.check_memory(OPS[name], SPECS[name], dtype) > 0
+
+
+@pytest.fixture
+def tiny_cache() -> Iterator[None]:
+    """Every output counts as one that no cache can hold."""
+    _core.set_largest_cache(0)
+    yield
+    _core.set_largest_cache(-1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", PAST_CACHES)
+def test_past_the_caches(isa: str, tiny_cache: None, name: str, dtype: str) -> None:
+    """Same memory written, same values, where outputs do not go through the caches."""
     assert op_checks.check_memory(OPS[name], SPECS[name], dtype) > 0
 
 
@@ -100,15 +119,24 @@ def test_float32_gradient(isa: str, name: str) -> None:
 
 
 def broken_run(monkeypatch: pytest.MonkeyPatch, damage: Any) -> None:
-    """`damage(inputs, outputs)` follows every run of a kernel."""
+    """`damage(inputs, outputs)` follows every run of a kernel, called by a record or alone."""
     run = _core.run
 
-    def broken(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
-        run(op, attrs, inputs, outputs)
+    def damaged(inputs: Any, outputs: Any) -> None:
         if outputs[0].size:
             damage(inputs, outputs)
 
-    monkeypatch.setattr(_core, "run", broken)
+    def alone(op: int, attrs: bytes, inputs: Any, outputs: Any) -> None:
+        run(op, attrs, inputs, outputs)
+        damaged(inputs, outputs)
+
+    def by_record(op: Any, inputs: Any, result: Any) -> Any:
+        y = run_untraced(op, inputs, result)
+        damaged([x.array for x in inputs], [y.array])
+        return y
+
+    monkeypatch.setattr(_core, "run", alone)
+    monkeypatch.setattr(MODE, "trace", by_record)
 
 
 def last_bit(array: np.ndarray) -> None:

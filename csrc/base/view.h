@@ -66,6 +66,15 @@ void for_float(DType t, F&& f) {
     f(static_cast<float*>(nullptr));
 }
 
+// The same for a dtype that kernels know: float32, float64 or int64.
+template <class F>
+void for_number(DType t, F&& f) {
+  if (t == DType::i64)
+    f(static_cast<int64_t*>(nullptr));
+  else
+    for_float(t, f);
+}
+
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 

@@ -8,6 +8,12 @@
 namespace nnf {
 
 void bind_run(pybind11::module_& m);
+void bind_array(pybind11::module_& m);
+void bind_memory(pybind11::module_& m);
+void bind_tensor(pybind11::module_& m);
+void bind_node(pybind11::module_& m);
+void bind_op(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
+void bind_probe(pybind11::module_& m);
 
 }  // namespace nnf

@@ -1,4 +1,5 @@
 // ISA, threads, build: what nnfast.show_config() tells.
+#include "base/cache.h"
 #include "base/parallel.h"
 #include "bind/bind.h"
 #include "isa/choose.h"
@@ -43,6 +44,9 @@ void bind_config(py::module_& m) {
   m.def("set_num_threads", set_num_threads);
   m.def("thread_limit", thread_limit);
   m.def("set_thread_limit", set_thread_limit);
+  m.def("largest_cache", largest_cache);
+  m.def("set_largest_cache", set_largest_cache, py::arg("bytes"),
+        "Outputs beyond that size are written past the caches; negative: the machine's own.");
   m.def("force_conv", force_conv, py::arg("name"),
         "Compute convolutions by that algorithm where it can ('': by the fastest). False if there "
         "is none of that name.");

@@ -2,17 +2,23 @@
 #pragma once
 
 #include "kernels/conv.h"
+#include "kernels/copy.h"
 #include "kernels/depthwise.h"
+#include "kernels/direct.h"
+#include "kernels/direct_weight.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
+#include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
+#include "kernels/probe.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/table.h"
 #include "kernels/update.h"
+#include "kernels/winograd.h"
 
 namespace nnf {
 namespace {
@@ -38,7 +44,9 @@ constexpr Kernels<T> make_kernels() {
   if constexpr (has_kernel<T>(FLOAT)) {
     k.mr = kMR<T>;
     k.nr = kNR<T>;
+    k.direct_rows = kDirectRows<T>;
   }
+  k.lanes = kLanes<T>;
   return k;
 }
 

@@ -23,33 +23,55 @@ NNF_INLINE V clip(V a, V lo, V hi) {
   return min(max(a, lo), hi);
 }
 
+// The vector at element i of a run that is contiguous (step 1) or one scalar (step 0), of which k
+// lanes count. The others hold 1: no function is slow or invalid there.
 template <class T>
-NNF_INLINE vec<T> step_load(const T* p, int step, int64_t i, vec<T> scalar) {
-  return step ? load<T>(p + i) : scalar;
+NNF_INLINE vec<T> step_load(const T* p, int step, int64_t i, int k, vec<T> scalar) {
+  return step ? load_k<T>(p + i, k, T(1)) : scalar;
+}
+
+// Calls whole(i) for the vectors of y[0 .. n) that are whole, part(i, k) for the others, and
+// streamed(i) instead of whole if y is to be written past the caches: whole lines of it.
+template <class T, class W, class S, class P>
+NNF_INLINE void for_vectors(int64_t n, const T* y, bool past_caches, W whole, S streamed, P part) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  if (past_caches) {
+    const int64_t head = to_line(y);
+    if (head < n) {
+      for (; i + L <= head; i += L) whole(i);
+      if (i < head) part(i, int(head - i));
+      for (i = head; i + kLine / int64_t(sizeof(T)) <= n;)
+        for (const int64_t line = i + kLine / int64_t(sizeof(T)); i < line; i += L) streamed(i);
+    }
+  }
+  for (; i + L <= n; i += L) whole(i);
+  if (i < n) part(i, int(n - i));
 }
 
 template <class T, int arity, class F>
 void map_loop(const MapArgs<T>& g, F f) {
   constexpr int L = kLanes<T>;
-  const vec<T> none{};
-  const vec<T> a0 = g.n > 0 ? set1<T>(g.a[0]) : none;
-  const vec<T> b0 = arity > 1 && g.n > 0 ? set1<T>(g.b[0]) : none;
-  const vec<T> c0 = arity > 2 && g.n > 0 ? set1<T>(g.c[0]) : none;
-  const vec<T> p0 = set1<T>(T(g.p[0])), p1 = set1<T>(T(g.p[1]));
-  int64_t i = 0;
-  for (; i + L <= g.n; i += L) {
-    vec<T> a = step_load(g.a, g.sa, i, a0);
-    vec<T> b = arity > 1 ? step_load(g.b, g.sb, i, b0) : none;
-    vec<T> c = arity > 2 ? step_load(g.c, g.sc, i, c0) : none;
-    store<T>(g.y + i, f(a, b, c, p0, p1));
+  if (g.n <= 0) return;
+  const vec<T> none{}, p0 = set1<T>(T(g.p[0])), p1 = set1<T>(T(g.p[1]));
+  const T *pa = g.a, *pb = g.b, *pc = g.c;
+  T* y = g.y;
+  for (int64_t row = 0; row < g.rows; ++row, pa += g.ra, pb += g.rb, pc += g.rc, y += g.ry) {
+    const vec<T> a0 = set1<T>(*pa);
+    const vec<T> b0 = arity > 1 ? set1<T>(*pb) : none;
+    const vec<T> c0 = arity > 2 ? set1<T>(*pc) : none;
+    auto value = [&](int64_t i, int k) __attribute__((always_inline)) {
+      vec<T> a = step_load(pa, g.sa, i, k, a0);
+      vec<T> b = arity > 1 ? step_load(pb, g.sb, i, k, b0) : none;
+      vec<T> c = arity > 2 ? step_load(pc, g.sc, i, k, c0) : none;
+      return f(a, b, c, p0, p1);
+    };
+    for_vectors<T>(
+        g.n, y, g.past_caches, [&](int64_t i) { store<T>(y + i, value(i, L)); },
+        [&](int64_t i) { stream<T>(y + i, value(i, L)); },
+        [&](int64_t i, int k) { store_n<T>(y + i, value(i, k), k); });
   }
-  if (int r = int(g.n - i)) {
-    // Unused lanes hold 1: no function is slow or invalid there.
-    vec<T> a = g.sa ? load_n<T>(g.a + i, r, 1) : a0;
-    vec<T> b = arity > 1 && g.sb ? load_n<T>(g.b + i, r, 1) : b0;
-    vec<T> c = arity > 2 && g.sc ? load_n<T>(g.c + i, r, 1) : c0;
-    store_n<T>(g.y + i, f(a, b, c, p0, p1), r);
-  }
+  if (g.past_caches) stream_fence();
 }
 
 #define NNF_MAP(name, arity, types, expr)                                                    \
@@ -64,18 +86,12 @@ void map_loop(const MapArgs<T>& g, F f) {
 
 template <class T, class F>
 void compare_loop(int64_t n, const T* a, int sa, const T* b, int sb, uint8_t* y, F f) {
-  constexpr int L = kLanes<T>;
   if (n <= 0) return;
   const vec<T> a0 = set1<T>(a[0]), b0 = set1<T>(b[0]);
-  int64_t i = 0;
-  for (; i + L <= n; i += L) {
-    mask<T> m = f(step_load(a, sa, i, a0), step_load(b, sb, i, b0));
-    for (int l = 0; l < L; ++l) y[i + l] = uint8_t(m[l] & 1);
-  }
-  if (int r = int(n - i)) {
-    mask<T> m = f(sa ? load_n<T>(a + i, r) : a0, sb ? load_n<T>(b + i, r) : b0);
-    for (int l = 0; l < r; ++l) y[i + l] = uint8_t(m[l] & 1);
-  }
+  auto step = [&](int64_t i, int k) __attribute__((always_inline)) {
+    store_bools<T>(y + i, f(step_load(a, sa, i, k, a0), step_load(b, sb, i, k, b0)), k);
+  };
+  for_lanes<T>(n, step);
 }
 
 #define NNF_COMPARE(name, expr)                                                              \
@@ -88,7 +104,43 @@ void compare_loop(int64_t n, const T* a, int sa, const T* b, int sb, uint8_t* y,
 // y[i] = c[i] ? a[i] : b[i]; steps as in MapArgs.
 template <class T>
 void where(int64_t n, const uint8_t* c, int sc, const T* a, int sa, const T* b, int sb, T* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = c[i * sc] ? a[i * sa] : b[i * sb];
+  if (n <= 0) return;
+  const vec<T> a0 = set1<T>(a[0]), b0 = set1<T>(b[0]);
+  const mask<T> c0 = mask<T>{} - c[0];
+  auto step = [&](int64_t i, int k) __attribute__((always_inline)) {
+    const mask<T> m = sc ? load_bools<T>(c + i, k) : c0;
+    const vec<T> v = m ? step_load(a, sa, i, k, a0) : step_load(b, sb, i, k, b0);
+    store_k<T>(y + i, v, k);
+  };
+  for_lanes<T>(n, step);
+}
+
+template <class T, class To>
+NNF_INLINE void convert(int64_t n, const T* x, To* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = To(x[i]);
+}
+
+// y[i] = x[i] in another dtype; to bool: whether it is not 0.
+template <class T>
+void cast(int64_t n, const T* x, DType to, void* y) {
+  if (to == DType::f32) return convert(n, x, static_cast<float*>(y));
+  if (to == DType::f64) return convert(n, x, static_cast<double*>(y));
+  if (to == DType::i64) return convert(n, x, static_cast<int64_t*>(y));
+  auto step = [&](int64_t i, int k) __attribute__((always_inline)) {
+    store_bools<T>(static_cast<uint8_t*>(y) + i, load_k<T>(x + i, k, T(0)) != T(0), k);
+  };
+  for_lanes<T>(n, step);
+}
+
+// y[i] = 1 or 0, as x[i] is.
+template <class T>
+void cast_bool(int64_t n, const uint8_t* x, T* y) {
+  const vec<T> one = set1<T>(T(1)), none{};
+  auto step = [&](int64_t i, int k) __attribute__((always_inline)) {
+    const vec<T> v = load_bools<T>(x + i, k) ? one : none;
+    store_k<T>(y + i, v, k);
+  };
+  for_lanes<T>(n, step);
 }
 
 }  // namespace

@@ -15,9 +15,58 @@ struct ImageGrid {
   int64_t plane, image;  // elements from one channel, and one image, to the next
 };
 
+// Pixels of the result side by side, at most a vector of them: their place in the result, and
+// what the tap of offset 0 sees for them.
+struct PixelRun {
+  int64_t src, dst;
+  int64_t len;
+};
+
+// y[i * plane + run] = or += bias[i] + sum over k < K, in order, of w[k * m + i] x[offset[k] + run]
+// for each channel i < m and each of the n runs. A null bias is none.
+template <class T>
+struct DirectArgs {
+  int64_t K;
+  const T* w;
+  const int64_t* offset;
+  const T* x;
+  const PixelRun* runs;
+  int64_t n;
+  T* y;
+  int64_t plane;
+  const T* bias;
+  bool accumulate;
+};
+
+// For the gradient of the weight, see kernels/direct_weight.h.
+template <class T>
+struct WeightArgs {
+  const T* x;
+  const int64_t* offset;
+  const PixelRun* runs;
+  int64_t n;
+  const T* dy;
+  int64_t plane;
+  T* dw;
+  int64_t ld;
+};
+
+// An image with its border: element q of run s of a row is column first_col + s + q * step of the
+// image, zero outside of it; runs have ld elements, and channels are dst_plane apart.
+struct PadArgs {
+  int64_t H, W, plane;
+  int64_t first_col, step, ld, dst_plane;
+};
+
 // Pooling windows: window (oh, ow) has its corner at row oh * sh - ph, column ow * sw - pw.
 struct PoolGrid {
   int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;
+};
+
+// Tiles of an image that Winograd convolution works on at once: tile (r, c) begins at row
+// row + r m and column col + c m of an H x W image, maybe outside of it.
+struct WinogradRegion {
+  int64_t H, W, row, col, tile_rows, tile_cols;
 };
 
 }  // namespace nnf

@@ -53,7 +53,7 @@ void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* ind
           which = wins ? tap : which;
         }
       }
-      store_some<T>(y + ow, best, n);
+      store_k<T>(y + ow, best, n);
       int_of<T> taps[L];
       __builtin_memcpy(taps, &which, sizeof taps);
       for (int i = 0; i < n; ++i) index[ow + i] = corner + (ow + i) * g.sw + taps[i];
@@ -104,7 +104,7 @@ void avg_pool_rows(const PoolGrid& g, const T* x, int64_t ld, const T* row_count
         const T* row = window + kh * ld + ow * g.sw;
         for (int64_t kw = 0; kw < g.KW; ++kw) sum = sum + load_step<T, kStep>(row + kw, g.sw, n);
       }
-      store_some<T>(y + ow, sum / (rows * load_n<T>(col_count + ow, n, 1)), n);
+      store_k<T>(y + ow, sum / (rows * load_n<T>(col_count + ow, n, 1)), n);
     }
   }
 }
@@ -139,7 +139,7 @@ NNF_INLINE void sum_windows(const PoolGrid& g, int64_t begin, int64_t end, const
     vec<T> s{};
     for (int64_t oh = begin; oh < end; ++oh)
       s = s + load_n<T>(dy + oh * g.OW + ow, n) / (set1<T>(row_count[oh]) * cols);
-    store_some<T>(sum + ow, s, n);
+    store_k<T>(sum + ow, s, n);
   }
 }
 
@@ -151,7 +151,7 @@ NNF_INLINE void spread_windows(const PoolGrid& g, const T* sum, T* row) {
     if (g.sw == 1) {
       for (int64_t ow = 0; ow < g.OW; ow += L) {
         const int n = g.OW - ow < L ? int(g.OW - ow) : L;
-        store_some<T>(row + ow, load_n<T>(row + ow, n) + load_n<T>(sum + ow, n), n);
+        store_k<T>(row + ow, load_n<T>(row + ow, n) + load_n<T>(sum + ow, n), n);
       }
     } else {
       for (int64_t ow = 0; ow < g.OW; ++ow) row[ow * g.sw] += sum[ow];

@@ -112,19 +112,6 @@ struct VirtualLanes {
   }
 };
 
-// k lanes from p, the others `fill`.
-template <class T>
-NNF_INLINE vec<T> load_k(const T* p, int k, T fill) {
-  return k == kLanes<T> ? load<T>(p) : load_n<T>(p, k, fill);
-}
-template <class T>
-NNF_INLINE void store_k(T* p, vec<T> v, int k) {
-  if (k == kLanes<T>)
-    store<T>(p, v);
-  else
-    store_n<T>(p, v, k);
-}
-
 // All elements of `rows` rows of n, `stride` apart, to one value.
 template <class T>
 T reduce_rows(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n) {

@@ -25,7 +25,8 @@ enum class Compare : int {
 };
 
 // y[i] = f(a[i * sa], b[i * sb], c[i * sc]) for i < n; steps sa sb sc are 0 or 1; p: parameters.
-// y may be a, b or c itself.
+// `rows` times: from one row to the next the pointers move by ra, rb, rc and ry. y may be a, b or
+// c itself. past_caches: nobody reads y before it would have left the caches anyway.
 template <class T>
 struct MapArgs {
   int64_t n;
@@ -33,6 +34,8 @@ struct MapArgs {
   int sa, sb, sc;
   T* y;
   double p[2];
+  int64_t rows = 1, ra = 0, rb = 0, rc = 0, ry = 0;
+  bool past_caches = false;
 };
 
 enum class Activation : int64_t { none, relu, leaky_relu, sigmoid, tanh, gelu };
@@ -71,6 +74,7 @@ struct AdamHyper {
   double decoupled, maximize;                 // flags; decoupled: AdamW
   double bias_correction1, bias_correction2;  // 1 - beta^step
 };
+constexpr int kProbeChains = 12;  // vectors that probe_fma works on
 // How many values become one.
 enum class Reduction : int64_t { sum, max, min };
 
@@ -83,6 +87,8 @@ struct Kernels {
 #include "kernels/kernels.def"
   // Register tile of gemm_tile: rows and columns.
   int mr, nr;
+  int lanes;        // elements of a vector
+  int direct_rows;  // of a tile of direct, at most
 };
 
 struct KernelTable {

@@ -8,26 +8,6 @@
 namespace nnf {
 namespace {
 
-// Calls f(i, r) for the elements [i, i + r), r <= lanes; f must be inlined.
-template <class T, class F>
-NNF_INLINE void for_lanes(int64_t n, F f) {
-  constexpr int L = kLanes<T>;
-  int64_t i = 0;
-  for (; i + L <= n; i += L) f(i, L);
-  if (i < n) f(i, int(n - i));
-}
-template <class T>
-NNF_INLINE vec<T> load_upto(const T* p, int r) {
-  return r == kLanes<T> ? load<T>(p) : load_n<T>(p, r);
-}
-template <class T>
-NNF_INLINE void store_upto(T* p, vec<T> v, int r) {
-  if (r == kLanes<T>)
-    store<T>(p, v);
-  else
-    store_n<T>(p, v, r);
-}
-
 // g = grad (-grad if maximize) + weight_decay param; with a buffer (may be null):
 // buffer = g on the first step, else momentum buffer + (1 - dampening) g;
 // g = g + momentum buffer (nesterov), else buffer. param -= lr g.
@@ -37,14 +17,14 @@ void sgd_update(int64_t n, T* param, const T* grad, T* buffer, const SgdHyper& h
   const T decay = T(h.weight_decay), sign = h.maximize ? T(-1) : T(1);
   const bool first = h.first != 0, nesterov = h.nesterov != 0;
   auto step = [&](int64_t i, int r) __attribute__((always_inline)) {
-    vec<T> p = load_upto(param + i, r), g = load_upto(grad + i, r) * sign;
+    vec<T> p = load_k<T>(param + i, r), g = load_k<T>(grad + i, r) * sign;
     if (decay != 0) g = g + decay * p;
     if (buffer) {
-      const vec<T> b = first ? g : momentum * load_upto(buffer + i, r) + fresh * g;
-      store_upto<T>(buffer + i, b, r);
+      const vec<T> b = first ? g : momentum * load_k<T>(buffer + i, r) + fresh * g;
+      store_k<T>(buffer + i, b, r);
       g = nesterov ? g + momentum * b : b;
     }
-    store_upto<T>(param + i, p + lr * g, r);
+    store_k<T>(param + i, p + lr * g, r);
   };
   for_lanes<T>(n, step);
 }
@@ -63,18 +43,18 @@ void adam_update(int64_t n, T* param, const T* grad, T* m, T* v, T* w, const Ada
   const T decay = h.decoupled ? T(0) : T(h.weight_decay);
   const T shrink = h.decoupled ? T(1 - h.lr * h.weight_decay) : T(1);
   auto step = [&](int64_t i, int r) __attribute__((always_inline)) {
-    vec<T> p = load_upto(param + i, r) * shrink, g = load_upto(grad + i, r) * sign;
+    vec<T> p = load_k<T>(param + i, r) * shrink, g = load_k<T>(grad + i, r) * sign;
     if (decay != 0) g = g + decay * p;
-    vec<T> mi = load_upto(m + i, r), vi = load_upto(v + i, r);
+    vec<T> mi = load_k<T>(m + i, r), vi = load_k<T>(v + i, r);
     mi = mi + beta1 * (g - mi);
     vi = beta2 * vi + fresh * g * g;
-    store_upto<T>(m + i, mi, r);
-    store_upto<T>(v + i, vi, r);
+    store_k<T>(m + i, mi, r);
+    store_k<T>(v + i, vi, r);
     if (w) {
-      vi = max(load_upto(w + i, r), vi);
-      store_upto<T>(w + i, vi, r);
+      vi = max(load_k<T>(w + i, r), vi);
+      store_k<T>(w + i, vi, r);
     }
-    store_upto<T>(param + i, p + rate * mi / (sqrt(vi) + eps), r);
+    store_k<T>(param + i, p + rate * mi / (sqrt(vi) + eps), r);
   };
   for_lanes<T>(n, step);
 }

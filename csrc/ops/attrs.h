@@ -55,6 +55,19 @@ struct DropoutAttrs {
   double p;  // of being dropped
 };
 
+// copy.cpp
+struct CatAttrs {
+  int64_t dim;
+};
+
+// gather.cpp. ignored: an index that takes part in no gradient, or in nothing.
+struct TakeAttrs {
+  int64_t dim, ignored;
+};
+struct SelectAttrs {
+  int64_t ignored;
+};
+
 // reduce.cpp
 struct ReduceAttrs {
   int64_t dims;  // bit d: dimension d is reduced

@@ -17,10 +17,10 @@ struct Depthwise {
   static int64_t worker_items(const ConvShape& s) {
     return round_up(s.taps(), 16) + s.padded_items();
   }
-  static int64_t items(const ConvShape& s, int64_t, int64_t) {
+  static int64_t items(const ConvShape& s, const ProductSize&) {
     return num_threads() * worker_items(s);
   }
-  static void run(const Product<T>& p, const ConvShape& s, T* memory) {
+  static void run(const Product<T>& p, const ProductSize&, const ConvShape& s, T* memory) {
     const ImageGrid& g = p.grid;
     const PaddedPlane padded = padded_plane(g);
     const int64_t items = worker_items(s);

@@ -93,10 +93,10 @@ void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
 
 template <class T>
 struct Gemm {
-  static int64_t items(const ConvShape& s, int64_t M, int64_t K) {
-    return weight_items<T>(s.G, M, K) + num_threads() * worker_items<T>();
+  static int64_t items(const ConvShape&, const ProductSize& p) {
+    return weight_items<T>(p.G, p.M, p.K()) + num_threads() * worker_items<T>();
   }
-  static void run(const Product<T>& p, const ConvShape&, T* memory) {
+  static void run(const Product<T>& p, const ProductSize&, const ConvShape&, T* memory) {
     pack_weights(p, memory);
     multiply(p, memory, memory + weight_items<T>(p.G, p.M, p.K()));
   }

@@ -2,8 +2,8 @@
 // result is weights times Xhat (see kernels/conv.h), with other weights, grids and places.
 //
 // An algorithm for them is a template A<T> with
-//   items(s, M, K): elements of workspace for products of M rows and at most K columns,
-//   run(product, s, memory): computes one product.
+//   items(s, size): elements of workspace for a product of that size,
+//   run(product, size, s, memory): computes it.
 #pragma once
 
 #include <type_traits>
@@ -33,6 +33,38 @@ struct Product {
   bool in_place() const { return col_step == 1 && row_step == grid.OW; }
 };
 
+// What the size of the workspace depends on.
+struct ProductSize {
+  int64_t G, M, channels;
+  Reach h, w;
+  int64_t sh, sw;  // pixels of the image from one pixel of the result to the next
+
+  int64_t taps() const { return h.taps * w.taps; }
+  int64_t K() const { return channels * taps(); }
+};
+
+inline ProductSize forward_size(const ConvShape& s) {
+  const Conv2dAttrs& at = s.at;
+  return {s.G,
+          s.O,
+          s.C,
+          forward_reach(s.OH, s.KH, at.ph, at.dh),
+          forward_reach(s.OW, s.KW, at.pw, at.dw),
+          at.sh,
+          at.sw};
+}
+
+inline ProductSize phase_size(const ConvShape& s, int64_t a, int64_t b) {
+  const Conv2dAttrs& at = s.at;
+  return {s.G,
+          s.C,
+          s.O,
+          phase_reach(a, s.H, s.KH, at.sh, at.ph, at.dh),
+          phase_reach(b, s.W, s.KW, at.sw, at.pw, at.dw),
+          1,
+          1};
+}
+
 // The workspace of a call begins with the tables of its grid.
 inline int64_t table_bytes(const ConvLayer& s) { return round_up(TapTables::items(s) * 8, 64); }
 
@@ -42,19 +74,24 @@ T* behind_tables(const ConvLayer& s, void* workspace) {
 }
 
 template <template <class> class A>
-int64_t product_workspace(const ConvShape& s, int64_t M, int64_t K, DType t) {
-  const int64_t items = t == DType::f64 ? A<double>::items(s, M, K) : A<float>::items(s, M, K);
-  return table_bytes(s) + items * item_size(t);
+int64_t product_items(const ConvShape& s, const ProductSize& size, DType t) {
+  return t == DType::f64 ? A<double>::items(s, size) : A<float>::items(s, size);
 }
 
 template <template <class> class A>
 int64_t forward_workspace(const ConvShape& s, DType t) {
-  return product_workspace<A>(s, s.O, s.C * s.taps(), t);
+  return table_bytes(s) + product_items<A>(s, forward_size(s), t) * item_size(t);
 }
 
 template <template <class> class A>
 int64_t input_workspace(const ConvShape& s, DType t) {
-  return product_workspace<A>(s, s.C, s.O * s.taps(), t);
+  int64_t most = 0;
+  for (int64_t a = 0; a < s.at.sh && a < s.H; ++a)
+    for (int64_t b = 0; b < s.at.sw && b < s.W; ++b) {
+      const int64_t items = product_items<A>(s, phase_size(s, a, b), t);
+      if (items > most) most = items;
+    }
+  return table_bytes(s) + most * item_size(t);
 }
 
 template <template <class> class A>
@@ -79,7 +116,7 @@ void run_forward(const ConvShape& s, const OpArgs& args) {
                        s.OW,
                        1,
                        bias};
-    A<T>::run(p, s, behind_tables<T>(s, args.workspace));
+    A<T>::run(p, forward_size(s), s, behind_tables<T>(s, args.workspace));
   });
 }
 
@@ -93,8 +130,8 @@ void run_input(const ConvShape& s, const OpArgs& args) {
     const TapTables tables(s, static_cast<int64_t*>(args.workspace));
     for (int64_t a = 0; a < at.sh && a < s.H; ++a) {
       for (int64_t b = 0; b < at.sw && b < s.W; ++b) {
-        const Phase h = make_phase(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
-        const Phase w = make_phase(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
+        const Reach h = phase_reach(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
+        const Reach w = phase_reach(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
         const Product<T> p{phase_grid(s, tables, h, w),
                            &tables,
                            args.in[0].ptr<T>(),
@@ -111,7 +148,7 @@ void run_input(const ConvShape& s, const OpArgs& args) {
                            at.sh * s.W,
                            at.sw,
                            nullptr};
-        A<T>::run(p, s, behind_tables<T>(s, args.workspace));
+        A<T>::run(p, phase_size(s, a, b), s, behind_tables<T>(s, args.workspace));
       }
     }
   });

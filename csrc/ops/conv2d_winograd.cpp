@@ -1,8 +1,250 @@
-// Winograd: fewer multiplications for kernels of 3 x 3.
-#include "ops/conv_choice.h"
+// Tiles are worked on in blocks that fit the cache: their transforms, the products with all
+// weights, and the way back. Where channels are few, a task does all of that for a block; where
+// they are many, tasks share a block's transforms and each makes some of its outputs. Every
+// output element is one sum over the channels in order, so none of this changes its bits.
+#include "ops/conv2d_winograd.h"
+
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "kernels/table.h"
 
 namespace nnf {
 
-const ConvMethod conv_winograd[3] = {};
+namespace {
+
+constexpr int64_t kOutputs = 4;             // a tile is 4 x 4 outputs, from 6 x 6 inputs
+constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
+constexpr int64_t kMaxTiles = 56;           // of a block
+constexpr int64_t kMinTiles = 20;  // fewer leave the weights too little to do: tasks share blocks
+constexpr int64_t kMinBlocks = 4;  // fewer leave threads without work: the same
+constexpr int64_t kWeightBytes = 16 << 20;  // of the weights that are transformed at a time
+constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
+
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// y[n, g, o] = bias[g, o] + sum over c of w[g, o, c] * x[n, g, c], whether forward or gradient:
+// pixel (0, 0) of y sees pixel (-ph, -pw) of x first; the taps of w[g, o, c] lie at
+// g * 9 C O + o * w_row + c * w_channel and are turned by half a turn if `rotate`.
+struct WinogradShape {
+  int64_t N, G, C, O, H, W, OH, OW, ph, pw;
+  int64_t w_row, w_channel;
+  bool rotate;
+};
+
+// How a convolution is cut: by its shape alone.
+struct WinogradPlan {
+  int m;  // tiles are m x m outputs
+  int64_t lanes, frequencies;
+  int64_t c_blocks, o_blocks;
+  int64_t image_rows, image_cols;    // tiles of an image
+  int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
+  int64_t row_regions, col_regions;  // of an image
+  int64_t blocks;
+  int64_t weight_blocks;  // output blocks whose weights are transformed at a time
+  int64_t task_blocks;    // output blocks that a task makes
+  bool share;             // tasks share a block
+
+  int64_t tiles() const { return rows * cols * images; }
+  int64_t image_items() const { return frequencies * c_blocks * tiles() * lanes; }
+  int64_t product_items() const { return frequencies * task_blocks * tiles() * lanes; }
+  int64_t scratch_items() const { return ((m + 2) * (m * cols + 2) + lanes) * lanes; }
+  int64_t worker_items() const {
+    return (share ? 0 : image_items()) + product_items() + scratch_items();
+  }
+};
+
+template <class T>
+WinogradPlan make_plan(const WinogradShape& c) {
+  const int64_t tile_bytes = int64_t(sizeof(T));
+  WinogradPlan p;
+  p.m = kOutputs;
+  p.lanes = kernels<T>().nr / 2;
+  p.frequencies = (p.m + 2) * (p.m + 2);
+  p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
+  p.image_rows = ceil_div(c.OH, p.m), p.image_cols = ceil_div(c.OW, p.m);
+  const int64_t per_tile = p.frequencies * (c.C + c.O) * tile_bytes;
+  const int64_t fitting = kBlockBytes / (per_tile + 1);
+  p.share = fitting < kMinTiles;
+  const int64_t target = p.share ? kMaxTiles : least(fitting, kMaxTiles);
+  p.images = target / (p.image_rows * p.image_cols);
+  if (p.images >= 1) {
+    p.images = least(p.images, c.N);
+    p.rows = p.image_rows, p.cols = p.image_cols;
+  } else {
+    p.images = 1;
+    p.cols = ceil_div(p.image_cols, ceil_div(p.image_cols, target));
+    const int64_t rows = p.cols < target ? target / p.cols : 1;
+    p.rows = ceil_div(p.image_rows, ceil_div(p.image_rows, rows));
+  }
+  p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
+  p.blocks = ceil_div(c.N, p.images) * p.row_regions * p.col_regions;
+  if (p.blocks < kMinBlocks) p.share = true;
+  const int64_t weight_bytes = p.frequencies * c.C * p.lanes * sizeof(T);
+  int64_t chunk = kWeightBytes / (weight_bytes + 1);
+  if (chunk < 1) chunk = 1;
+  p.weight_blocks = ceil_div(p.o_blocks, ceil_div(p.o_blocks, chunk));
+  p.task_blocks = p.share ? kTaskBlocks : p.weight_blocks;
+  return p;
+}
+
+template <class T>
+struct Winograd {
+  const WinogradShape c;
+  const WinogradPlan p;
+  const T *x, *w, *bias;
+  T *y, *weights, *image, *workers;
+  int64_t group = 0;
+
+  Winograd(const WinogradShape& shape, const T* x, const T* w, const T* bias, T* y, T* workspace)
+      : c(shape), p(make_plan<T>(shape)), x(x), w(w), bias(bias), y(y) {
+    weights = workspace;
+    image = weights + p.weight_blocks * p.frequencies * c.C * p.lanes;
+    workers = image + (p.share ? p.image_items() : 0);
+  }
+  T* worker(int i) const { return workers + i * p.worker_items(); }
+  int64_t items() const { return worker(num_threads()) - weights; }
+
+  // Block b is made of `images` images from `first`, all of the same region.
+  struct Block {
+    int64_t first, images, tile_row, tile_col, rows, cols;
+    int64_t tiles() const { return images * rows * cols; }
+  };
+  Block block(int64_t b) const {
+    Block k;
+    k.tile_col = b % p.col_regions * p.cols;
+    k.tile_row = b / p.col_regions % p.row_regions * p.rows;
+    k.first = b / p.col_regions / p.row_regions * p.images;
+    k.images = least(p.images, c.N - k.first);
+    k.rows = least(p.rows, p.image_rows - k.tile_row);
+    k.cols = least(p.cols, p.image_cols - k.tile_col);
+    return k;
+  }
+
+  // Transforms the weights of output blocks [o0, o0 + n).
+  void transform_weights(int64_t o0, int64_t n) const {
+    const int64_t step = c.C * p.lanes;
+    parallel_for(n, double(n) * p.frequencies * step, [&](int64_t t, int) {
+      const int64_t o = (o0 + t) * p.lanes;
+      kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), c.C,
+                                   w + group * c.O * c.C * 9 + o * c.w_row, c.w_row, c.w_channel,
+                                   c.rotate, weights + t * p.frequencies * step, step);
+    });
+  }
+
+  void transform_image(const Block& k, int64_t i, int64_t c_block, T* scratch, T* v) const {
+    const WinogradRegion g{c.H,    c.W,   k.tile_row * p.m - c.ph, k.tile_col * p.m - c.pw,
+                           k.rows, k.cols};
+    const int64_t channel = c_block * p.lanes;
+    kernels<T>().winograd_input(p.m, g,
+                                x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
+                                int(least(p.lanes, c.C - channel)), scratch,
+                                v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
+                                p.c_blocks * k.tiles() * p.lanes);
+  }
+
+  // Output blocks [o, o + n) of a block; their weights are u.
+  void multiply(const Block& k, int64_t o, int64_t n, const T* v, const T* u, T* products,
+                T* scratch) const {
+    kernels<T>().winograd_multiply(p.m, k.tiles(), c.C, n, v, u, p.frequencies * c.C * p.lanes,
+                                   products);
+    const WinogradRegion g{c.OH, c.OW, k.tile_row * p.m, k.tile_col * p.m, k.rows, k.cols};
+    for (int64_t i = 0; i < k.images; ++i)
+      for (int64_t b = 0; b < n; ++b) {
+        const int64_t channel = (o + b) * p.lanes;
+        kernels<T>().winograd_output(
+            p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
+            n * k.tiles() * p.lanes, bias ? bias + group * c.O + channel : nullptr,
+            int(least(p.lanes, c.O - channel)), scratch,
+            y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
+      }
+  }
+
+  double work(int64_t tiles, int64_t outputs) const {
+    return double(p.frequencies) * tiles * c.C * outputs;
+  }
+
+  void run_blocks(int64_t o0, int64_t n) const {
+    parallel_for(p.blocks, work(p.blocks * p.tiles(), n * p.lanes), [&](int64_t b, int i) {
+      const Block k = block(b);
+      T* v = worker(i);
+      T* products = v + p.image_items();
+      T* scratch = products + p.product_items();
+      for (int64_t n = 0; n < k.images; ++n)
+        for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, n, j, scratch, v);
+      multiply(k, o0, n, v, weights, products, scratch);
+    });
+  }
+
+  void run_shared(int64_t o0, int64_t n) const {
+    for (int64_t b = 0; b < p.blocks; ++b) {
+      const Block k = block(b);
+      if (o0 == 0 || p.blocks > 1)  // else it is still there
+        parallel_for(k.images * p.c_blocks, work(k.tiles(), 16), [&](int64_t t, int i) {
+          transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
+        });
+      parallel_for(ceil_div(n, p.task_blocks), work(k.tiles(), n * p.lanes), [&](int64_t t, int i) {
+        const int64_t o = t * p.task_blocks;
+        multiply(k, o0 + o, least(p.task_blocks, n - o), image,
+                 weights + o * p.frequencies * c.C * p.lanes, worker(i),
+                 worker(i) + p.product_items());
+      });
+    }
+  }
+
+  void run() {
+    for (group = 0; group < c.G; ++group)
+      for (int64_t o = 0; o < p.o_blocks; o += p.weight_blocks) {
+        const int64_t n = least(p.weight_blocks, p.o_blocks - o);
+        transform_weights(o, n);
+        if (p.share)
+          run_shared(o, n);
+        else
+          run_blocks(o, n);
+      }
+  }
+};
+
+WinogradShape forward_shape(const ConvShape& s) {
+  return {s.N, s.G, s.C, s.O, s.H, s.W, s.OH, s.OW, s.at.ph, s.at.pw, s.C * 9, 9, false};
+}
+
+// The gradient is a convolution of dy.
+WinogradShape input_shape(const ConvShape& s) {
+  return {s.N, s.G, s.O, s.C, s.OH, s.OW, s.H, s.W, 2 - s.at.ph, 2 - s.at.pw, 9, s.C * 9, true};
+}
+
+template <WinogradShape (*shape)(const ConvShape&)>
+int64_t workspace(const ConvShape& s, DType t) {
+  int64_t items = 0;
+  for_float(t, [&](auto* null) {
+    items = Winograd<std::remove_pointer_t<decltype(null)>>(shape(s), null, null, null, null, null)
+                .items();
+  });
+  return items * item_size(t);
+}
+
+template <WinogradShape (*shape)(const ConvShape&)>
+void run(const ConvShape& s, const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    const T* bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
+    Winograd<T>(shape(s), args.in[0].ptr<T>(), args.in[1].ptr<T>(), bias, args.out[0].ptr<T>(),
+                static_cast<T*>(args.workspace))
+        .run();
+  });
+}
+
+bool applies(const ConvLayer& s) {
+  return s.KH == 3 && s.KW == 3 && s.at.sh == 1 && s.at.sw == 1 && s.at.dh == 1 && s.at.dw == 1;
+}
+
+}  // namespace
+
+bool winograd_pays(ConvDirection, const ConvLayer& s) { return s.C >= 16 && s.O >= 16; }
+
+const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
+                                     {applies, workspace<input_shape>, run<input_shape>},
+                                     {}};
 
 }  // namespace nnf

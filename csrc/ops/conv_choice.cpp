@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "ops/conv2d_winograd.h"
+
 namespace nnf {
 
 namespace {
@@ -24,6 +26,23 @@ bool applies(ConvAlgorithm a, ConvDirection d, const ConvLayer& s) {
   return test && test(s);
 }
 
+// Direct computes whole vectors of pixels, gemm gathers panels: that costs as much as this many
+// rows of the product (measured).
+constexpr int64_t kGatherRows = 16;
+constexpr int64_t kNarrow = 4;  // channels whose border costs little, though strides skip pixels
+constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the same on every ISA
+
+bool direct_pays(ConvDirection d, const ConvLayer& s) {
+  if (s.taps() == 1) return false;
+  if (d == ConvDirection::weight) return s.O <= 2 * kLanes || s.C <= kNarrow;
+  const bool forward = d == ConvDirection::forward;
+  const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;
+  const bool strided = s.at.sh > 1 || s.at.sw > 1;
+  if (strided && !forward) return rows <= kGatherRows / 2;
+  if (strided && s.C > kNarrow) return false;
+  return rows * (round_up(pixels, kLanes) - pixels) <= kGatherRows * pixels;
+}
+
 }  // namespace
 
 const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d) {
@@ -39,7 +58,8 @@ ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& s) {
   const int wanted = forced.load(std::memory_order_relaxed);
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;
-  if (applies(ConvAlgorithm::winograd, d, s)) return ConvAlgorithm::winograd;
+  if (applies(ConvAlgorithm::winograd, d, s) && winograd_pays(d, s)) return ConvAlgorithm::winograd;
+  if (direct_pays(d, s)) return ConvAlgorithm::direct;
   return ConvAlgorithm::gemm;
 }
 

@@ -24,6 +24,7 @@ struct ConvMethod {
 // One line an algorithm: NNF_CONV(name), for each direction a method conv_<name>[direction].
 #define NNF_CONV_ALGORITHMS \
   NNF_CONV(gemm)            \
+  NNF_CONV(direct)          \
   NNF_CONV(depthwise)       \
   NNF_CONV(winograd)
 

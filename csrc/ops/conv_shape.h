@@ -77,29 +77,43 @@ inline ImageGrid output_grid(const ConvShape& s, const TapTables& t) {
   return g;
 }
 
-// One dimension of a phase of the input: its pixels first, first + stride, ... (count of them)
-// are those that the same taps reach; tap_index of tap k is `which`, and it sees the output
-// pixel `offset` for the first of them.
-struct Phase {
-  int64_t first, count, taps;
+// One dimension of a grid: its pixels, its taps, and which pixels of the image the first and the
+// last of the taps see for pixel 0.
+struct Reach {
+  int64_t pixels, taps, first, last;
+
+  void add(int64_t at) {
+    if (taps == 0 || at < first) first = at;
+    if (taps == 0 || at > last) last = at;
+    ++taps;
+  }
 };
 
-inline Phase make_phase(int64_t phase, int64_t size, int64_t k, int64_t stride, int64_t padding,
-                        int64_t dilation, int64_t* which, int64_t* offset) {
-  Phase p{phase, phase < size ? (size - 1 - phase) / stride + 1 : 0, 0};
-  for (int64_t i = 0; i < k; ++i) {
-    const int64_t reach = phase + padding - i * dilation;
-    if (reach % stride == 0) which[p.taps] = i, offset[p.taps++] = reach / stride;
-  }
-  return p;
+inline Reach forward_reach(int64_t pixels, int64_t k, int64_t padding, int64_t dilation) {
+  return {pixels, k, -padding, (k - 1) * dilation - padding};
 }
 
-// The grid of the input pixels of phase (h.first, w.first), looking at dy.
-inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Phase& h,
-                            const Phase& w) {
-  ImageGrid g{s.OH,    s.OW,  h.count, w.count,     h.taps,
-              w.taps,  1,     1,       t.row,       t.col,
-              t.begin, t.end, s.O,     s.OH * s.OW, s.G * s.O * s.OH * s.OW};
+// Pixels phase, phase + stride, ... of the input are those that the same taps reach. Tap t of
+// their grid is tap which[t] of the kernel and sees output pixel offset[t] for the first of them;
+// both may be null.
+inline Reach phase_reach(int64_t phase, int64_t size, int64_t k, int64_t stride, int64_t padding,
+                         int64_t dilation, int64_t* which = nullptr, int64_t* offset = nullptr) {
+  Reach r{phase < size ? (size - 1 - phase) / stride + 1 : 0, 0, 0, 0};
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t reach = phase + padding - i * dilation;
+    if (reach % stride != 0) continue;
+    if (which) which[r.taps] = i, offset[r.taps] = reach / stride;
+    r.add(reach / stride);
+  }
+  return r;
+}
+
+// The grid of the input pixels of a phase, looking at dy.
+inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Reach& h,
+                            const Reach& w) {
+  ImageGrid g{s.OH,    s.OW,  h.pixels, w.pixels,    h.taps,
+              w.taps,  1,     1,        t.row,       t.col,
+              t.begin, t.end, s.O,      s.OH * s.OW, s.G * s.O * s.OH * s.OW};
   set_ranges(g, t);
   return g;
 }

@@ -1,8 +1,10 @@
 // Elementwise ops with broadcasting: any strides in, contiguous out.
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/table.h"
 #include "ops/attrs.h"
+#include "ops/past_caches.h"
 #include "ops/registry.h"
 #include "ops/strided.h"
 
@@ -11,57 +13,69 @@ namespace nnf {
 namespace {
 
 constexpr double kMapCost = 4;    // a transcendental function costs about that many adds
-constexpr int64_t kGather = 256;  // strided inputs are gathered into runs of that length
+constexpr int64_t kGather = 512;  // strided inputs are gathered into blocks of that size
 
-// An input of a run: contiguous (step 1), one scalar (step 0), or gathered into a buffer.
+// An input of a block of rows: contiguous rows (step 1), one scalar a row (step 0), or gathered
+// into a buffer.
 template <class T>
-struct Run {
+struct Rows {
   const T* base = nullptr;
-  int64_t stride = 0;
+  int64_t stride = 0, row_stride = 0;  // in elements
+  bool gather = false;
   T buffer[kGather];
 
-  bool strided() const { return stride != 0 && stride != 1; }
+  // Input k of a walk. Returns whether it must be gathered.
+  bool set(const View& x, const Walk& w, int k, int64_t offset) {
+    base = x.ptr<T>() + offset;
+    stride = w.stride[k][w.ndim - 1];
+    row_stride = w.ndim > 1 ? w.stride[k][w.ndim - 2] : 0;
+    return gather = stride != 0 && stride != 1;
+  }
   int step() const { return stride != 0; }
-  const T* at(int64_t i, int64_t n) {
-    if (!strided()) return base + i * stride;
-    for (int64_t j = 0; j < n; ++j) buffer[j] = base[(i + j) * stride];
+  // From one row of the n elements that at() gave to the next.
+  int64_t next(int64_t n) const { return gather ? n : row_stride; }
+  const T* at(int64_t row, int64_t rows, int64_t i, int64_t n) {
+    const T* x = base + row * row_stride + i * stride;
+    if (!gather) return x;
+    T* to = buffer;
+    for (int64_t r = 0; r < rows; ++r, x += row_stride)
+      for (int64_t j = 0; j < n; ++j) *to++ = x[j * stride];
     return buffer;
   }
 };
 
-// Cuts a run into pieces of kGather elements if any of its inputs must be gathered.
-template <class F, class... R>
-void for_pieces(int64_t n, F&& f, R&... runs) {
-  const int64_t piece = (runs.strided() || ...) ? kGather : n;
-  for (int64_t i = 0; i < n; i += piece) f(i, n - i < piece ? n - i : piece);
+// Calls f(row, rows, i, n) for the block: at once, or in pieces of kGather elements at most.
+template <class F>
+void for_pieces(int64_t rows, int64_t n, bool gather, F&& f) {
+  if (!gather) return f(0, rows, 0, n);
+  const int64_t piece = n < kGather ? n : kGather, step = kGather / piece;
+  for (int64_t row = 0; row < rows; row += step)
+    for (int64_t i = 0; i < n; i += piece)
+      f(row, rows - row < step ? rows - row : step, i, n - i < piece ? n - i : piece);
 }
 
 template <class T>
 void run_map(const OpArgs& args) {
   const auto kernel = kernels<T>().map[args.op->variant];
   const auto& attrs = args.attributes<MapAttrs>();
-  const View& y = args.out[0];
-  const Walk w = make_walk(y, args.in, args.n_in);
-  for_runs(w, kMapCost, [&](int64_t n, const int64_t* offset, int64_t out) {
-    Run<T> in[3];
-    for (int k = 0; k < args.n_in; ++k) {
-      in[k].base = args.in[k].ptr<T>() + offset[k];
-      in[k].stride = w.stride[k][w.ndim - 1];
-    }
-    for_pieces(
-        n,
-        [&](int64_t i, int64_t m) {
-          kernel({m,
-                  in[0].at(i, m),
-                  in[1].at(i, m),
-                  in[2].at(i, m),
-                  in[0].step(),
-                  in[1].step(),
-                  in[2].step(),
-                  y.ptr<T>() + out + i,
-                  {attrs.p[0], attrs.p[1]}});
-        },
-        in[0], in[1], in[2]);
+  const Walk w = make_walk(args.out[0], args.in, args.n_in);
+  const bool past = past_caches(args);
+  for_rows(w, kMapCost, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    Rows<T> in[3];
+    bool gather = false;
+    for (int k = 0; k < args.n_in; ++k) gather |= in[k].set(args.in[k], w, k, offset[k]);
+    T* const y = args.out[0].ptr<T>() + out;
+    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+      MapArgs<T> g;
+      g.n = k, g.rows = m;
+      g.a = in[0].at(row, m, i, k), g.sa = in[0].step(), g.ra = in[0].next(k);
+      g.b = in[1].at(row, m, i, k), g.sb = in[1].step(), g.rb = in[1].next(k);
+      g.c = in[2].at(row, m, i, k), g.sc = in[2].step(), g.rc = in[2].next(k);
+      g.y = y + row * n + i, g.ry = n;
+      g.p[0] = attrs.p[0], g.p[1] = attrs.p[1];
+      g.past_caches = past;
+      kernel(g);
+    });
   });
 }
 
@@ -69,51 +83,60 @@ template <class T>
 void run_compare(const OpArgs& args) {
   const auto kernel = kernels<T>().compare[args.op->variant];
   const Walk w = make_walk(args.out[0], args.in, 2);
-  for_runs(w, 1, [&](int64_t n, const int64_t* offset, int64_t out) {
-    Run<T> a, b;
-    a.base = args.in[0].ptr<T>() + offset[0], a.stride = w.stride[0][w.ndim - 1];
-    b.base = args.in[1].ptr<T>() + offset[1], b.stride = w.stride[1][w.ndim - 1];
-    uint8_t* y = args.out[0].ptr<uint8_t>() + out;
-    for_pieces(
-        n,
-        [&](int64_t i, int64_t m) { kernel(m, a.at(i, m), a.step(), b.at(i, m), b.step(), y + i); },
-        a, b);
+  for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    Rows<T> a, b;
+    const bool gather = a.set(args.in[0], w, 0, offset[0]) | b.set(args.in[1], w, 1, offset[1]);
+    uint8_t* const y = args.out[0].ptr<uint8_t>() + out;
+    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+      const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
+      for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
+        kernel(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i);
+    });
   });
 }
 
 template <class T>
 void run_where(const OpArgs& args) {
   const Walk w = make_walk(args.out[0], args.in, 3);
-  for_runs(w, 1, [&](int64_t n, const int64_t* offset, int64_t out) {
-    Run<uint8_t> c;
-    Run<T> a, b;
-    c.base = args.in[0].ptr<uint8_t>() + offset[0], c.stride = w.stride[0][w.ndim - 1];
-    a.base = args.in[1].ptr<T>() + offset[1], a.stride = w.stride[1][w.ndim - 1];
-    b.base = args.in[2].ptr<T>() + offset[2], b.stride = w.stride[2][w.ndim - 1];
-    T* y = args.out[0].ptr<T>() + out;
-    for_pieces(
-        n,
-        [&](int64_t i, int64_t m) {
-          kernels<T>().where(m, c.at(i, m), c.step(), a.at(i, m), a.step(), b.at(i, m), b.step(),
-                             y + i);
-        },
-        c, a, b);
+  for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    Rows<uint8_t> c;
+    Rows<T> a, b;
+    const bool gather = c.set(args.in[0], w, 0, offset[0]) | a.set(args.in[1], w, 1, offset[1]) |
+                        b.set(args.in[2], w, 2, offset[2]);
+    T* const y = args.out[0].ptr<T>() + out;
+    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+      const uint8_t* pc = c.at(row, m, i, k);
+      const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
+      for (int64_t r = 0; r < m; ++r, pc += c.next(k), pa += a.next(k), pb += b.next(k))
+        kernels<T>().where(k, pc, c.step(), pa, a.step(), pb, b.step(), y + (row + r) * n + i);
+    });
   });
 }
 
-template <class From, class To>
+void cast_row(int64_t n, const uint8_t* x, DType to, void* y) {
+  if (to == DType::f32) return kernels<float>().cast_bool(n, x, static_cast<float*>(y));
+  if (to == DType::f64) return kernels<double>().cast_bool(n, x, static_cast<double*>(y));
+  if (to == DType::i64) return kernels<int64_t>().cast_bool(n, x, static_cast<int64_t*>(y));
+  std::memcpy(y, x, size_t(n));
+}
+template <class T>
+void cast_row(int64_t n, const T* x, DType to, void* y) {
+  kernels<T>().cast(n, x, to, y);
+}
+
+template <class From>
 void run_cast(const OpArgs& args) {
-  const Walk w = make_walk(args.out[0], args.in, 1);
-  for_runs(w, 1, [&](int64_t n, const int64_t* offset, int64_t out) {
-    const From* x = args.in[0].ptr<From>() + offset[0];
-    const int64_t stride = w.stride[0][w.ndim - 1];
-    To* y = args.out[0].ptr<To>() + out;
-    for (int64_t i = 0; i < n; ++i) {
-      if constexpr (dtype_of<To> == DType::b8)
-        y[i] = x[i * stride] != 0;
-      else
-        y[i] = static_cast<To>(x[i * stride]);
-    }
+  const View& y = args.out[0];
+  const Walk w = make_walk(y, args.in, 1);
+  for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    Rows<From> x;
+    x.set(args.in[0], w, 0, offset[0]);
+    x.gather = x.stride != 1;  // one value for all is none to the kernel
+    for_pieces(rows, n, x.gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+      const From* p = x.at(row, m, i, k);
+      for (int64_t r = 0; r < m; ++r, p += x.next(k))
+        cast_row(k, p, y.dtype, y.ptr<uint8_t>() + (out + (row + r) * n + i) * item_size(y.dtype));
+    });
   });
 }
 
@@ -129,13 +152,6 @@ void for_dtype(DType t, F&& f) {
     case DType::b8:
       return f(static_cast<uint8_t*>(nullptr));
   }
-}
-
-template <class F>
-void for_number(DType t, F&& f) {
-  for_dtype(t, [&](auto* p) {
-    if constexpr (sizeof *p > 1) f(p);
-  });
 }
 
 template <class P>
@@ -158,10 +174,7 @@ void where(const OpArgs& args) {
 }
 
 void cast(const OpArgs& args) {
-  for_dtype(args.in[0].dtype, [&](auto* from) {
-    for_dtype(args.out[0].dtype,
-              [&](auto* to) { run_cast<pointee<decltype(from)>, pointee<decltype(to)>>(args); });
-  });
+  for_dtype(args.in[0].dtype, [&](auto* from) { run_cast<pointee<decltype(from)>>(args); });
 }
 
 }  // namespace ops

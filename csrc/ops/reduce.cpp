@@ -157,14 +157,6 @@ void reduce_as(const OpArgs& args, Reduction how) {
   });
 }
 
-template <class F>
-void for_number(DType t, F&& f) {
-  if (t == DType::i64)
-    f(static_cast<int64_t*>(nullptr));
-  else
-    for_float(t, f);
-}
-
 void reduce(const OpArgs& args, Reduction how) {
   for_number(args.in[0].dtype,
              [&](auto* t) { reduce_as<std::remove_pointer_t<decltype(t)>>(args, how); });

@@ -1,5 +1,5 @@
 // Broadcasting: brings up to three inputs and a contiguous output to as few common dimensions as
-// possible, then walks them in blocks of contiguous or scalar runs.
+// possible, then walks them in blocks of rows.
 #pragma once
 
 #include "base/parallel.h"
@@ -53,26 +53,30 @@ inline void walk_offsets(const Walk& w, int64_t r, int64_t* offset) {
 }
 
 // Elements a task covers. Fixed: the cut into tasks may not depend on the threads.
-constexpr int64_t kWalkBlock = 8192;
+constexpr int64_t kWalkBlock = 16384;
 
-// Calls f(n, offsets of the inputs, offset of the output) for runs of the inner dimension of at
-// most kWalkBlock elements, in parallel. cost: work per element.
+// Calls f(rows, n, offsets of the inputs, offset of the output), in parallel, for blocks of about
+// kWalkBlock elements at most: rows of n elements of the inner dimension, the rows one behind the
+// other along the dimension before it. cost: work per element.
 template <class F>
-void for_runs(const Walk& w, double cost, F&& f) {
+void for_rows(const Walk& w, double cost, F&& f) {
   const int64_t total = w.outer * w.inner;
   if (total == 0) return;
   const int64_t blocks = ceil_div(w.inner, kWalkBlock);
-  const int64_t rows = w.inner < kWalkBlock ? kWalkBlock / w.inner : 1;  // per task
-  const int64_t tasks = ceil_div(w.outer, rows) * blocks;
+  const int64_t step = w.inner < kWalkBlock ? kWalkBlock / w.inner : 1;  // rows of a task
+  const int64_t run = w.ndim > 1 ? w.shape[w.ndim - 2] : 1;
+  const int64_t tasks = ceil_div(w.outer, step) * blocks;
   parallel_for(tasks, double(total) * cost, [&](int64_t task, int) {
-    const int64_t start = task % blocks * kWalkBlock, row0 = task / blocks * rows;
+    const int64_t start = task % blocks * kWalkBlock, row0 = task / blocks * step;
     const int64_t n = w.inner - start < kWalkBlock ? w.inner - start : kWalkBlock;
-    const int64_t row1 = row0 + rows < w.outer ? row0 + rows : w.outer;
-    for (int64_t r = row0; r < row1; ++r) {
+    const int64_t row1 = row0 + step < w.outer ? row0 + step : w.outer;
+    for (int64_t r = row0; r < row1;) {
+      const int64_t left = run - r % run, rows = row1 - r < left ? row1 - r : left;
       int64_t offset[3];
       walk_offsets(w, r, offset);
       for (int k = 0; k < w.n_in; ++k) offset[k] += start * w.stride[k][w.ndim - 1];
-      f(n, offset, r * w.inner + start);
+      f(rows, n, offset, r * w.inner + start);
+      r += rows;
     }
   });
 }

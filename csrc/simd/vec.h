@@ -97,6 +97,76 @@ NNF_INLINE void store_n(T* p, vec<T> v, int n) {
   for (int i = 0; i < n; ++i) p[i] = v[i];
 #endif
 }
+// load_k, store_k: the same for 0 < k <= lanes, quicker if all of them count.
+template <class T>
+NNF_INLINE vec<T> load_k(const T* p, int k, T fill = T(0)) {
+  return k == kLanes<T> ? load<T>(p) : load_n<T>(p, k, fill);
+}
+template <class T>
+NNF_INLINE void store_k(T* p, vec<T> v, int k) {
+  if (k == kLanes<T>)
+    store<T>(p, v);
+  else
+    store_n<T>(p, v, k);
+}
+// Calls f(i, k) for all vectors of n elements, of which k lanes count; f must be inlined.
+template <class T, class F>
+NNF_INLINE void for_lanes(int64_t n, F f) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  for (; i + L <= n; i += L) f(i, L);
+  if (i < n) f(i, int(n - i));
+}
+
+// stream: store to an address aligned to kLine, past the caches where the ISA can: for memory that
+// nobody reads soon. stream_fence: the end of a sequence of them.
+constexpr int kLine = 64;
+template <class T>
+NNF_INLINE void stream(T* p, vec<T> v) {
+#ifdef NNF_HAS_STREAM
+  backend_stream(p, (vi32)v);
+#else
+  store<T>(p, v);
+#endif
+}
+NNF_INLINE void stream_fence() {
+#ifdef NNF_HAS_STREAM
+  backend_stream_fence();
+#endif
+}
+// Elements from p on to the next whole line.
+template <class T>
+NNF_INLINE int64_t to_line(const T* p) {
+  return int64_t(-uintptr_t(p) % kLine / sizeof(T));
+}
+
+// ---- bools --------------------------------------------------------------------------------
+
+// load_bools: a mask of the first n bools from p, 0 in the lanes behind; store_bools: the inverse.
+template <class T>
+NNF_INLINE mask<T> load_bools(const uint8_t* p, int n) {
+#ifdef NNF_HAS_BOOLS
+  mask<T> m;
+  uint8_t some[kLanes<T>] = {};
+  if (n < kLanes<T>) __builtin_memcpy(some, p, size_t(n));
+  backend_load_bools(n < kLanes<T> ? some : p, &m);
+  return m;
+#else
+  mask<T> m{};
+  for (int i = 0; i < n; ++i) m[i] = -int_of<T>(p[i]);
+  return m;
+#endif
+}
+template <class T>
+NNF_INLINE void store_bools(uint8_t* p, mask<T> m, int n) {
+#ifdef NNF_HAS_BOOLS
+  uint8_t some[kLanes<T>];
+  backend_store_bools(n < kLanes<T> ? some : p, m);
+  if (n < kLanes<T>) __builtin_memcpy(p, some, size_t(n));
+#else
+  for (int i = 0; i < n; ++i) p[i] = uint8_t(m[i] & 1);
+#endif
+}
 
 // ---- arithmetic ---------------------------------------------------------------------------
 

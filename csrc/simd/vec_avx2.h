@@ -6,6 +6,8 @@
 #define NNF_HAS_MUL_U32
 #define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
+#define NNF_HAS_STREAM
+#define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
 
 namespace nnf {
@@ -61,6 +63,34 @@ NNF_INLINE void backend_store_n(double* p, vf64 v, int n) {
 }
 NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
   _mm256_maskstore_pd((double*)p, first_n((double*)p, n), (__m256d)v);
+}
+
+NNF_INLINE void backend_stream(void* p, vi32 v) { _mm256_stream_si256((__m256i*)p, (__m256i)v); }
+NNF_INLINE void backend_stream_fence() { _mm_sfence(); }
+
+NNF_INLINE void backend_load_bools(const uint8_t* p, vi32* m) {
+  *m = -(vi32)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+}
+NNF_INLINE void backend_load_bools(const uint8_t* p, vi64* m) {
+  int bytes;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  *m = -(vi64)_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(bytes));
+}
+// 32-bit lanes of -1 or 0 to bytes of 1 or 0.
+NNF_INLINE __m128i bools_of(__m128i low, __m128i high) {
+  const __m128i words = _mm_packs_epi32(low, high);
+  return _mm_and_si128(_mm_packs_epi16(words, words), _mm_set1_epi8(1));
+}
+NNF_INLINE void backend_store_bools(uint8_t* p, vi32 m) {
+  const __m256i v = (__m256i)m;
+  const __m128i b = bools_of(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64((__m128i*)p, b);
+}
+NNF_INLINE void backend_store_bools(uint8_t* p, vi64 m) {
+  const __m256i v = (__m256i)m;
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  const int bytes = _mm_cvtsi128_si32(bools_of(words, words));
+  __builtin_memcpy(p, &bytes, sizeof bytes);
 }
 
 }  // namespace

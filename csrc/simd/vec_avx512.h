@@ -6,6 +6,8 @@
 #define NNF_HAS_MUL_U32
 #define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
+#define NNF_HAS_STREAM
+#define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
 
 namespace nnf {
@@ -66,6 +68,22 @@ NNF_INLINE void backend_store_n(double* p, vf64 v, int n) {
 }
 NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
   _mm512_mask_storeu_epi64(p, (__mmask8)first_n(n), (__m512i)v);
+}
+
+NNF_INLINE void backend_stream(void* p, vi32 v) { _mm512_stream_si512((__m512i*)p, (__m512i)v); }
+NNF_INLINE void backend_stream_fence() { _mm_sfence(); }
+
+NNF_INLINE void backend_load_bools(const uint8_t* p, vi32* m) {
+  *m = -(vi32)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i*)p));
+}
+NNF_INLINE void backend_load_bools(const uint8_t* p, vi64* m) {
+  *m = -(vi64)_mm512_maskz_cvtepu8_epi64(0xff, _mm_loadl_epi64((const __m128i*)p));
+}
+NNF_INLINE void backend_store_bools(uint8_t* p, vi32 m) {
+  _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)(m & 1)));
+}
+NNF_INLINE void backend_store_bools(uint8_t* p, vi64 m) {
+  _mm_storel_epi64((__m128i*)p, _mm512_maskz_cvtepi64_epi8(0xff, (__m512i)(m & 1)));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""The command `nnfast`: train, predict, info."""
+"""The command `nnfast`: train, predict, info, bench."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nnfast.cli import info, predict, train
+from nnfast.cli import bench, info, predict, train
 from nnfast.errors import NNFastError
 
 
@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         prog="nnfast", description="Train and run neural networks on an ordinary CPU."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
-    for module in (train, predict, info):
+    for module in (train, predict, info, bench):
         name = module.__name__.rpartition(".")[2]
         doc = (module.__doc__ or "").partition("\n")[0]
         sub = commands.add_parser(name, help=doc, description=doc)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import MODE
-from nnfast.graph.node import Edge, Node
+from nnfast.graph.node import Edge, Node, check_usable
 from nnfast.tensor import Tensor, wrap
 
 
@@ -67,11 +67,11 @@ class _Pass:
             edges = node.edges if self.needed is None else self.needed[node]
             if all(e is None for e in edges):
                 continue
-            node.check_usable()
+            check_usable(node)
             for edge, grad in node.op.gradients(node, dys, edges):
                 self.send(edge, grad)
             if not retain_graph:
-                node.saved = None
+                node.free()
 
     def _capture(self, node: Node, dys: list[Tensor | None]) -> None:
         if self.captured is not None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
+
+from nnfast import _core
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Mode(threading.local):
-    grad = True
-
-
-MODE = _Mode()
+# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
+# trace(op, inputs, result) in place of running an op, or None.
+MODE = _core.MODE
 
 
 def is_grad_enabled() -> bool:

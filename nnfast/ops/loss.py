@@ -19,13 +19,14 @@ from nnfast.ops.elementwise import (
     where,
 )
 from nnfast.ops.operands import IntTensor, as_tensor
-from nnfast.ops.record import Result, computed, op, out
+from nnfast.ops.record import Result, op, out
 from nnfast.ops.reduce import mean, sum
 from nnfast.ops.shape import expand, reshape
 from nnfast.ops.softmax import (
     check_ignore_index,
     check_labels,
     check_reduction,
+    check_target,
     log_softmax,
     softmax_cross_entropy,
 )
@@ -48,13 +49,11 @@ class SelectAttrs(NamedTuple):
     ignore_index: int
 
 
-def _places(input: np.ndarray, target: np.ndarray, ignore_index: int) -> tuple[Any, Any]:
-    """The target as an index along dimension 1, and where it counts."""
-    counts = target != ignore_index
-    return np.where(counts, target, 0)[:, None], counts
+def _check_values(input: Tensor, target: Tensor, ignore_index: int = -100) -> None:
+    check_labels("select_class", target, input.shape[1], ignore_index, input)
 
 
-@op(attrs=SelectAttrs)
+@op("select", attrs=SelectAttrs, values=_check_values)
 def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> Result:
     """y[n, ...] = x[n, target[n, ...], ...], 0 where target is ignore_index.
 
@@ -65,18 +64,16 @@ def select_class(input: Tensor, target: IntTensor, ignore_index: int = -100) -> 
     >>> nnfast.ops.select_class(x, nnfast.tensor([2, 0]))
     tensor([3., 4.])
     """
-    check_labels("select_class", input, target, ignore_index)
-
-    def compute(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-        place, counts = _places(x, t, ignore_index)
-        y = np.take_along_axis(x, place, 1)[:, 0]
-        return np.where(counts, y, y.dtype.type(0))
-
+    check_target("select_class", input, target)
     attrs = SelectAttrs(check_ignore_index("select_class", ignore_index))
-    return computed(compute, target.array.shape, input.array.dtype, attrs)
+    return out(target.array.shape, input.array.dtype, attrs)
 
 
-@op(attrs=SelectAttrs, outputs=("dx",))
+def _check_values_again(dy: Tensor, target: Tensor, classes: int, ignore_index: int = -100) -> None:
+    check_labels("select_class_backward", target, classes, ignore_index)
+
+
+@op("select_backward", attrs=SelectAttrs, outputs=("dx",), values=_check_values_again)
 def select_class_backward(
     dy: Tensor, target: IntTensor, classes: int, ignore_index: int = -100
 ) -> Result:
@@ -85,16 +82,7 @@ def select_class_backward(
     if dy.array.shape != target.array.shape or dy.array.ndim == 0:
         fail(name, "dy and target of one shape (N, ...)", f"{dy.shape} and {target.shape}")
     shape = (*dy.array.shape[:1], classes, *dy.array.shape[1:])
-
-    def compute(dy: np.ndarray, t: np.ndarray) -> np.ndarray:
-        dx = np.zeros(shape, dy.dtype)
-        place, counts = _places(dx, t, ignore_index)
-        np.put_along_axis(dx, place, np.where(counts, dy, dy.dtype.type(0))[:, None], 1)
-        return dx
-
-    return computed(
-        compute, shape, dy.array.dtype, SelectAttrs(check_ignore_index(name, ignore_index))
-    )
+    return out(shape, dy.array.dtype, SelectAttrs(check_ignore_index(name, ignore_index)))
 
 
 select_class.vjp(
@@ -184,7 +172,8 @@ def _class_weight(name: str, weight: Any, x: Tensor) -> Tensor | None:
 
 def _counted(name: str, c: _Classes, ignore_index: int) -> tuple[Tensor, Tensor]:
     """The weight of each sample, 0 where it is ignored, and their sum; checks the labels."""
-    check_labels(name, c.x, c.target, ignore_index)
+    check_target(name, c.x, c.target)
+    check_labels(name, c.target, c.x.shape[1], ignore_index, c.x)
     if c.weight is None:
         w = cast(c.target != ignore_index, c.x.dtype)
     else:
@@ -222,6 +211,9 @@ def cross_entropy(
     >>> nnfast.nn.functional.cross_entropy(logits, nnfast.tensor([0, 1]), reduction="none")
     tensor([0.12692..., 0.69314...])
     """
+    plain = weight is None and type(label_smoothing) is float and label_smoothing == 0
+    if plain and _is_batch_of_labels(input, target):
+        return softmax_cross_entropy(input, target, ignore_index, reduction)[0]
     name = "cross_entropy"
     smoothing = _fraction(name, "label_smoothing", label_smoothing)
     c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=True)
@@ -236,6 +228,18 @@ def cross_entropy(
         y: Tensor = softmax_cross_entropy(c.x, c.target, ignore_index, reduction)[0]
         return reshape(y, ()) if c.shape == () else y
     return _reduce(reshape(loss, c.shape), reduction, count)
+
+
+def _is_batch_of_labels(input: Any, target: Any) -> bool:
+    """Whether `softmax_cross_entropy` takes them as they are: the case that should be fast."""
+    return (
+        isinstance(input, Tensor)
+        and isinstance(target, Tensor)
+        and input.ndim > 1
+        and target.dtype is int64
+        and input.dtype in (float32, float64)
+        and input.array.size > 0
+    )
 
 
 def _soft_loss(c: _Classes, smoothing: float) -> Tensor:

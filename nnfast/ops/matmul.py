@@ -78,6 +78,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     tensor([3., 7.])
     """
     input, other = as_tensor(input, "matmul"), as_tensor(other, "matmul")
+    if input.ndim > 1 and other.ndim > 1:
+        return _matmul(input, other)
     if input.ndim == 0 or other.ndim == 0:
         fail(
             "matmul",
@@ -107,6 +109,7 @@ def _linear(
 
     Shapes: input (M, I), weight (O, I), bias (O) or none, residual (M, O) or none.
     """
+    _check_linear(input, weight, bias)
     return out((input.shape[0], weight.shape[0]), input.dtype, MatmulAttrs())
 
 
@@ -133,14 +136,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     (2, 4)
     """
     input, weight = as_tensor(input, "linear"), as_tensor(weight, "linear")
+    if input.ndim == 2 and weight.ndim == 2:
+        return _linear(input, weight, bias)
     bias = None if bias is None else as_tensor(bias, "linear")
     _check_linear(input, weight, bias)
     if weight.ndim == 1:
         y = matmul(input, weight)
         return y if bias is None else y + bias
-    x = input if input.ndim == 2 else input.reshape(_rows(input), input.shape[-1])
-    y = _linear(x, weight, bias)
-    return y if input.ndim == 2 else y.reshape(*input.shape[:-1], weight.shape[0])
+    y = _linear(input.reshape(_rows(input), input.shape[-1]), weight, bias)
+    return y.reshape(*input.shape[:-1], weight.shape[0])
 
 
 def _rows(x: Tensor) -> int:

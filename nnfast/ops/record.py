@@ -24,9 +24,8 @@ so they record too.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from types import MethodType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.mode import MODE
 from nnfast.graph.node import Edge, Node
 from nnfast.ops.operands import KINDS, convert
-from nnfast.tensor import Tensor, wrap
+from nnfast.tensor import Tensor
 
 P = ParamSpec("P")
 Shape: TypeAlias = tuple[int, ...]
@@ -85,11 +84,20 @@ def computed(
 
 class _Rule(NamedTuple):
     fn: Callable[..., Any]
-    needs: tuple[tuple[str, Any], ...]  # (where from, which) of each parameter
+    needs: tuple[tuple[int, int], ...]  # (where from, which) of each parameter
 
 
-class Op(Generic[P]):
-    """The record of one op; calling it runs the op."""
+# Where from; csrc/bind/node.cpp knows the numbers.
+IN, OUT, DY, SHAPE, ATTRS, ATTR = range(6)
+
+
+class Op(Generic[P], _core.Op):
+    """The record of one op; calling it runs the op.
+
+    Calls begin in csrc/bind/op.cpp. The ordinary one ends there too: tensors of fitting dtypes,
+    numbers as operands, other arguments as in an earlier call with the same shapes, for which the
+    shape rule's answer is remembered. All others come to `_call`.
+    """
 
     def __init__(
         self,
@@ -100,20 +108,25 @@ class Op(Generic[P]):
         aux: tuple[str, ...],
         mutates: tuple[str, ...],
         floats: bool,
+        values: Callable[..., None] | None,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
         self.__wrapped__ = self.rule = rule
         self.outputs, self.mutates, self.floats = outputs, mutates, floats
+        self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
-        if kernel is not None:
-            self.id, self._attrs_size = _KERNELS[kernel]
+        self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
         self._pack = _packer(attrs) if kernel is not None else None
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
-        self._saves: dict[int, tuple[list[Any], list[Any]]] = {}
+        super().__init__(
+            rule, bytes(map(KINDS.index, self.kinds)), self.required, self.id,
+            _bits(i for i, name in enumerate(self.inputs) if name in mutates),
+            _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
+        )  # fmt: skip
 
     def _read_signature(self, rule: Callable[P, Result]) -> None:
         names = rule.__code__.co_varnames[: rule.__code__.co_argcount]
@@ -143,18 +156,23 @@ class Op(Generic[P]):
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
-
     # ---- forward --------------------------------------------------------------------------
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        """Any call: convert the inputs, ask the shape rule, execute."""
         n = self.n_inputs
         given: Any = args[:n]
         if len(given) < n:
             given = self._bind(given, kwargs)
         inputs = convert(self, given)
-        return self.execute(inputs, self.rule(*inputs, *args[n:], **kwargs))
+        result = self.rule(*inputs, *args[n:], **kwargs)
+        if self.values is not None:
+            self.values(*inputs, *args[n:], **kwargs)
+        return self.execute(inputs, result)
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
@@ -171,45 +189,14 @@ class Op(Generic[P]):
 
     def execute(self, inputs: list[Tensor | None], result: Result) -> Any:
         """Run the op on checked inputs and leave a node if gradients are wanted."""
-        arrays = tuple([None if x is None else x.array for x in inputs])
-        if result.compute is not None:
-            present = [a for a in arrays if a is not None]
-            outputs = [wrap(np.asarray(result.compute(*present)))]  # NumPy gives scalars too
-        elif self.mutates:
-            return self._mutate(inputs, arrays, result)
-        else:
-            buffers = tuple([np.empty(shape, dtype) for shape, dtype in result.specs])
-            _core.run(self.id, self.pack(result.attrs), arrays, buffers)
-            outputs = [wrap(b) for b in buffers]
-        if MODE.grad:
-            self._record(inputs, result.attrs, outputs)
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        if MODE.trace is not None:
+            return MODE.trace(self, inputs, result)
+        return self._run(inputs, result)
 
     def pack(self, attrs: Any) -> bytes:
         """The attributes as the kernel's struct; fields it was not given are 0."""
         packed = self._pack(*attrs) if self._pack is not None and attrs is not None else b""
         return packed.ljust(self._attrs_size, b"\0")
-
-    def _mutate(self, inputs: list[Tensor | None], arrays: Any, result: Result) -> None:
-        changed = [
-            x
-            for x, name in zip(inputs, self.inputs, strict=True)
-            if name in self.mutates and x is not None
-        ]
-        _core.run(self.id, self.pack(result.attrs), arrays, tuple([x.array for x in changed]))
-        for x in changed:
-            x._version += 1
-
-    def _record(self, inputs: list[Tensor | None], attrs: Any, outputs: list[Tensor]) -> None:
-        wanted = 0
-        for i, x in enumerate(inputs):
-            if x is not None and x.requires_grad and (self.joint or i in self.rules):
-                wanted |= 1 << i
-        if wanted:
-            node = Node(self, inputs, attrs, outputs, wanted)
-            for slot, y in enumerate(outputs):
-                if self.differentiable[slot] and y.array.dtype.kind == "f":
-                    y.node, y.slot, y.requires_grad = node, slot, True
 
     # ---- gradients ------------------------------------------------------------------------
 
@@ -217,6 +204,7 @@ class Op(Generic[P]):
         """Gradient rules, one for each input that has one."""
         for name, fn in rules.items():
             self.rules[self.inputs.index(name)] = self._rule(fn)
+        self._graded = _bits(self.rules)
 
     def vjp_joint(self, fn: Callable[..., Any], needs: Sequence[str] | None = None) -> None:
         """One rule for all inputs: returns a gradient or None for each.
@@ -224,71 +212,46 @@ class Op(Generic[P]):
         `needs`: the names of what it takes, in order, where its own parameters do not say.
         """
         self.joint = self._rule(fn, needs)
+        self._graded = _bits(range(self.n_inputs))
 
     def _rule(self, fn: Callable[..., Any], needs: Sequence[str] | None = None) -> _Rule:
         names = needs or fn.__code__.co_varnames[: fn.__code__.co_argcount]
         return _Rule(fn, tuple(self._locate(n) for n in names))
 
-    def _locate(self, name: str) -> tuple[str, Any]:
+    def _locate(self, name: str) -> tuple[int, int]:
         if name in self.inputs:
-            return "in", name
+            return IN, self.inputs.index(name)
         if name in self.outputs:
-            return "out", name
+            return OUT, self.outputs.index(name)
         if name.startswith("d") and name[1:] in self.outputs:
-            return "dy", self.outputs.index(name[1:])
+            return DY, self.outputs.index(name[1:])
         if name.endswith("_shape") and name[:-6] in self.inputs:
-            return "shape", self.inputs.index(name[:-6])
+            return SHAPE, self.inputs.index(name[:-6])
         if name == "attrs":
-            return "attrs", None
-        if self.attrs is not None and name in self.attrs._fields:  # type: ignore[attr-defined]
-            return "attr", name
+            return ATTRS, 0
+        fields: tuple[str, ...] = getattr(self.attrs, "_fields", ())
+        if name in fields:
+            return ATTR, fields.index(name)
         raise ArgumentError(self.name, f"expected a gradient rule of known names, got '{name}'.")
 
-    def saves(self, wanted: int) -> tuple[list[Any], list[Any]]:
-        """(name, index) of the inputs and of the outputs that the rules of these inputs need."""
-        saved = self._saves.get(wanted)
-        if saved is None:
-            rules = [self.joint] if self.joint else [
-                r for i, r in self.rules.items() if wanted >> i & 1
-            ]  # fmt: skip
-            names = {key: None for r in rules for where, key in r.needs if where in ("in", "out")}
-            saved = self._saves[wanted] = (
-                [(n, self.inputs.index(n)) for n in names if n in self.inputs],
-                [(n, self.outputs.index(n)) for n in names if n in self.outputs],
-            )
-        return saved
+    def saves(self, wanted: int) -> tuple[list[int], list[int]]:
+        """The inputs and the outputs that the gradient rules of these inputs (bits) need."""
+        rules = [self.joint] if self.joint else [
+            r for i, r in self.rules.items() if wanted >> i & 1
+        ]  # fmt: skip
+        needs = {need: None for r in rules for need in r.needs}
+        return [i for where, i in needs if where == IN], [i for where, i in needs if where == OUT]
 
     def gradients(
         self, node: Node, dys: list[Tensor | None], edges: list[Edge]
-    ) -> Iterator[tuple[Edge, Tensor]]:
+    ) -> list[tuple[Edge, Tensor]]:
         """Pull the gradients of the outputs back through one node, along those edges not None."""
-        if self.joint:
-            grads = self.joint.fn(*self._arguments(self.joint, node, dys))
-            pairs = zip(edges, grads, strict=True)
-        else:
-            pairs = (
-                (edges[i], rule.fn(*self._arguments(rule, node, dys)))
-                for i, rule in self.rules.items()
-                if edges[i] is not None
-            )  # type: ignore[assignment]
-        for edge, grad in pairs:
-            if edge is not None and grad is not None:
-                yield edge, grad
+        return node.pull(self.rules, self.joint, dys, edges)
 
-    def _arguments(self, rule: _Rule, node: Node, dys: list[Tensor | None]) -> list[Any]:
-        return [self._argument(where, key, node, dys) for where, key in rule.needs]
 
-    def _argument(self, where: str, key: Any, node: Node, dys: list[Tensor | None]) -> Any:
-        if where == "dy":
-            dy = dys[key]
-            return wrap(np.zeros(*node.out_specs[key])) if dy is None else dy
-        if where == "shape":
-            return node.shapes[key]
-        if where == "attrs":
-            return node.attrs
-        if where == "attr":
-            return getattr(node.attrs, key)
-        return node.value(key)
+def _bits(numbers: Iterable[int]) -> int:
+    """One bit for each number."""
+    return sum(1 << i for i in numbers)
 
 
 _FORMAT = {"int": "q", "float": "d", "bool": "q"}
@@ -315,6 +278,7 @@ def op(
     aux: tuple[str, ...] = (),
     mutates: tuple[str, ...] = (),
     floats: bool = False,
+    values: Callable[..., None] | None = None,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -322,12 +286,14 @@ def op(
 
     `kernel`: its name in csrc (none: the rule says how NumPy computes it). `aux`: outputs that
     carry no gradient. `mutates`: inputs that the kernel updates in place. `floats`: integer
-    operands become float32. `methods`: names on Tensor; `reflected`: the name with its two
-    operands exchanged.
+    operands become float32. `values`: checks the values of the inputs at every call, with the
+    arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
+    answer for the same ones can be remembered. `methods`: names on Tensor; `reflected`: the name
+    with its two operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
-        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats)
+        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values)
         OPS[record.name] = record
         for name in methods:
             setattr(Tensor, name, record)

@@ -11,7 +11,7 @@ from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import MODE
 from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
-from nnfast.ops.record import Result, check_dim, computed, method, op, view
+from nnfast.ops.record import Result, check_dim, computed, method, op, out, view
 from nnfast.tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -141,8 +141,13 @@ def permute(input: AnyTensor, *dims: Sizes) -> Result:
 permute.vjp(input=lambda dy, dims: permute(dy, tuple(dims.index(i) for i in range(len(dims)))))
 
 
-@method
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+class TransposeAttrs(NamedTuple):
+    dim0: int
+    dim1: int
+
+
+@op(attrs=TransposeAttrs, methods=("transpose",))
+def transpose(input: AnyTensor, dim0: int, dim1: int) -> Result:
     """Two dimensions exchanged, as a view.
 
     >>> import nnfast
@@ -150,10 +155,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     (4, 3, 2)
     """
     a, b = (check_dim("transpose", d, input.ndim) for d in (dim0, dim1))
-    order = list(range(input.ndim))
-    if order:
-        order[a], order[b] = order[b], order[a]
-    return permute(input, order)
+    if input.ndim == 0:
+        return view(lambda x: x[...], (), input, TransposeAttrs(0, 0))
+    shape = list(input.shape)
+    shape[a], shape[b] = shape[b], shape[a]
+    return view(lambda x: x.swapaxes(a, b), tuple(shape), input, TransposeAttrs(a, b))
+
+
+transpose.vjp(input=lambda dy, dim0, dim1: transpose(dy, dim0, dim1))
 
 
 @method
@@ -161,7 +170,7 @@ def t(input: Tensor) -> Tensor:
     """The transpose of a matrix, as a view; a vector stays as it is."""
     if input.ndim > 2:
         fail("t", "at most two dimensions", f"{input.ndim}", "use transpose or mT.", input=input)
-    return input if input.ndim < 2 else permute(input, 1, 0)
+    return input if input.ndim < 2 else transpose(input, 0, 1)
 
 
 def _mT(input: Tensor) -> Tensor:
@@ -171,6 +180,8 @@ def _mT(input: Tensor) -> Tensor:
 
 def _T(input: Tensor) -> Tensor:
     """All dimensions in reverse."""
+    if input.ndim == 2:
+        return transpose(input, 0, 1)
     return permute(input, tuple(reversed(range(input.ndim))))
 
 
@@ -300,7 +311,7 @@ class CatAttrs(NamedTuple):
     dim: int
 
 
-@op(attrs=CatAttrs)
+@op("cat", attrs=CatAttrs)
 def _cat(input: Operand, other: Operand, dim: int) -> Result:
     """Two tensors, one behind the other along a dimension.
 
@@ -313,7 +324,7 @@ def _cat(input: Operand, other: Operand, dim: int) -> Result:
     if not a or len(a) != len(b) or a[:d] + a[d + 1 :] != b[:d] + b[d + 1 :]:
         fail("cat", f"shapes that agree in all dimensions but {d}", f"{input.shape}, {other.shape}")
     a[d] += b[d]
-    return computed(lambda x, y: np.concatenate((x, y), axis=d), tuple(a), input.dtype, CatAttrs(d))
+    return out(a, input.dtype, CatAttrs(d))
 
 
 _cat.vjp(

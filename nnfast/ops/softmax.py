@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
@@ -121,10 +122,8 @@ def check_ignore_index(name: str, ignore_index: Any) -> int:
     return int(ignore_index)
 
 
-def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Raise unless input is (N, C, ...) and target (N, ...) of class numbers below C, or
-    ignore_index.
-    """
+def check_target(name: str, input: Tensor, target: Tensor) -> None:
+    """Raise unless input is (N, C, ...) and target (N, ...)."""
     shape = input.array.shape
     if len(shape) < 2 or shape[1] == 0:
         fail(name, "input of shape (N, C, ...) with C >= 1", f"{shape}", input=input)
@@ -137,15 +136,21 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
             input=input,
             target=target,
         )
+
+
+def check_labels(
+    name: str, target: Tensor, classes: int, ignore_index: int, input: Tensor | None = None
+) -> None:
+    """Raise unless all of target are class numbers below `classes`, or ignore_index."""
     labels = target.array
-    if labels.size == 0 or labels.view(np.uint64).max() < shape[1]:  # a negative one is huge
+    if _core.all_below(labels, classes):
         return
-    wrong = ((labels < 0) | (labels >= shape[1])) & (labels != ignore_index)
+    wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         fail(
             name,
-            f"class numbers from 0 to {shape[1] - 1} (or ignore_index={ignore_index}) as target",
+            f"class numbers from 0 to {classes - 1} (or ignore_index={ignore_index}) as target",
             f"{labels[place]} at {place}",
             "number the classes from 0, and give the network an output for each.",
             input=input,
@@ -153,11 +158,31 @@ def check_labels(name: str, input: Tensor, target: Tensor, ignore_index: int) ->
         )
 
 
+def _check_values(
+    input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "none"
+) -> None:
+    check_labels("cross_entropy", target, input.shape[1], ignore_index, input)
+
+
+def _check_values_again(
+    dy: Tensor,
+    input: Tensor,
+    target: Tensor,
+    peak: Tensor,
+    total: Tensor,
+    count: Tensor,
+    ignore_index: int = -100,
+    reduction: str = "none",
+) -> None:
+    check_labels("softmax_cross_entropy_backward", target, input.shape[1], ignore_index, input)
+
+
 @op(
     "softmax_cross_entropy",
     attrs=CrossEntropyAttrs,
     outputs=("loss", "peak", "total", "count"),
     aux=("peak", "total", "count"),
+    values=_check_values,
 )
 def softmax_cross_entropy(
     input: Tensor, target: IntTensor, ignore_index: int = -100, reduction: str = "none"
@@ -176,7 +201,7 @@ def softmax_cross_entropy(
     """
     name = "cross_entropy"
     ignore_index = check_ignore_index(name, ignore_index)
-    check_labels(name, input, target, ignore_index)
+    check_target(name, input, target)
     attrs = CrossEntropyAttrs(ignore_index, check_reduction(name, reduction, target.array.size))
     dtype = input.array.dtype
     each = target.array.shape, dtype
@@ -192,7 +217,12 @@ softmax_cross_entropy.vjp(
 )
 
 
-@op("softmax_cross_entropy_backward", attrs=CrossEntropyAttrs, outputs=("dx",))
+@op(
+    "softmax_cross_entropy_backward",
+    attrs=CrossEntropyAttrs,
+    outputs=("dx",),
+    values=_check_values_again,
+)
 def softmax_cross_entropy_backward(
     dy: Tensor,
     input: Tensor,
@@ -210,7 +240,7 @@ def softmax_cross_entropy_backward(
     """
     name = "softmax_cross_entropy_backward"
     ignore_index = check_ignore_index(name, ignore_index)
-    check_labels(name, input, target, ignore_index)
+    check_target(name, input, target)
     attrs = CrossEntropyAttrs(ignore_index, check_reduction(name, reduction, target.array.size))
     shape = target.array.shape
     expected = (() if attrs.reduction else shape, shape, shape, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,13 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 29, 5, 5), (3, 29, 3, 3), {"padding": 1}),
     ((2, 1, 28, 28), (6, 1, 5, 5), {"padding": 2}),
     ((2, 6, 14, 14), (16, 6, 5, 5), {}),
+    ((1, 3, 14, 14), (15, 3, 3, 3), {"padding": 1}),  # planes of 1024 bytes with their border
+    ((25, 1, 5, 6), (4, 1, 3, 3), {"padding": 1}),  # images summed together
+    ((2, 33, 6, 5), (40, 33, 3, 3), {}),  # blocks of channels
+    ((1, 2, 5, 5), (130, 2, 3, 3), {"padding": 1}),  # parts of the outputs
+    ((2, 3, 40, 21), (16, 3, 3, 3), {"padding": 1}),  # bands of rows
+    ((2, 4, 37, 33), (6, 4, 5, 5), {"stride": (1, 2), "padding": 2}),
+    ((1, 3, 9, 16), (64, 3, 3, 3), {"stride": 2, "padding": 1}),
     ((3, 3, 9, 8), (8, 3, 3, 3), {"stride": 2, "padding": 1}),
     ((1, 3, 10, 37), (5, 3, 3, 3), {"stride": (1, 2), "padding": (2, 0)}),
     ((2, 2, 11, 13), (3, 2, 2, 4), {"stride": (3, 2), "padding": (0, 3), "dilation": (2, 1)}),
@@ -128,9 +136,9 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
 ]
 
 
-def _cases(op: str) -> list[Case]:
+def cases_of(op: str, layers: list[tuple[tuple[int, ...], tuple[int, ...], Any]]) -> list[Case]:
     cases = []
-    for k, (x, w, kw) in enumerate(LAYERS):
+    for k, (x, w, kw) in enumerate(layers):
         y = (*x[:-3], w[0], *Windows(np.zeros(x), w[2:], **kw).size)
         if op == "conv2d":
             cases.append(Case((x, w, (w[0],) if k % 2 else None), kw))
@@ -148,25 +156,36 @@ def _absolute(reference: Any) -> Any:
     return magnitude
 
 
+def in_tiles(spec: Spec) -> Spec:
+    """For an algorithm that computes whole tiles of pixels from each other: an element may be as
+    wrong as the largest of its plane."""
+
+    def magnitude(*arrays: Array | None, **kw: Any) -> Any:
+        m: Any = spec.magnitude(*arrays, **kw) if spec.magnitude else None
+        return m if m.size == 0 else np.broadcast_to(m.max((-2, -1), keepdims=True), m.shape)
+
+    return replace(spec, magnitude=magnitude)
+
+
 def _pixels(dy: Array) -> int:
     return dy.size // max(dy.shape[-3], 1)
 
 
 SPECS = {
     "conv2d": Spec(
-        _cases("conv2d"),
+        cases_of("conv2d", LAYERS),
         conv2d,
         terms=lambda x, w, *b, **kw: w[0].size + 1 if len(w) else 0,
         magnitude=_absolute(conv2d),
     ),
     "conv2d_input": Spec(
-        _cases("conv2d_input"),
+        cases_of("conv2d_input", LAYERS),
         conv2d_input,
         terms=lambda dy, w, **kw: w[:, 0].size if w.size else 0,
         magnitude=_absolute(conv2d_input),
     ),
     "conv2d_weight": Spec(
-        _cases("conv2d_weight"),
+        cases_of("conv2d_weight", LAYERS),
         conv2d_weight,
         terms=lambda dy, x, **kw: _pixels(dy),
         magnitude=_absolute(conv2d_weight),

@@ -31,11 +31,25 @@ SPECS = {
         lambda x, *dims: x.transpose(*dims),
         ulp=0,
     ),
+    "transpose": Spec(
+        [
+            Case(((2, 3, 4),), args=(0, -1)),
+            Case(((2, 3, 4),), args=(1, 1)),
+            Case(((5,),), args=(0, -1)),
+            Case(((),), args=(0, 0)),
+            Case(((0, 2),), args=(-2, 1)),
+        ],
+        lambda x, a, b: x.swapaxes(a, b) if x.ndim else x,
+        ulp=0,
+    ),
     "cat": Spec(
         [
             Case(((3,), (2,)), args=(0,)),
             Case(((2, 3, 4), (2, 0, 4)), args=(1,)),
             Case(((2, 1), (2, 5)), args=(-1,)),
+            Case(((40, 33), (40, 17)), args=(1,)),
+            Case(((20000,), (30000,)), args=(0,)),
+            Case(((300, 5, 7), (300, 40, 7)), args=(1,)),
         ],
         lambda x, y, dim: np.concatenate((x, y), axis=dim),
         ulp=0,
@@ -54,7 +68,8 @@ SPECS = {
     ),
     "alias": Spec([Case(((3, 4),)), Case(((),))], lambda x: x, ulp=0),
     "clone": Spec(
-        [Case(((3, 4),)), Case(((0,),)), Case(((),)), Case(((300, 257),))],
+        # Other layouts of them are turned in tiles of 128 x 128.
+        [Case((s,)) for s in ((3, 4), (0,), (), (300, 257), (5, 40, 70), (2, 33, 2, 65), (1, 131))],
         lambda x: x.copy(),
         ulp=0,
     ),

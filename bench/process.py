@@ -1,13 +1,10 @@
 """How nnfast behaves as a guest in a process: import, denormals, Python threads, idle CPU.
 
-    python -m bench.bench_process
-
 Each figure is a ratio or a difference taken in one run; the sides are interleaved.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -92,19 +89,13 @@ def idle_milliseconds(seconds: float = 5.0) -> float:
     return 1e3 * (time.process_time() - before)
 
 
-def main(quick: bool = False) -> dict[str, float]:
-    """Print and return all figures; `quick` takes toy sizes, for the tests."""
-    numpy_ms, nnfast_ms = import_milliseconds(1 if quick else 15)
-    figures = {
+def figures(toy: bool = False) -> dict[str, float]:
+    """All of them; of tiny sizes for the tests. Run in the nnfast worker."""
+    numpy_ms, nnfast_ms = import_milliseconds(1 if toy else 15)
+    return {
         "import numpy, ms": numpy_ms,
         "import nnfast adds, ms": nnfast_ms,
-        "weights of 1e-41 over weights of 1, time": denormal_ratio(*((1, 2) if quick else ())),
-        "two Python threads over one, steps a second": thread_speedup(*((0.1, 1) if quick else ())),
-        "CPU time in idle seconds, ms": idle_milliseconds(0.1 if quick else 5.0),
+        "weights of 1e-41 over weights of 1, time": denormal_ratio(*((1, 2) if toy else ())),
+        "two Python threads over one, steps a second": thread_speedup(*((0.1, 1) if toy else ())),
+        "CPU time in idle seconds, ms": idle_milliseconds(0.1 if toy else 5.0),
     }
-    print(json.dumps({k: round(v, 3) for k, v in figures.items()}, indent=2))
-    return figures
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,192 @@
+#include "bind/array.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bind/memory.h"
+
+namespace py = pybind11;
+
+namespace nnf {
+
+namespace {
+
+using Api = py::detail::npy_api;
+
+const Api* api;
+PyObject* dtypes[4];  // by DType
+
+bool is_dtype(PyObject* descr, DType t) { return descr == dtypes[int(t)]; }
+
+bool dtype_from_number(int num, DType* t) {
+  switch (num) {
+    case Api::NPY_FLOAT_:
+      *t = DType::f32;
+      return true;
+    case Api::NPY_DOUBLE_:
+      *t = DType::f64;
+      return true;
+    case Api::NPY_LONG_:
+    case Api::NPY_LONGLONG_:
+      *t = DType::i64;
+      return num == Api::NPY_LONGLONG_ || sizeof(long) == 8;
+    case Api::NPY_BOOL_:
+      *t = DType::b8;
+      return true;
+    default:
+      return false;
+  }
+}
+
+// all_below(labels, n): whether all of int64 `labels` are at least 0 and below n.
+PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
+  View v;
+  if (argc != 2 || argv[0] == Py_None) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected (labels, n)");
+    return nullptr;
+  }
+  const uint64_t n = PyLong_AsUnsignedLongLong(argv[1]);
+  if (PyErr_Occurred() || !make_view(argv[0], false, &v)) return nullptr;
+  py::object copy;  // in C order, if it is not in that order already
+  if (!is_dense(v)) {
+    copy = py::reinterpret_steal<py::object>(api->PyArray_NewCopy_(argv[0], 0));
+    if (!copy || !make_view(copy.ptr(), false, &v)) return nullptr;
+  }
+  if (v.dtype != DType::i64) {
+    PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
+    return nullptr;
+  }
+  uint64_t largest = 0;  // a negative one is huge
+  for (int64_t i = 0; i < v.size; ++i) largest = std::max(largest, v.ptr<uint64_t>()[i]);
+  return PyBool_FromLong(v.size == 0 || largest < n);
+}
+
+PyMethodDef all_below_method = {
+    "all_below", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(all_below)), METH_FASTCALL,
+    "all_below(labels, n): whether all of int64 `labels` are at least 0 and below n."};
+
+}  // namespace
+
+void find_numpy() {
+  api = &Api::get();
+  for (int i = 0; i < 4; ++i) {
+    constexpr int numbers[] = {Api::NPY_FLOAT_, Api::NPY_DOUBLE_, Api::NPY_INT64_, Api::NPY_BOOL_};
+    dtypes[i] = api->PyArray_DescrFromType_(numbers[i]);
+  }
+}
+
+const Api& numpy() { return *api; }
+
+bool is_plain_array(PyObject* o) { return o && Py_TYPE(o) == api->PyArray_Type_; }
+
+bool kernel_dtype(PyObject* descr, DType* t) {
+  for (DType known : {DType::f32, DType::f64, DType::i64, DType::b8})
+    if (is_dtype(descr, known)) {
+      *t = known;
+      return true;
+    }
+  return dtype_from_number(py::detail::array_descriptor_proxy(descr)->type_num, t);
+}
+
+char dtype_kind(const Array* a) { return py::detail::array_descriptor_proxy(a->descr)->kind; }
+
+bool make_view(PyObject* o, bool output, View* v) {
+  if (o == Py_None && !output) return true;  // an absent optional input
+  if (!api->PyArray_Check_(o)) {
+    PyErr_SetString(PyExc_TypeError, "_core.run: expected a NumPy array");
+    return false;
+  }
+  const Array* a = array_of(o);
+  if (!kernel_dtype(a->descr, &v->dtype)) {
+    PyErr_SetString(PyExc_TypeError, "_core.run: expected float32, float64, int64 or bool");
+    return false;
+  }
+  const bool contiguous = a->flags & kContiguous, writable = a->flags & kWritable;
+  if (!(a->flags & kAligned) || a->nd > kMaxDims || (output && !(writable && contiguous))) {
+    PyErr_SetString(PyExc_ValueError,
+                    "_core.run: expected an aligned array of at most 12 dimensions, and a "
+                    "writable contiguous one for an output");
+    return false;
+  }
+  const int64_t item = item_size(v->dtype);
+  v->data = a->data;
+  v->ndim = a->nd;
+  v->size = 1;
+  for (int d = 0; d < a->nd; ++d) {
+    v->shape[d] = a->dimensions[d];
+    v->size *= a->dimensions[d];
+    if (a->strides[d] % item) {
+      PyErr_SetString(PyExc_ValueError, "_core.run: expected strides in whole elements");
+      return false;
+    }
+    v->stride[d] = a->strides[d] / item;
+  }
+  return true;
+}
+
+bool is_dense(const View& v) {
+  int64_t step = 1;
+  for (int d = v.ndim - 1; d >= 0; --d) {
+    if (v.shape[d] != 1 && v.stride[d] != step) return v.size == 0;
+    step *= v.shape[d];
+  }
+  return true;
+}
+
+PyObject* new_array(const View& like) {
+  static_assert(sizeof(Py_intptr_t) == sizeof(int64_t));
+  PyObject* descr = dtypes[int(like.dtype)];
+  int64_t bytes = item_size(like.dtype);
+  for (int d = 0; d < like.ndim; ++d)
+    if (__builtin_mul_overflow(bytes, like.shape[d], &bytes)) bytes = 0;  // NumPy will complain
+  void* data = is_pooled(bytes) ? pool_take(bytes) : nullptr;
+  if (!data && PyErr_Occurred()) return nullptr;
+  Py_INCREF(descr);
+  PyObject* array = api->PyArray_NewFromDescr_(
+      api->PyArray_Type_, descr, like.ndim, reinterpret_cast<const Py_intptr_t*>(like.shape),
+      nullptr, data, data ? kContiguous | kAligned | kWritable : 0, nullptr);
+  if (data && array) own(array);
+  if (data && !array) pool_give(data);
+  return array;
+}
+
+void fill_zero(PyObject* array) {
+  Array* a = array_of(array);
+  View v;
+  if (make_view(array, true, &v)) std::memset(a->data, 0, size_t(v.size * item_size(v.dtype)));
+}
+
+PyObject* zero_dim(DType t, double value, int64_t integer) {
+  View v;
+  v.dtype = t;
+  PyObject* array = new_array(v);
+  if (!array) return nullptr;
+  void* data = array_of(array)->data;
+  if (t == DType::f32)
+    *static_cast<float*>(data) = float(value);
+  else if (t == DType::f64)
+    *static_cast<double*>(data) = value;
+  else
+    *static_cast<int64_t*>(data) = integer;
+  return array;
+}
+
+PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_intptr_t* strides,
+                  char* data, bool writable) {
+  PyObject* descr = array_of(array)->descr;
+  Py_INCREF(descr);
+  PyObject* view = api->PyArray_NewFromDescr_(api->PyArray_Type_, descr, ndim, shape, strides, data,
+                                              writable ? kWritable : 0, nullptr);
+  if (!view) return nullptr;
+  Py_INCREF(array);
+  if (api->PyArray_SetBaseObject_(view, array) == 0) return view;
+  Py_DECREF(view);
+  return nullptr;
+}
+
+void bind_array(py::module_& m) {
+  m.attr("all_below") = py::reinterpret_steal<py::object>(
+      PyCFunction_NewEx(&all_below_method, nullptr, m.attr("__name__").ptr()));
+}
+
+}  // namespace nnf

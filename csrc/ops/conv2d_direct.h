@@ -1,0 +1,11 @@
+// The gradient of the weight straight from the image: the third direction of conv_direct.
+#pragma once
+
+#include "ops/conv_shape.h"
+
+namespace nnf {
+
+int64_t direct_weight_workspace(const ConvShape& s, DType t);
+void run_direct_weight(const ConvShape& s, const OpArgs& args);
+
+}  // namespace nnf

@@ -1,0 +1,11 @@
+// Winograd convolution: fewer multiplications for kernels of 3 x 3, see kernels/winograd.h.
+#pragma once
+
+#include "ops/conv_choice.h"
+
+namespace nnf {
+
+// Whether it is the fastest for a layer that it can compute.
+bool winograd_pays(ConvDirection d, const ConvLayer& s);
+
+}  // namespace nnf

@@ -1,0 +1,162 @@
+// Copies into contiguous memory.
+//   copy: (x), any strides -> the same elements in C order
+//   cat:  (x0, x1, ...) -> all of them, one behind the other along a dimension
+#include <type_traits>
+
+#include "kernels/table.h"
+#include "ops/attrs.h"
+#include "ops/past_caches.h"
+#include "ops/registry.h"
+#include "ops/strided.h"
+
+namespace nnf {
+
+namespace {
+
+constexpr int64_t kTile = 128;      // rows and columns that are transposed at once
+constexpr int64_t kTurned = 32768;  // elements of a task of tiles, about
+constexpr int64_t kLineBytes = 64;
+
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+template <class T>
+void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_stride, T* y,
+               int64_t ldy, bool past) {
+  if (stride == 0 || stride == 1) {
+    MapArgs<T> g{};
+    g.rows = rows, g.n = n;
+    g.a = x, g.sa = int(stride), g.ra = row_stride;
+    g.y = y, g.ry = ldy;
+    g.past_caches = past;
+    return kernels<T>().copy(g);
+  }
+  for (int64_t r = 0; r < rows; ++r, x += row_stride, y += ldy)
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
+}
+
+// The dimension along which elements of the input are neighbours, if that is not the last one.
+int turned_dim(const Walk& w) {
+  if (w.stride[0][w.ndim - 1] == 0 || w.stride[0][w.ndim - 1] == 1) return -1;
+  for (int d = w.ndim - 2; d >= 0; --d)
+    if (w.stride[0][d] == 1) return d;
+  return -1;
+}
+
+// The matrices of dimension `turned` and the last one, tile by tile.
+struct Tiles {
+  const Walk& w;
+  int turned;
+  int64_t n, m, ldx, ldy, matrices = 1, across, down;
+
+  Tiles(const Walk& w, int turned)
+      : w(w), turned(turned), n(w.inner), m(w.shape[turned]), ldx(w.stride[0][w.ndim - 1]), ldy(n) {
+    for (int d = w.ndim - 2; d > turned; --d) ldy *= w.shape[d];
+    for (int d = 0; d < w.ndim - 1; ++d) matrices *= d == turned ? 1 : w.shape[d];
+    across = ceil_div(n, kTile), down = ceil_div(m, kTile);
+  }
+  int64_t count() const { return matrices * across * down; }
+  int64_t items() const { return min(n, kTile) * min(m, kTile); }
+
+  struct Tile {
+    int64_t n, m, from, to;
+  };
+  Tile operator[](int64_t t) const {
+    const int64_t i = t % across * kTile, j = t / across % down * kTile;
+    Tile tile{min(n - i, kTile), min(m - j, kTile), i * ldx + j, j * ldy + i};
+    int64_t index = t / across / down, size = n;
+    for (int d = w.ndim - 2; d >= 0; size *= w.shape[d--]) {
+      if (d == turned) continue;
+      tile.from += index % w.shape[d] * w.stride[0][d];
+      tile.to += index % w.shape[d] * size;
+      index /= w.shape[d];
+    }
+    return tile;
+  }
+};
+
+template <class T>
+void copy_turned(const Tiles& tiles, const T* x, T* y, bool past) {
+  const int64_t count = tiles.count(), step = ceil_div(kTurned, tiles.items());
+  parallel_for(ceil_div(count, step), double(count) * tiles.items(), [&](int64_t task, int) {
+    const int64_t end = min((task + 1) * step, count);
+    for (int64_t t = task * step; t < end; ++t) {
+      const Tiles::Tile tile = tiles[t];
+      if (past && t + 1 < count) {  // the processor does not foresee these lines
+        const Tiles::Tile next = tiles[t + 1];
+        for (int64_t i = 0; i < next.n; ++i)
+          for (int64_t j = 0; j < next.m; j += kLineBytes / int64_t(sizeof(T)))
+            __builtin_prefetch(x + next.from + i * tiles.ldx + j);
+      }
+      kernels<T>().copy_transposed(tile.n, tile.m, x + tile.from, tiles.ldx, y + tile.to, tiles.ldy,
+                                   past);
+    }
+  });
+}
+
+template <class T>
+void run_copy(const OpArgs& args) {
+  const Walk w = make_walk(args.out[0], args.in, 1);
+  const T* x = args.in[0].ptr<T>();
+  T* y = args.out[0].ptr<T>();
+  const bool past = past_caches(args);
+  const int turned = turned_dim(w);
+  if (turned >= 0) return copy_turned(Tiles(w, turned), x, y, past);
+  const int64_t stride = w.stride[0][w.ndim - 1],
+                row_stride = w.ndim > 1 ? w.stride[0][w.ndim - 2] : 0;
+  for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    copy_rows(rows, n, x + offset[0], stride, row_stride, y + out, n, past);
+  });
+}
+
+// An input of cat: `outer` rows of n elements, in tasks of `step` rows and kWalkBlock columns.
+struct Part {
+  int64_t outer = 1, n = 1, step, blocks, tasks;
+
+  Part(const View& x, int64_t dim) {
+    for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : n) *= x.shape[d];
+    step = n && n < kWalkBlock ? kWalkBlock / n : 1;
+    blocks = ceil_div(n, kWalkBlock);
+    tasks = ceil_div(outer, step) * blocks;
+  }
+};
+
+template <class T>
+void run_cat(const OpArgs& args) {
+  const int64_t dim = args.attributes<CatAttrs>().dim;
+  const bool past = past_caches(args);
+  int64_t tasks = 0;
+  for (int k = 0; k < args.n_in; ++k) tasks += Part(args.in[k], dim).tasks;
+  const int64_t ld = Part(args.out[0], dim).n;
+  parallel_for(tasks, double(args.out[0].size), [&](int64_t task, int) {
+    int k = 0;
+    int64_t at = 0;
+    for (Part p(args.in[0], dim);; p = Part(args.in[++k], dim)) {
+      if (task < p.tasks) {
+        const int64_t i = task % p.blocks * kWalkBlock, row = task / p.blocks * p.step;
+        const int64_t rows = p.outer - row < p.step ? p.outer - row : p.step;
+        const int64_t n = p.n - i < kWalkBlock ? p.n - i : kWalkBlock;
+        return copy_rows(rows, n, args.in[k].ptr<T>() + row * p.n + i, 1, p.n,
+                         args.out[0].ptr<T>() + row * ld + at + i, ld, past);
+      }
+      task -= p.tasks, at += p.n;
+    }
+  });
+}
+
+}  // namespace
+
+namespace ops {
+
+void copy(const OpArgs& args) {
+  for_number(args.out[0].dtype,
+             [&](auto* t) { run_copy<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void cat(const OpArgs& args) {
+  for_number(args.out[0].dtype,
+             [&](auto* t) { run_cat<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+}  // namespace ops
+
+}  // namespace nnf

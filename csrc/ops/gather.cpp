@@ -1,0 +1,127 @@
+// Slices of a tensor by number. x is seen as outer x n x inner elements around one dimension.
+//   take:          (x, index) -> the slices index[0], index[1], ... of x
+//   take_backward: (dy, index) -> dx: each dy added to the slice it came from, in order
+//   select:          (x, index) -> y[o, i] = x[o, index[o, i], i]; the dimension is the second
+//   select_backward: (dy, index) -> dx
+#include <cstring>
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "kernels/table.h"
+#include "ops/attrs.h"
+#include "ops/past_caches.h"
+#include "ops/registry.h"
+
+namespace nnf {
+
+namespace {
+
+constexpr int64_t kTaskItems = 16384;  // elements that a task covers, about
+constexpr int64_t kStrip = 64;         // columns that a task adds up: whole cache lines
+
+struct Slices {
+  int64_t outer = 1, n = 1, inner = 1;
+
+  Slices(const View& x, int64_t dim) {
+    for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : d == dim ? n : inner) *= x.shape[d];
+  }
+};
+
+template <class T>
+void run_take(const OpArgs& args) {
+  const View &index = args.in[1], &y = args.out[0];
+  const Slices s(args.in[0], args.attributes<TakeAttrs>().dim);
+  const bool past = past_caches(args);
+  const int64_t step = ceil_div(kTaskItems, s.inner), blocks = ceil_div(index.size, step);
+  parallel_for(s.outer * blocks, double(y.size), [&](int64_t task, int) {
+    const int64_t o = task / blocks, j = task % blocks * step;
+    kernels<T>().take_rows(index.size - j < step ? index.size - j : step, index.ptr<int64_t>() + j,
+                           s.n, s.inner, args.in[0].ptr<T>() + o * s.n * s.inner,
+                           y.ptr<T>() + (o * index.size + j) * s.inner, past);
+  });
+}
+
+// Tasks are strips of columns: each walks all indices, so that every sum has their order.
+template <class T>
+void run_take_backward(const OpArgs& args) {
+  const View &dy = args.in[0], &index = args.in[1], &dx = args.out[0];
+  const auto& a = args.attributes<TakeAttrs>();
+  const Slices s(dx, a.dim);
+  const int64_t clear = ceil_div(dx.size, kTaskItems);
+  parallel_for(clear, double(dx.size), [&](int64_t task, int) {
+    const int64_t i = task * kTaskItems, n = dx.size - i < kTaskItems ? dx.size - i : kTaskItems;
+    std::memset(dx.ptr<T>() + i, 0, size_t(n) * sizeof(T));
+  });
+  const int64_t strips = ceil_div(s.inner, kStrip);
+  parallel_for(s.outer * strips, double(dy.size), [&](int64_t task, int) {
+    const int64_t o = task / strips, i = task % strips * kStrip;
+    kernels<T>().add_rows(index.size, index.ptr<int64_t>(), s.n, a.ignored, s.inner,
+                          s.inner - i < kStrip ? s.inner - i : kStrip,
+                          dy.ptr<T>() + o * index.size * s.inner + i,
+                          dx.ptr<T>() + o * s.n * s.inner + i);
+  });
+}
+
+// Calls f(element of the index, element of x that it points to or -1), in parallel.
+template <class F>
+void for_selected(const View& x, const View& index, int64_t ignored, F&& f) {
+  const Slices s(x, 1);
+  parallel_for(ceil_div(index.size, kTaskItems), double(index.size), [&](int64_t task, int) {
+    const int64_t end = (task + 1) * kTaskItems;
+    for (int64_t i = task * kTaskItems; i < end && i < index.size; ++i) {
+      const int64_t k = index.ptr<int64_t>()[i];
+      const bool counts = uint64_t(k) < uint64_t(s.n) && k != ignored;
+      f(i, counts ? (i / s.inner * s.n + k) * s.inner + i % s.inner : -1);
+    }
+  });
+}
+
+template <class T>
+void run_select(const OpArgs& args) {
+  const T* x = args.in[0].ptr<T>();
+  T* y = args.out[0].ptr<T>();
+  for_selected(args.in[0], args.in[1], args.attributes<SelectAttrs>().ignored,
+               [=](int64_t i, int64_t at) { y[i] = at < 0 ? T(0) : x[at]; });
+}
+
+template <class T>
+void run_select_backward(const OpArgs& args) {
+  const T* dy = args.in[0].ptr<T>();
+  T* dx = args.out[0].ptr<T>();
+  std::memset(dx, 0, size_t(args.out[0].size) * sizeof(T));
+  for_selected(args.out[0], args.in[1], args.attributes<SelectAttrs>().ignored,
+               [=](int64_t i, int64_t at) {
+                 if (at >= 0) dx[at] = dy[i];
+               });
+}
+
+}  // namespace
+
+namespace ops {
+
+void take(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  for_number(args.out[0].dtype,
+             [&](auto* t) { run_take<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void take_backward(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  for_float(args.out[0].dtype,
+            [&](auto* t) { run_take_backward<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void select(const OpArgs& args) {
+  for_float(args.out[0].dtype,
+            [&](auto* t) { run_select<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void select_backward(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  for_float(args.out[0].dtype,
+            [&](auto* t) { run_select_backward<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+}  // namespace ops
+
+}  // namespace nnf

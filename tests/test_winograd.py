@@ -1,0 +1,66 @@
+"""Winograd convolution: its error, and its bits, on layers and images of many shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnfast import _core
+from nnfast.ops import OPS, conv2d
+from nnfast.ops.conv import conv2d_input
+from nnfast.tensor import tensor
+from tests import op_checks
+from tests.specs import conv
+
+# Input, weight, arguments: images smaller than a tile, a pixel more than some tiles, wider than a
+# block of tiles; channels that fill no vector; all paddings; more images than a block holds.
+LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((2, 16, 1, 1), (16, 16, 3, 3), {"padding": 1}),
+    ((3, 17, 3, 2), (33, 17, 3, 3), {"padding": 2}),
+    ((40, 16, 4, 4), (16, 16, 3, 3), {"padding": 1}),
+    ((2, 33, 5, 9), (19, 33, 3, 3), {}),
+    ((2, 40, 6, 7), (24, 40, 3, 3), {"padding": ((0, 1), (2, 0))}),
+    ((1, 16, 10, 300), (16, 16, 3, 3), {"padding": (1, 3)}),
+    ((5, 130, 13, 13), (70, 130, 3, 3), {"padding": 1}),
+    ((2, 32, 8, 9), (48, 16, 3, 3), {"groups": 2, "padding": 1}),
+]
+# C, O, image, padding of the layers whose error in norm is bounded.
+WIDE = [(16, 16, 33, 0), (64, 64, 20, 1), (129, 48, 14, 2), (512, 64, 7, 1), (64, 512, 4, 1)]
+
+
+@pytest.fixture(autouse=True)
+def forced() -> Iterator[None]:
+    assert _core.force_conv("winograd")
+    yield
+    _core.force_conv("")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_input"])
+def test_layers(isa: str, name: str, dtype: str) -> None:
+    spec = replace(conv.in_tiles(conv.SPECS[name]), cases=conv.cases_of(name, LAYERS))
+    assert op_checks.check_values(OPS[name], spec, dtype) > 0
+    assert op_checks.check_memory(OPS[name], spec, dtype) > 0
+    assert op_checks.check_threads(OPS[name], spec, dtype) > 0
+    assert op_checks.check_rows(OPS[name], spec, dtype, 1) > 0
+
+
+def error(y: Any, reference: np.ndarray) -> float:
+    return float(np.linalg.norm(y.numpy() - reference) / np.linalg.norm(reference))
+
+
+@pytest.mark.parametrize(("channels", "outputs", "size", "padding"), WIDE)
+def test_error_in_norm(isa: str, channels: int, outputs: int, size: int, padding: int) -> None:
+    """At most 2e-5, for any scale of input and weight."""
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((2, channels, size, size)).astype(np.float32) * np.float32(30)
+    w = rng.standard_normal((outputs, channels, 3, 3)).astype(np.float32) / np.float32(100)
+    y = conv.conv2d(x.astype(float), w.astype(float), padding=padding)
+    assert error(conv2d(tensor(x), tensor(w), padding=padding), y) < 2e-5
+    dy = rng.standard_normal(y.shape).astype(np.float32)
+    dx = conv.conv2d_input(dy.astype(float), w.astype(float), (size, size), padding=padding)
+    assert error(conv2d_input(tensor(dy), tensor(w), (size, size), padding=padding), dx) < 2e-5
