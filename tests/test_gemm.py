@@ -12,6 +12,7 @@ from nnfast import _core
 from nnfast.nn import functional as F
 from nnfast.ops import OPS
 from nnfast.ops.matmul import MatmulAttrs
+from tests.guarded import Arena
 
 ACTIVATIONS = [  # in the order of Activation in csrc/kernels/table.h
     lambda x: x,
@@ -56,3 +57,74 @@ def test_alpha_scales_the_product_and_not_the_bias(isa: str) -> None:
     plain = run("linear", MatmulAttrs(), x, w, shape=(20, 40))
     halved = run("linear", MatmulAttrs(alpha=0.5), x, w, bias, shape=(20, 40))
     assert (halved == plain * np.float32(0.5) + bias).all()
+
+
+# One shape for each path of csrc/ops/gemm_split.h, and their neighbours: a row, a column, few
+# rows, small, tall, deep, blocks; around panels, blocks of K (256), pieces (2048), parts (1024).
+PATHS = [(1, 40, 300), (1, 3000, 257), (40, 1, 300), (128, 70, 300), (129, 70, 300), (200, 64, 90)]
+PATHS += [(200, 65, 90), (129, 10, 1024), (20, 30, 4096), (20, 30, 4095), (20, 30, 6000)]
+PATHS += [(150, 120, 4100), (1030, 70, 20), (140, 1030, 10), (1, 1, 5000), (1, 50, 2049)]
+PATHS += [(3, 200, 2049), (2, 2, 8), (130, 65, 0), (129, 3, 0), (1, 5, 0)]
+
+
+def stored(x: np.ndarray, order: str) -> np.ndarray:
+    """x with rows (n) or columns (t) side by side, or neither (s)."""
+    if order == "s":
+        return np.repeat(np.repeat(x, 2, 0), 3, 1)[::2, ::3]
+    return np.ascontiguousarray(x.T).T if order == "t" else np.ascontiguousarray(x)
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return run("matmul", MatmulAttrs(), a, b, shape=(a.shape[0], b.shape[1]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", PATHS)
+def test_every_path_and_layout_gives_the_product(
+    isa: str, shape: tuple[int, int, int], dtype: str
+) -> None:
+    """Any order of additions is within K eps of sum |a b|, and NumPy's too; layouts and threads
+    share the bits."""
+    m, n, k = shape
+    a, b = normal(m, k, dtype=dtype), normal(k, n, dtype=dtype)
+    exact = a.astype(float) @ b.astype(float)
+    bound = 2 * (k + 1) * np.finfo(dtype).eps * (abs(a).astype(float) @ abs(b).astype(float))
+    y = product(a, b)
+    assert (abs(y - exact) <= bound).all()
+    for order in ("nn", "nt", "tn", "tt", "ss"):
+        left, right = stored(a, order[0]), stored(b, order[1])
+        for threads in (1, 3):
+            _core.set_num_threads(threads)
+            assert product(left, right).tobytes() == y.tobytes(), (order, threads)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [5, 300, 4100])
+@pytest.mark.parametrize("n", [1, 10, 200])
+def test_the_bits_of_a_row_do_not_depend_on_how_many_there_are(
+    isa: str, n: int, k: int, dtype: str
+) -> None:
+    a, w = normal(300, k, dtype=dtype), normal(n, k, dtype=dtype)
+    for b in (w.T, np.ascontiguousarray(w.T)):
+        all_rows = product(a, b)
+        for m in (1, 2, 4, 14, 15, 128, 129):
+            assert product(a[-m:], b).tobytes() == all_rows[-m:].tobytes(), m
+
+
+@pytest.mark.parametrize("shape", PATHS)
+def test_every_path_stays_inside_its_memory(isa: str, shape: tuple[int, int, int]) -> None:
+    m, n, k = shape
+    arenas = [Arena() for _ in range(3)]
+    for at_end in (True, False):
+        for order in ("nn", "nt", "tn"):
+            shapes = [(m, k), (k, n), (m, n)]
+            flat = [s[::-1] if o == "t" else s for s, o in zip(shapes, order + "n", strict=True)]
+            a, b, y = (
+                arena.array(s, np.dtype(np.float32), at_end)
+                for arena, s in zip(arenas, flat, strict=True)
+            )
+            a[...], b[...], y[...] = 1, 2, np.nan
+            inputs = [x.T if o == "t" else x for x, o in zip((a, b), order, strict=True)]
+            _core.run(OPS["matmul"].id, OPS["matmul"].pack(MatmulAttrs()), tuple(inputs), (y,))
+            assert (y == 2 * k).all(), (order, at_end)
+            assert all(arena.untouched() for arena in arenas), (order, at_end)

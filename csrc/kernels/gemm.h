@@ -1,7 +1,8 @@
 // The inner part of a matrix product: packing into panels, the register tile.
 //
 // A panel of A holds kMR rows: element (i, k) at [k * kMR + i]; a panel of B holds kNR columns:
-// (k, j) at [k * kNR + j]. Rows and columns past the edge are zero.
+// (k, j) at [k * kNR + j]. A vector of the last panel that is cut by the edge of the matrix is
+// filled with zeros; vectors past it are undefined.
 #pragma once
 
 #include "kernels/table.h"
@@ -20,10 +21,31 @@ constexpr int kMR = NNF_VECTOR_BYTES == 64       ? 14
 template <class T>
 constexpr int kNR = 2 * kLanes<T>;
 
+// C = or += what was summed; the last vector of a row has `last` columns.
+template <class T, int M, int V>
+NNF_INLINE void store_tile(const vec<T> (&acc)[M][V], T* c, int64_t ldc, int last,
+                           bool accumulate) {
+  constexpr int L = kLanes<T>;
+#pragma GCC unroll 14
+  for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      T* p = c + i * ldc + v * L;
+      if (v < V - 1 || last == L) {
+        store<T>(p, accumulate ? load<T>(p) + acc[i][v] : acc[i][v]);
+      } else {
+        store_n<T>(p, accumulate ? load_n<T>(p, last) + acc[i][v] : acc[i][v], last);
+      }
+    }
+  }
+}
+
 template <class T, int M, int V>
 void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool accumulate) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][V] = {};
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * L, 1);
   for (int64_t k = 0; k < kc; ++k, a += kMR<T>, b += kNR<T>) {
     vec<T> bv[V];
 #pragma GCC unroll 2
@@ -35,20 +57,7 @@ void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool acc
       for (int v = 0; v < V; ++v) acc[i][v] = fma(ai, bv[v], acc[i][v]);
     }
   }
-  const int last = n - (V - 1) * L;  // columns in the last vector
-#pragma GCC unroll 14
-  for (int i = 0; i < M; ++i) {
-    T* row = c + i * ldc;
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) {
-      T* p = row + v * L;
-      if (v < V - 1 || last == L) {
-        store<T>(p, accumulate ? load<T>(p) + acc[i][v] : acc[i][v]);
-      } else {
-        store_n<T>(p, accumulate ? load_n<T>(p, last) + acc[i][v] : acc[i][v], last);
-      }
-    }
-  }
+  store_tile<T, M, V>(acc, c, ldc, n - (V - 1) * L, accumulate);
 }
 
 template <class T, int M>
@@ -71,18 +80,150 @@ void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int
   tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate);
 }
 
-// One panel of r <= kMR rows whose elements follow each other along k, transposed in registers.
+// Of a strip: A is read where it lies, B row by row where it lies, so the last vector may be short.
+// B is asked for some rows ahead: rows far apart are more streams than a processor follows.
+template <class T, int M, int V>
+void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
+           int64_t ldc, int n, bool accumulate) {
+  constexpr int L = kLanes<T>, kAhead = 8;
+  const int last = n - (V - 1) * L;  // columns in the last vector
+  vec<T> acc[M][V] = {};
+  for (int64_t k = 0; k < kc; ++k, a += cs, b += ldb) {
+    vec<T> bv[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      __builtin_prefetch(b + kAhead * ldb + v * L, 0, 2);
+      bv[v] = v < V - 1 || last == L ? load<T>(b + v * L) : load_n<T>(b + v * L, last);
+    }
+#pragma GCC unroll 14
+    for (int i = 0; i < M; ++i) {
+      const vec<T> ai = set1<T>(a[i * rs]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v] = fma(ai, bv[v], acc[i][v]);
+    }
+  }
+  store_tile<T, M, V>(acc, c, ldc, last, accumulate);
+}
+
+// sums[j] += R rows of B, one after the other, for j < n.
+template <class T, int R>
+NNF_INLINE void add_rows(const T* a, int64_t cs, const T* b, int64_t ldb, int n, T* sums) {
+  constexpr int L = kLanes<T>;
+  vec<T> ak[R];
+  for (int r = 0; r < R; ++r) ak[r] = set1<T>(a[r * cs]);
+  for (int j = 0; j < n; j += L) {
+    const int left = n - j;
+    vec<T> s = load<T>(sums + j);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const T* p = b + r * ldb + j;
+      __builtin_prefetch(p + R * ldb, 0, 2);  // not into L1: rows may share a set
+      s = fma(ak[r], left >= L ? load<T>(p) : load_n<T>(p, left), s);
+    }
+    store<T>(sums + j, s);
+  }
+}
+
+// One row of C: runs of the rows of B are added to sums that stay in L1, so memory is read in
+// long runs.
 template <class T>
-NNF_INLINE void pack_a_rows(int r, int64_t k, const T* a, int64_t rs, T alpha, T* panel) {
-  constexpr int R = kMR<T>, L = kLanes<T>;
+void row(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, T* c, int64_t n,
+         bool accumulate) {
+  constexpr int L = kLanes<T>, kRun = 8192 / int(sizeof(T));
+  T sums[kRun];
+  for (int64_t j0 = 0; j0 < n; j0 += kRun) {
+    const int width = n - j0 < kRun ? int(n - j0) : kRun;
+    for (int j = 0; j < width; j += L) store<T>(sums + j, vec<T>{});
+    int64_t k = 0;
+    for (; kc - k >= 4; k += 4) add_rows<T, 4>(a + k * cs, cs, b + k * ldb + j0, ldb, width, sums);
+    for (; k < kc; ++k) add_rows<T, 1>(a + k * cs, cs, b + k * ldb + j0, ldb, width, sums);
+    for (int j = 0; j < width; j += L) {
+      const int r = width - j < L ? width - j : L;
+      T* p = c + j0 + j;
+      const vec<T> s = load<T>(sums + j);
+      store_n<T>(p, accumulate ? load_n<T>(p, r) + s : s, r);
+    }
+  }
+}
+
+// The like where the columns of B lie side by side, ldb apart: squares are transposed in registers.
+template <class T>
+void gemm_dots(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, T* c, int64_t n,
+               bool accumulate) {
+  constexpr int L = kLanes<T>, kAhead = 512 / int(sizeof(T));
+  for (int64_t j = 0; j < n; j += L) {
+    const int cols = n - j < L ? int(n - j) : L;
+    vec<T> sum{};
+    for (int64_t k = 0; k < kc; k += L) {
+      const int q = kc - k < L ? int(kc - k) : L;
+      vec<T> v[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) {
+        const T* p = b + (j + i) * ldb + k;
+        __builtin_prefetch(p + kAhead, 0, 2);
+        v[i] = i >= cols ? vec<T>{} : q == L ? load<T>(p) : load_n<T>(p, q);
+      }
+      transpose<T>(v);
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l)
+        if (l < q) sum = fma(set1<T>(a[(k + l) * cs]), v[l], sum);
+    }
+    T* p = c + j;
+    store_n<T>(p, accumulate ? load_n<T>(p, cols) + sum : sum, cols);
+  }
+}
+
+// Vectors of B that m rows of A are multiplied with at once: as many as there are registers for.
+constexpr int wide(int m) {
+  return m * 8 + 8 < NNF_VECTOR_REGISTERS ? 8 : m * 4 + 4 < NNF_VECTOR_REGISTERS ? 4 : 2;
+}
+
+template <class T, int M>  // M > 1
+void strip_rows(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
+                int64_t ldc, int m, int64_t n, bool accumulate) {
+  if constexpr (M > 2) {
+    if (m < M) return strip_rows<T, M - 1>(kc, a, rs, cs, b, ldb, c, ldc, m, n, accumulate);
+  }
+  constexpr int L = kLanes<T>, W = wide(M);
+  int64_t j = 0;
+  if constexpr (W > 2)
+    for (; n - j >= W * L; j += W * L)
+      strip<T, M, W>(kc, a, rs, cs, b + j, ldb, c + j, ldc, W * L, accumulate);
+  for (; n - j > L; j += 2 * L)
+    strip<T, M, 2>(kc, a, rs, cs, b + j, ldb, c + j, ldc, int(n - j < 2 * L ? n - j : 2 * L),
+                   accumulate);
+  if (n > j) strip<T, M, 1>(kc, a, rs, cs, b + j, ldb, c + j, ldc, int(n - j), accumulate);
+}
+
+// C (m x n, row stride ldc) = or += A B over kc, neither packed: A has strides rs cs, the rows of
+// B are ldb apart; 1 <= m <= kMR. The same sums as gemm_tile.
+template <class T>
+void gemm_strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
+                int64_t ldc, int m, int64_t n, bool accumulate) {
+  if (m == 1) return row<T>(kc, a, cs, b, ldb, c, n, accumulate);
+  strip_rows<T, kMR<T>>(kc, a, rs, cs, b, ldb, c, ldc, m, n, accumulate);
+}
+
+// scale * a panel of R >= r vectors of k elements, transposed in registers where they follow each
+// other: element p of vector i is at [i * rs + p * cs] and goes to [p * R + i].
+template <class T, int R>
+NNF_INLINE void pack_panel(int r, int64_t k, const T* a, int64_t rs, int64_t cs, T scale,
+                           T* panel) {
+  constexpr int L = kLanes<T>, kAhead = 512 / int(sizeof(T));
+  if (cs != 1) {
+    for (int64_t p = 0; p < k; ++p)
+      for (int i = 0; i < R; ++i) panel[p * R + i] = i < r ? scale * a[i * rs + p * cs] : T(0);
+    return;
+  }
   for (int64_t p = 0; p < k; p += L) {
     const int q = k - p < L ? int(k - p) : L;
-    for (int i0 = 0; i0 < R; i0 += L) {
+    for (int i0 = 0; i0 < r; i0 += L) {
       vec<T> v[L];
 #pragma GCC unroll 16
       for (int i = 0; i < L; ++i) {
         const T* src = a + (i0 + i) * rs + p;
-        v[i] = i0 + i >= r ? vec<T>{} : alpha * (q == L ? load<T>(src) : load_n<T>(src, q));
+        __builtin_prefetch(src + kAhead, 0, 2);
+        v[i] = i0 + i >= r ? vec<T>{} : scale * (q == L ? load<T>(src) : load_n<T>(src, q));
       }
       transpose<T>(v);
       T* dst = panel + p * R + i0;
@@ -99,49 +240,49 @@ NNF_INLINE void pack_a_rows(int r, int64_t k, const T* a, int64_t rs, T alpha, T
   }
 }
 
+// n vectors in panels of R, where vectors lie side by side: their elements p are copied together,
+// so memory is read in long runs.
+template <class T, int R>
+NNF_INLINE void copy_panels(int64_t n, int64_t k, const T* a, int64_t cs, T scale, T* panels) {
+  constexpr int L = kLanes<T>, kAhead = 8;
+  for (int64_t p = 0; p < k; ++p, a += cs) {
+    T* dst = panels + p * R;
+    for (int64_t i = 0; i < n; i += R, dst += R * k) {
+#pragma GCC unroll 4
+      for (int l = 0; l < R; l += L) {
+        const int width = R - l < L ? R - l : L;
+        const int64_t left = n - i - l;
+        if (left <= 0) break;
+        __builtin_prefetch(a + kAhead * cs + i + l, 0, 2);
+        const vec<T> v = scale * (left >= L ? load<T>(a + i + l) : load_n<T>(a + i + l, int(left)));
+        if (width == L)
+          store<T>(dst + l, v);
+        else
+          store_n<T>(dst + l, v, width);
+      }
+    }
+  }
+}
+
+// n vectors in panels of R.
+template <class T, int R>
+NNF_INLINE void pack_panels(int64_t n, int64_t k, const T* a, int64_t rs, int64_t cs, T scale,
+                            T* panels) {
+  if (rs == 1) return copy_panels<T, R>(n, k, a, cs, scale, panels);
+  for (int64_t i = 0; i < n; i += R, a += R * rs, panels += R * k)
+    pack_panel<T, R>(n - i < R ? int(n - i) : R, k, a, rs, cs, scale, panels);
+}
+
 // alpha * A (m x k, strides rs cs) into panels.
 template <class T>
 void pack_a(int64_t m, int64_t k, const T* a, int64_t rs, int64_t cs, T alpha, T* panels) {
-  constexpr int R = kMR<T>;
-  for (int64_t i0 = 0; i0 < m; i0 += R, panels += R * k) {
-    const int r = m - i0 < R ? int(m - i0) : R;
-    const T* src = a + i0 * rs;
-    if (cs == 1) {
-      pack_a_rows<T>(r, k, src, rs, alpha, panels);
-    } else if (rs == 1) {
-      for (int64_t p = 0; p < k; ++p)
-        for (int i = 0; i < R; ++i) panels[p * R + i] = i < r ? alpha * src[i + p * cs] : T(0);
-    } else {
-      for (int i = 0; i < R; ++i)
-        for (int64_t p = 0; p < k; ++p)
-          panels[p * R + i] = i < r ? alpha * src[i * rs + p * cs] : T(0);
-    }
-  }
+  pack_panels<T, kMR<T>>(m, k, a, rs, cs, alpha, panels);
 }
 
 // B (k x n, strides rs cs) into panels.
 template <class T>
 void pack_b(int64_t k, int64_t n, const T* b, int64_t rs, int64_t cs, T* panels) {
-  constexpr int R = kNR<T>, L = kLanes<T>;
-  for (int64_t j0 = 0; j0 < n; j0 += R, panels += R * k) {
-    const int r = n - j0 < R ? int(n - j0) : R;
-    const T* src = b + j0 * cs;
-    if (cs == 1 && r == R) {
-      for (int64_t p = 0; p < k; ++p) {
-        store<T>(panels + p * R, load<T>(src + p * rs));
-        store<T>(panels + p * R + L, load<T>(src + p * rs + L));
-      }
-    } else if (cs == 1) {
-      for (int64_t p = 0; p < k; ++p) {
-        const int r0 = r < L ? r : L;
-        store<T>(panels + p * R, load_n<T>(src + p * rs, r0));
-        store<T>(panels + p * R + L, load_n<T>(src + p * rs + r0, r - r0));
-      }
-    } else {
-      for (int j = 0; j < R; ++j)
-        for (int64_t p = 0; p < k; ++p) panels[p * R + j] = j < r ? src[p * rs + j * cs] : T(0);
-    }
-  }
+  pack_panels<T, kNR<T>>(n, k, b, cs, rs, T(1), panels);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-// The matrix product that matmul and convolution share: cache blocks around the register tile.
+// The matrix product of matmul and linear: C (M x N) = A (M x K) B (K x N), any strides of A and B.
 //
-// C (M x N) = or += A B, where A and B are whatever the packers say: a plain matrix, or a view of
-// an image that is never written out. K is cut into blocks of kKC. Each element of C is the sum,
-// in order, of one partial sum per block: its bits depend on K alone, not on M, N, the threads or
-// the ISA's tile (but baseline x86 has no FMA and rounds otherwise).
+// K is cut into blocks of kKC, and blocks into pieces of kPiece. An element of C is the sum, in
+// order, of its pieces; a piece is the sum, in order, of its blocks; a block is summed in order of
+// k by fused multiply-add from 0. So its bits depend on K alone, whatever path is taken, whatever
+// M, N, the threads and the ISA's tile (but baseline x86 has no FMA and rounds otherwise).
 #pragma once
 
 #include "base/parallel.h"
@@ -11,72 +11,135 @@
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;                     // a panel of B is 2 vectors x 256: in L1
-constexpr int64_t kMC = 1024;                    // rows of A packed at once
-constexpr int64_t kNC = 2048;                    // columns of B packed at once
-constexpr int64_t kTileRows = 8, kTileCols = 8;  // register tiles a task covers in each direction
+constexpr int64_t kKC = 256;           // a panel of A is 14 x 256: half of L1
+constexpr int64_t kPiece = 8 * kKC;    // pieces can be summed side by side
+constexpr int64_t kMC = 1024;          // rows of A and columns of B packed at once:
+constexpr int64_t kNC = 1024;          // a block of each is 1 MiB
+constexpr int64_t kTaskPanels = 8;     // of a task in each direction: its part of A and B is in L2
+constexpr int64_t kPackPanels = 4;     // of a task that packs
+constexpr int64_t kTasks = 16;         // smaller tasks where there would be fewer than these
+constexpr double kMultiplyAdd = 0.05;  // work of one, see parallel_for
+constexpr double kPackOne = 0.5;       // work of packing an element
 
-// Elements of workspace that gemm needs.
 template <class T>
-int64_t gemm_workspace(int64_t m, int64_t n, int64_t k) {
-  const auto& kn = kernels<T>();
-  const int64_t kc = k < kKC ? k : kKC;
-  const int64_t rows = round_up(m < kMC ? m : kMC, kn.mr);
-  const int64_t cols = round_up(n < kNC ? n : kNC, kn.nr);
-  return round_up(rows * kc, 16) + round_up(cols * kc, 16) + 32;
+struct MatrixProduct {
+  int64_t M, N, K;
+  const T* a;
+  int64_t ars, acs;  // row and column stride
+  const T* b;
+  int64_t brs, bcs;
+  T alpha;  // multiplies A
+  T* c;     // rows lie side by side
+  Epilogue<T> ep;
+
+  const T* a_at(int64_t i, int64_t k) const { return a + i * ars + k * acs; }
+  const T* b_at(int64_t k, int64_t j) const { return b + k * brs + j * bcs; }
+  double work() const { return double(M) * N * K * kMultiplyAdd; }
+};
+
+constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Calls f(k0, kc) for the blocks of [begin, end); once with kc = 0 if that is empty, so that the
+// result is written.
+template <class F>
+void for_blocks(int64_t begin, int64_t end, F&& f) {
+  for (int64_t k = begin; k == begin || k < end; k += kKC) f(k, least(kKC, end - k));
 }
 
-// pack_a(i0, m, k0, k, panels) packs rows [i0, i0 + m) and columns [k0, k0 + k) of A;
-// pack_b(k0, k, j0, n, panels) the like of B. i0 and j0 are multiples of the tile.
-template <class T, class PackA, class PackB>
-void gemm(int64_t M, int64_t N, int64_t K, PackA&& pack_a, PackB&& pack_b, T* c, int64_t ldc,
-          bool accumulate, const Epilogue<T>& ep, T* workspace) {
-  const auto& kn = kernels<T>();
-  const int64_t mr = kn.mr, nr = kn.nr;
-  const int64_t mc = round_up(kMC, mr), nc = round_up(kNC, nr);
-  T* a_panels = workspace;
-  T* b_panels = workspace + round_up(round_up(M < mc ? M : mc, mr) * (K < kKC ? K : kKC), 16);
+// C (rows x cols, row stride ldc) += x (row stride ldx).
+template <class T>
+void add_block(int64_t rows, int64_t cols, const T* x, int64_t ldx, T* c, int64_t ldc) {
+  const auto add = kernels<T>().map[int(Map::add)];
+  for (int64_t i = 0; i < rows; ++i, c += ldc, x += ldx) add({cols, c, x, nullptr, 1, 1, 0, c, {}});
+}
 
-  for (int64_t j0 = 0; j0 < N; j0 += nc) {
-    const int64_t n = N - j0 < nc ? N - j0 : nc;
-    const int64_t n_panels = ceil_div(n, nr);
-    for (int64_t k0 = 0; k0 == 0 || k0 < K; k0 += kKC) {
-      const int64_t kc = K - k0 < kKC ? K - k0 : kKC;
-      const bool add = accumulate || k0 > 0, last = k0 + kc >= K;
-      for (int64_t i0 = 0; i0 < M; i0 += mc) {
-        const int64_t m = M - i0 < mc ? M - i0 : mc;
-        const int64_t m_panels = ceil_div(m, mr);
-        const bool pack_columns = i0 == 0;  // B stays packed for the other rows
-        parallel_for(m_panels + (pack_columns ? n_panels : 0),
-                     double(m + (pack_columns ? n : 0)) * kc, [&](int64_t t, int) {
-                       if (t < m_panels) {
-                         const int64_t i = t * mr, rows = m - i < mr ? m - i : mr;
-                         pack_a(i0 + i, rows, k0, kc, a_panels + i * kc);
-                       } else {
-                         const int64_t j = (t - m_panels) * nr, cols = n - j < nr ? n - j : nr;
-                         pack_b(k0, kc, j0 + j, cols, b_panels + j * kc);
-                       }
-                     });
-        const int64_t row_tasks = ceil_div(m_panels, kTileRows);
-        const int64_t col_tasks = ceil_div(n_panels, kTileCols);
-        parallel_for(row_tasks * col_tasks, double(m) * n * kc, [&](int64_t t, int) {
-          const int64_t ib = t % row_tasks * kTileRows * mr, jb = t / row_tasks * kTileCols * nr;
-          const int64_t ie = ib + kTileRows * mr < m ? ib + kTileRows * mr : m;
-          const int64_t je = jb + kTileCols * nr < n ? jb + kTileCols * nr : n;
-          T* block = c + (i0 + ib) * ldc + j0 + jb;
-          for (int64_t j = jb; j < je; j += nr) {
-            for (int64_t i = ib; i < ie; i += mr) {
-              T* tile = block + (i - ib) * ldc + (j - jb);
-              const int rows = int(ie - i < mr ? ie - i : mr);
-              const int cols = int(je - j < nr ? je - j : nr);
-              kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc, tile, ldc, rows, cols, add);
-              if (last && ep.any()) kn.epilogue(rows, cols, tile, ldc, ep.at(i0 + i, j0 + j));
-            }
-          }
+// ---- the general path: panels of A and B packed by all workers, then tiles ------------------
+
+template <class T>
+class Blocks {
+ public:
+  // Elements of workspace.
+  static int64_t items(const MatrixProduct<T>& p) {
+    const Blocks b(p);
+    return b.a_items() + b.b_items() + (p.K > kPiece ? b.rows_ * b.cols_ : 0);
+  }
+
+  static void multiply(const MatrixProduct<T>& p, T* workspace) {
+    Blocks b(p);
+    b.a_ = workspace, b.b_ = b.a_ + b.a_items(), b.piece_ = b.b_ + b.b_items();
+    for (int64_t j0 = 0; j0 < p.N; j0 += kNC)
+      for (int64_t i0 = 0; i0 < p.M; i0 += kMC) b.multiply_part(i0, j0);
+  }
+
+ private:
+  explicit Blocks(const MatrixProduct<T>& p)
+      : p_(p),
+        rows_(round_up(least(p.M, kMC), mr_)),
+        cols_(round_up(least(p.N, kNC), nr_)),
+        depth_(least(p.K, kKC)) {}
+
+  int64_t a_items() const { return round_up(rows_ * depth_, 16); }
+  int64_t b_items() const { return round_up(cols_ * depth_, 16); }
+
+  // The part of C at (i0, j0), piece after piece.
+  void multiply_part(int64_t i0, int64_t j0) {
+    const int64_t m = least(p_.M - i0, kMC), n = least(p_.N - j0, kNC);
+    T* c = p_.c + i0 * p_.N + j0;
+    for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
+      T* out = k0 == 0 ? c : piece_;
+      const int64_t ld = k0 == 0 ? p_.N : cols_;
+      for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
+        pack(i0, m, j0, n, k, kc);
+        multiply_block(i0, m, j0, n, k, kc, out, ld, k > k0);
+      });
+      const bool last = k0 + kPiece >= p_.K;
+      if (k0 > 0)
+        parallel_for(m, double(m) * n, [&](int64_t i, int) {
+          add_block(1, n, out + i * ld, ld, c + i * p_.N, p_.N);
+          if (last && p_.ep.any()) kn_.epilogue(1, n, c + i * p_.N, p_.N, p_.ep.at(i0 + i, j0));
         });
-      }
     }
   }
-}
+
+  void pack(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc) {
+    const int64_t a_step = kPackPanels * mr_, b_step = kPackPanels * nr_;
+    const int64_t a_tasks = ceil_div(m, a_step), b_tasks = ceil_div(n, b_step);
+    parallel_for(a_tasks + b_tasks, double(m + n) * kc * kPackOne, [&](int64_t t, int) {
+      const int64_t i = t * a_step, j = (t - a_tasks) * b_step;
+      if (t < a_tasks)
+        kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
+                   a_ + i * kc);
+      else
+        kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
+    });
+  }
+
+  // out = or += the product of the packed panels; the epilogue if it is then complete.
+  void multiply_block(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc, T* out,
+                      int64_t ld, bool add) {
+    const int64_t m_panels = ceil_div(m, mr_), n_panels = ceil_div(n, nr_);
+    int64_t side = kTaskPanels;
+    while (side > 1 && ceil_div(m_panels, side) * ceil_div(n_panels, side) < kTasks) side /= 2;
+    const int64_t row_tasks = ceil_div(m_panels, side), col_tasks = ceil_div(n_panels, side);
+    const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
+    parallel_for(row_tasks * col_tasks, double(m) * n * kc * kMultiplyAdd, [&](int64_t task, int) {
+      const int64_t ib = task % row_tasks * side * mr_, jb = task / row_tasks * side * nr_;
+      const int64_t ie = least(m, ib + side * mr_), je = least(n, jb + side * nr_);
+      for (int64_t i = ib; i < ie; i += mr_)
+        for (int64_t j = jb; j < je; j += nr_) {
+          const int rows = int(least(m - i, mr_)), cols = int(least(n - j, nr_));
+          T* tile = out + i * ld + j;
+          kn_.gemm_tile(kc, a_ + i * kc, b_ + j * kc, tile, ld, rows, cols, add);
+          if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(i0 + i, j0 + j));
+        }
+    });
+  }
+
+  const Kernels<T>& kn_ = kernels<T>();
+  const int64_t mr_ = kn_.mr, nr_ = kn_.nr;
+  const MatrixProduct<T>& p_;
+  const int64_t rows_, cols_, depth_;                 // packed at once
+  T *a_ = nullptr, *b_ = nullptr, *piece_ = nullptr;  // a piece of K after the first
+};
 
 }  // namespace nnf

@@ -6,7 +6,7 @@
 
 #include "kernels/table.h"
 #include "ops/attrs.h"
-#include "ops/gemm.h"
+#include "ops/gemm_split.h"
 #include "ops/registry.h"
 #include "ops/strided.h"
 
@@ -14,15 +14,12 @@ namespace nnf {
 
 namespace {
 
-struct Shape {
-  int64_t m, n, k, batch;
-};
-
-Shape shape_of(const OpArgs& args) {
-  const View &a = args.in[0], &y = args.out[0];
-  Shape s{y.dim(-2), y.dim(-1), a.dim(-1), 1};
-  for (int d = 0; d < y.ndim - 2; ++d) s.batch *= y.shape[d];
-  return s;
+// Leading dimensions, of all products together.
+int64_t batch_of(const OpArgs& args) {
+  const View& y = args.out[0];
+  int64_t batch = 1;
+  for (int d = 0; d < y.ndim - 2; ++d) batch *= y.shape[d];
+  return batch;
 }
 
 // A view without its last two dimensions.
@@ -33,12 +30,7 @@ View leading(const View& v) {
 }
 
 // Several products run side by side, each on one thread, where there are enough of them.
-bool batch_in_parallel(const Shape& s) { return s.batch >= 2; }
-
-int64_t workspace_items(const Shape& s, DType t) {
-  return t == DType::f64 ? gemm_workspace<double>(s.m, s.n, s.k)
-                         : gemm_workspace<float>(s.m, s.n, s.k);
-}
+bool batch_in_parallel(int64_t batch) { return batch >= 2; }
 
 // What follows the product: of linear's inputs, the bias is the third, the residual the fourth.
 template <class T>
@@ -58,41 +50,51 @@ Epilogue<T> epilogue_of(const OpArgs& args) {
   return ep;
 }
 
+// The first product of the batch.
+template <class T>
+MatrixProduct<T> first_product(const OpArgs& args) {
+  const View &a = args.in[0], &b = args.in[1], &y = args.out[0];
+  return {y.dim(-2),
+          y.dim(-1),
+          a.dim(-1),
+          a.ptr<T>(),
+          a.stride[a.ndim - 2],
+          a.stride[a.ndim - 1],
+          b.ptr<T>(),
+          b.stride[b.ndim - 2],
+          b.stride[b.ndim - 1],
+          T(args.attributes<MatmulAttrs>().alpha),
+          y.ptr<T>(),
+          epilogue_of<T>(args)};
+}
+
+// Elements of workspace of one product.
+template <class T>
+int64_t product_items(const OpArgs& args) {
+  const int workers = batch_in_parallel(batch_of(args)) ? 1 : num_threads();
+  return round_up(gemm_items(first_product<T>(args), workers), 16);
+}
+
 template <class T>
 void run(const OpArgs& args) {
-  const View &a = args.in[0], &b = args.in[1], &y = args.out[0];
-  const auto& attrs = args.attributes<MatmulAttrs>();
-  const Shape s = shape_of(args);
-  if (y.size == 0) return;
-  const int64_t ars = a.stride[a.ndim - 2], acs = a.stride[a.ndim - 1];
-  const int64_t brs = b.stride[b.ndim - 2], bcs = b.stride[b.ndim - 1];
-  T* workspace = static_cast<T*>(args.workspace);
-  const Epilogue<T> ep = epilogue_of<T>(args);
-
-  View lead[2] = {leading(a), leading(b)}, out = leading(y);
-  out.size = s.batch;
+  if (args.out[0].size == 0) return;
+  const MatrixProduct<T> first = first_product<T>(args);
+  View lead[2] = {leading(args.in[0]), leading(args.in[1])}, out = leading(args.out[0]);
+  const int64_t batch = out.size = batch_of(args), items = product_items<T>(args);
   const Walk w = make_walk(out, lead, 2);
-  const int64_t items = workspace_items(s, y.dtype);
-  const double work = double(s.m) * s.n * s.k;
   auto product = [&](int64_t i, int worker) {
     int64_t offset[3];
     walk_offsets(w, i / w.inner, offset);
-    const T* ap = a.ptr<T>() + offset[0] + i % w.inner * w.stride[0][w.ndim - 1];
-    const T* bp = b.ptr<T>() + offset[1] + i % w.inner * w.stride[1][w.ndim - 1];
-    gemm<T>(
-        s.m, s.n, s.k,
-        [&](int64_t i0, int64_t m, int64_t k0, int64_t k, T* panels) {
-          kernels<T>().pack_a(m, k, ap + i0 * ars + k0 * acs, ars, acs, T(attrs.alpha), panels);
-        },
-        [&](int64_t k0, int64_t k, int64_t j0, int64_t n, T* panels) {
-          kernels<T>().pack_b(k, n, bp + k0 * brs + j0 * bcs, brs, bcs, panels);
-        },
-        y.ptr<T>() + i * s.m * s.n, s.n, false, ep, workspace + worker * items);
+    MatrixProduct<T> p = first;
+    p.a += offset[0] + i % w.inner * w.stride[0][w.ndim - 1];
+    p.b += offset[1] + i % w.inner * w.stride[1][w.ndim - 1];
+    p.c += i * p.M * p.N;
+    gemm(p, static_cast<T*>(args.workspace) + worker * items);
   };
-  if (batch_in_parallel(s))
-    parallel_for(s.batch, work * s.batch, product);
+  if (batch_in_parallel(batch))
+    parallel_for(batch, first.work() * batch, product);
   else
-    for (int64_t i = 0; i < s.batch; ++i) product(i, 0);
+    for (int64_t i = 0; i < batch; ++i) product(i, 0);
 }
 
 }  // namespace
@@ -100,10 +102,11 @@ void run(const OpArgs& args) {
 namespace ops {
 
 int64_t matmul_workspace(const OpArgs& args) {
-  const Shape s = shape_of(args);
+  if (args.out[0].size == 0) return 0;
   const DType t = args.out[0].dtype;
-  const int64_t copies = batch_in_parallel(s) ? num_threads() : 1;
-  return workspace_items(s, t) * copies * item_size(t);
+  const int64_t copies = batch_in_parallel(batch_of(args)) ? num_threads() : 1;
+  return (t == DType::f64 ? product_items<double>(args) : product_items<float>(args)) * copies *
+         item_size(t);
 }
 
 void matmul(const OpArgs& args) {

@@ -1,0 +1,127 @@
+// Matrix products with few rows, and small ones: a task multiplies all rows with a strip of
+// columns. B is read once, in place or packed a strip at a time into L2. The sums are those of
+// gemm.h.
+#pragma once
+
+#include "ops/gemm.h"
+
+namespace nnf {
+
+constexpr int64_t kFewRows = 128;
+constexpr int64_t kStripPanels = 4;  // panels of B in a strip
+constexpr int64_t kRowPanels = 64;   // for one row, which sums longer runs of B,
+constexpr int64_t kRowTasks = 4;     // unless there were fewer tasks
+constexpr int64_t kL1Bytes = 32 << 10;
+constexpr int64_t kPageBytes = 4096;  // lines so far apart share a set of L1
+
+template <class T>
+class Rows {
+ public:
+  // Few rows, or all in L1.
+  static bool fits(int64_t M, int64_t N, int64_t K) { return M <= kFewRows || in_l1((M + N) * K); }
+
+  // Elements of workspace.
+  static int64_t items(const MatrixProduct<T>& p, int workers) {
+    const Rows r(p);
+    return r.a_items() + workers * r.worker_items();
+  }
+
+  static void multiply(const MatrixProduct<T>& p, T* workspace) {
+    Rows r(p);
+    r.a_ = workspace;
+    r.scratch_ = workspace + r.a_items();
+    if (r.packed_a_) r.pack_a();
+    parallel_for(ceil_div(p.N, r.strip_), p.work() + double(p.N) * p.K * kPackOne,
+                 [&](int64_t task, int worker) {
+                   const int64_t j = task * r.strip_;
+                   r.multiply_strip(j, least(p.N - j, r.strip_), worker);
+                 });
+  }
+
+ private:
+  explicit Rows(const MatrixProduct<T>& p)
+      : p_(p),
+        rows_(round_up(p.M, mr_)),
+        packed_a_(!read_a_in_place()),
+        dots_(p.M == 1 && p.brs == 1 && p.bcs != 1),
+        packed_b_(!dots_ && !read_b_in_place()) {
+    int64_t panels = p.M > 1 || packed_b_ ? kStripPanels : dots_ ? 1 : kRowPanels;
+    const int64_t tasks = p.M > 1 || packed_b_ ? kTasks : kRowTasks;
+    while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
+    strip_ = panels * nr_;
+  }
+
+  static bool in_l1(int64_t items) { return items * int64_t(sizeof(T)) <= kL1Bytes; }
+
+  // Packing pays where A is read more than once and from more than L1.
+  bool read_a_in_place() const {
+    if (p_.alpha != 1) return false;
+    const bool conflicts = p_.ars * int64_t(sizeof(T)) % kPageBytes == 0;
+    return in_l1(p_.M * p_.K) || p_.M == 1 || (p_.N <= nr_ && !conflicts);
+  }
+
+  bool read_b_in_place() const {
+    return p_.bcs == 1 && (p_.M == 1 || in_l1(least(p_.K, kKC) * p_.N));
+  }
+
+  int64_t a_items() const { return packed_a_ ? round_up(rows_ * p_.K, 16) : 0; }
+  int64_t b_items() const { return packed_b_ ? least(p_.K, kKC) * strip_ : 0; }
+
+  // A strip of B, and the strip of C of a piece after the first.
+  int64_t worker_items() const { return b_items() + (p_.K > kPiece ? p_.M * strip_ : 0); }
+
+  void pack_a() {
+    const int64_t panels = rows_ / mr_, blocks = ceil_div(p_.K, kKC);
+    parallel_for(panels * blocks, double(p_.M) * p_.K * kPackOne, [&](int64_t t, int) {
+      const int64_t i = t % panels * mr_, k = t / panels * kKC, kc = least(kKC, p_.K - k);
+      kn_.pack_a(least(p_.M - i, mr_), kc, p_.a_at(i, k), p_.ars, p_.acs, p_.alpha,
+                 a_ + k * rows_ + i * kc);
+    });
+  }
+
+  void multiply_strip(int64_t j, int64_t n, int worker) {
+    T* panels = scratch_ + worker * worker_items();
+    T* piece = panels + b_items();
+    T* c = p_.c + j;
+    for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
+      T* out = k0 == 0 ? c : piece;
+      const int64_t ld = k0 == 0 ? p_.N : n;
+      for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
+        if (packed_b_) kn_.pack_b(kc, n, p_.b_at(k, j), p_.brs, p_.bcs, panels);
+        add_block_of_k(j, n, k, kc, panels, out, ld, k > k0);
+      });
+      if (k0 > 0) add_block(p_.M, n, out, ld, c, p_.N);
+    }
+    if (p_.ep.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j));
+  }
+
+  // out = or += one block of K.
+  void add_block_of_k(int64_t j, int64_t n, int64_t k, int64_t kc, const T* panels, T* out,
+                      int64_t ld, bool add) {
+    if (dots_) return kn_.gemm_dots(kc, p_.a_at(0, k), p_.acs, p_.b_at(k, j), p_.bcs, out, n, add);
+    const int64_t step = packed_b_ || p_.M > mr_ ? nr_ : n;  // a panel stays in L1 for all rows
+    for (int64_t s = 0; s < n; s += step)
+      for (int64_t i = 0; i < p_.M; i += mr_) {
+        const int rows = int(least(p_.M - i, mr_));
+        const int64_t cols = least(n - s, step);
+        const T* a = packed_a_ ? a_ + k * rows_ + i * kc : p_.a_at(i, k);
+        const T* b = packed_b_ ? panels + s * kc : p_.b_at(k, j + s);
+        T* c = out + i * ld + s;
+        if (packed_a_ && packed_b_)
+          kn_.gemm_tile(kc, a, b, c, ld, rows, int(cols), add);
+        else
+          kn_.gemm_strip(kc, a, packed_a_ ? 1 : p_.ars, packed_a_ ? mr_ : p_.acs, b,
+                         packed_b_ ? nr_ : p_.brs, c, ld, rows, cols, add);
+      }
+  }
+
+  const Kernels<T>& kn_ = kernels<T>();
+  const int64_t mr_ = kn_.mr, nr_ = kn_.nr;
+  const MatrixProduct<T>& p_;
+  const int64_t rows_;  // of A, with those that fill the last panel
+  const bool packed_a_, dots_, packed_b_;
+  int64_t strip_;  // columns
+  T *a_ = nullptr, *scratch_ = nullptr;
+};
+
+}  // namespace nnf

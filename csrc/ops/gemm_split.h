@@ -1,0 +1,113 @@
+// Which path a matrix product takes, a matter of its shape alone; and two paths that are made of
+// products of few rows: tall ones are cut into runs of rows, deep ones into the pieces of K.
+#pragma once
+
+#include "ops/gemm_rows.h"
+
+namespace nnf {
+
+constexpr int64_t kFewColumns = 64;      // of a tall product
+constexpr int64_t kDeepItems = 1 << 14;  // of C, at most, in a deep one
+
+enum class GemmPath { rows, tall, deep, blocks };
+
+template <class T>
+GemmPath gemm_path(const MatrixProduct<T>& p) {
+  if (p.K >= 2 * kPiece && p.M * p.N <= kDeepItems && p.M > 1) return GemmPath::deep;
+  if (Rows<T>::fits(p.M, p.N, p.K)) return GemmPath::rows;
+  return p.N <= kFewColumns ? GemmPath::tall : GemmPath::blocks;
+}
+
+// A run of rows, of as many as possible; a piece of K.
+template <class T>
+MatrixProduct<T> some_rows(const MatrixProduct<T>& p, int64_t i) {
+  MatrixProduct<T> q = p;
+  q.M = least(p.M - i, kFewRows);
+  q.a = p.a_at(i, 0), q.c = p.c + i * p.N, q.ep = p.ep.at(i, 0);
+  return q;
+}
+
+template <class T>
+MatrixProduct<T> one_piece(const MatrixProduct<T>& p, int64_t k, T* c) {
+  MatrixProduct<T> q = p;
+  q.K = least(p.K - k, kPiece);
+  q.a = p.a_at(0, k), q.b = p.b_at(k, 0), q.c = c, q.ep = {};
+  return q;
+}
+
+template <class T>
+void multiply_tall(const MatrixProduct<T>& p, T* workspace) {
+  const int64_t items = Rows<T>::items(some_rows(p, 0), 1);
+  parallel_for(ceil_div(p.M, kFewRows), p.work(), [&](int64_t task, int worker) {
+    Rows<T>::multiply(some_rows(p, task * kFewRows), workspace + worker * items);
+  });
+}
+
+// Room for the results of all pieces.
+template <class T>
+int64_t results_items(const MatrixProduct<T>& p) {
+  return ceil_div(p.K, kPiece) * round_up(p.M * p.N, 16);
+}
+
+template <class T>
+void multiply_deep(const MatrixProduct<T>& p, T* workspace) {
+  const int64_t pieces = ceil_div(p.K, kPiece), result = round_up(p.M * p.N, 16);
+  const int64_t items = Rows<T>::items(one_piece(p, 0, workspace), 1);
+  T* scratch = workspace + results_items(p);
+  parallel_for(pieces, p.work(), [&](int64_t t, int worker) {
+    Rows<T>::multiply(one_piece(p, t * kPiece, workspace + t * result), scratch + worker * items);
+  });
+  parallel_for(p.M, double(pieces) * p.M * p.N, [&](int64_t i, int) {
+    T* row = workspace + i * p.N;
+    for (int64_t t = 1; t < pieces; ++t) add_block(1, p.N, row + t * result, p.N, row, p.N);
+    T* c = p.c + i * p.N;
+    for (int64_t j = 0; j < p.N; ++j) c[j] = row[j];
+    if (p.ep.any()) kernels<T>().epilogue(1, p.N, c, p.N, p.ep.at(i, 0));
+  });
+}
+
+// One column is one row of the transposed product.
+template <class T>
+MatrixProduct<T> as_row(const MatrixProduct<T>& p) {
+  MatrixProduct<T> q = p;
+  q.M = p.N, q.N = p.M;
+  q.a = p.b, q.ars = p.bcs, q.acs = p.brs;
+  q.b = p.a, q.brs = p.acs, q.bcs = p.ars;
+  q.ep.row_bias = p.ep.col_bias, q.ep.col_bias = p.ep.row_bias;
+  q.ep.residual_rs = p.ep.residual_cs, q.ep.residual_cs = p.ep.residual_rs;
+  return q;
+}
+
+// Elements of workspace of one product.
+template <class T>
+int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
+  if (p.N == 1 && p.M > 1) return gemm_items(as_row(p), workers);
+  switch (gemm_path(p)) {
+    case GemmPath::rows:
+      return Rows<T>::items(p, workers);
+    case GemmPath::tall:
+      return workers * Rows<T>::items(some_rows(p, 0), 1);
+    case GemmPath::deep:
+      return results_items(p) + workers * Rows<T>::items(one_piece(p, 0, p.c), 1);
+    case GemmPath::blocks:
+      return Blocks<T>::items(p);
+  }
+  return 0;
+}
+
+template <class T>
+void gemm(const MatrixProduct<T>& p, T* workspace) {
+  if (p.N == 1 && p.M > 1) return gemm(as_row(p), workspace);
+  switch (gemm_path(p)) {
+    case GemmPath::rows:
+      return Rows<T>::multiply(p, workspace);
+    case GemmPath::tall:
+      return multiply_tall(p, workspace);
+    case GemmPath::deep:
+      return multiply_deep(p, workspace);
+    case GemmPath::blocks:
+      return Blocks<T>::multiply(p, workspace);
+  }
+}
+
+}  // namespace nnf
