@@ -46,7 +46,7 @@ def prepare(
         call = build(*arrays)
         result = [np.array(x) for x in flat(call())]
         count, spent = 0, 0.0
-        while count < 2 or spent < warm_up:
+        while count < 1 or spent < warm_up:
             spent += seconds(call, 1)
             count += 1
     _calls[side] = call, max(1, round(BLOCK * count / spent)), grad
@@ -59,8 +59,6 @@ def run(side: str, budget: float) -> list[float]:
     times: list[float] = []
     gc.disable()
     with contextlib.nullcontext() if grad else no_grad(library_of(side)):
-        once = seconds(call, block)  # caches and threads wake up
-        budget -= once * block
         while budget > 0 or not times:
             times.append(seconds(call, block))
             budget -= times[-1] * block

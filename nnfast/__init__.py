@@ -21,6 +21,7 @@ from nnfast.errors import NNFastError as NNFastError  # noqa: E402
 from nnfast.generator import Generator as Generator  # noqa: E402
 from nnfast.generator import default_generator as default_generator  # noqa: E402
 from nnfast.generator import manual_seed as manual_seed  # noqa: E402
+from nnfast.graph.compiled import compile as compile  # noqa: E402
 from nnfast.graph.mode import enable_grad as enable_grad  # noqa: E402
 from nnfast.graph.mode import is_grad_enabled as is_grad_enabled  # noqa: E402
 from nnfast.graph.mode import no_grad as no_grad  # noqa: E402

@@ -74,6 +74,11 @@ class Op:
         values: Callable[..., None] | None,
         /,
     ) -> None: ...
+    def _leave_node(
+        self, inputs: list[FullTensor | None], result: Any, outputs: list[FullTensor], /
+    ) -> None:
+        """Leaves a node for a traced call, if gradients are wanted."""
+
     def _run(self, inputs: list[FullTensor | None], result: Any, /) -> Any:
         """Runs on checked inputs and leaves a node if gradients are wanted."""
 
@@ -105,6 +110,33 @@ def idle_memory() -> int:
 def release_idle_memory() -> None: ...
 def ops() -> dict[str, tuple[int, int]]:
     """Name -> (id, bytes of attributes)."""
+
+class Arenas:
+    """Memory for plans: as many blocks as plans run at the same time."""
+
+class Plan:
+    """A planned list of instructions; see nnfast/graph/plan.py."""
+
+    def __init__(
+        self,
+        calls: list[tuple[int, bytes, int, list[int]]],
+        operands: list[tuple[int, int, int, tuple[int, ...], list[int]]],
+        externals: list[tuple[int, tuple[int, ...], list[int], bool]],
+        tensors: list[Any],
+        arena: int,
+        arenas: Arenas,
+    ) -> None: ...
+    def run(self, arrays: tuple[np.ndarray, ...], seconds: np.ndarray | None = None) -> bool:
+        """False, and nothing done, if an array does not fit."""
+
+    def workspace(self) -> int:
+        """Bytes, with the present number of threads."""
+
+def takes_strides(op: int, /) -> bool:
+    """Whether it reads inputs of any strides, or C-contiguous ones only."""
+
+def is_map(op: int, /) -> bool:
+    """Whether it is elementwise, so that its output may lie in the memory of an input."""
 
 def set_isa(cap: str) -> None: ...
 def isa() -> str: ...

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.trace import refreshed
 from nnfast.tensor import Tensor, as_array, int64, wrap
 
 _MASK = 2**64 - 1
@@ -63,9 +64,12 @@ class Generator:
 
     def next_rng(self) -> Tensor:
         """The next (seed, offset), an int64 tensor: what an op needs for one draw."""
+        return refreshed(self._next, (2,), int64)
+
+    def _next(self) -> tuple[int, int]:
         offset = self._offset
         self._offset = offset + 1
-        return wrap(np.array((_signed(self._seed), _signed(offset)), int64))
+        return _signed(self._seed), _signed(offset)
 
     def get_state(self) -> Tensor:
         """(seed, offset) of the next draw, an int64 tensor: all there is to save."""

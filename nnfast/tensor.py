@@ -8,6 +8,8 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.mode import tracing
+from nnfast.graph.symbol import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,17 +74,23 @@ class Tensor(_core.Tensor):
                 "requires gradients.",
                 "use x.detach().numpy().",
             )
+        return self._values()
+
+    def _values(self) -> np.ndarray:
+        """The array, for those who look at what it holds; a traced function must not."""
+        if (trace := tracing()) is not None:
+            raise trace.give_up(f"it looks at the values of a tensor of shape {self.shape}")
         return self.array
 
     def item(self) -> Any:
         """The one element, as a Python number."""
         if self.array.size != 1:
             fail("item", "a tensor of one element", f"shape {self.shape}", "use numpy().")
-        return self.array.item()
+        return self._values().item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
-        return self.array.tolist()
+        return self._values().tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -110,6 +118,8 @@ class Tensor(_core.Tensor):
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if (trace := tracing()) is not None:
+            raise trace.give_up("it replaces the data of a tensor")
         self.array = as_array(value, "data")
         self._version += 1
 
@@ -120,7 +130,10 @@ class Tensor(_core.Tensor):
         >>> nnfast.ones(1, requires_grad=True).detach().requires_grad
         False
         """
-        return wrap(self.array)
+        t = wrap(self.array)
+        if (trace := tracing()) is not None:
+            trace.alias(t, self)
+        return t
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for (or refuse) gradients of this leaf; returns itself."""
@@ -132,6 +145,8 @@ class Tensor(_core.Tensor):
                 "convert it with x.float().",
                 DTypeError,
             )
+        if (trace := tracing()) is not None and not isinstance(self.array, Symbol):
+            raise trace.give_up("it calls requires_grad_ of a tensor outside")
         if not requires_grad and self.node is not None:
             fail("requires_grad_", "a leaf", "a result of an op", "use x.detach().")
         self.requires_grad = bool(requires_grad)
@@ -167,7 +182,7 @@ class Tensor(_core.Tensor):
     def __bool__(self) -> bool:
         if self.array.size != 1:
             fail("bool", "one element", f"shape {self.shape}", "compare, then use item().")
-        return bool(self.array.item())
+        return bool(self._values().item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -183,7 +198,7 @@ class Tensor(_core.Tensor):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        text = np.array2string(self.array, separator=", ", prefix="tensor(")
+        text = np.array2string(self._values(), separator=", ", prefix="tensor(")
         if self.dtype not in (float32, int64, bool_):
             text += f", dtype={self.dtype}"
         if self.node is not None:
@@ -204,7 +219,7 @@ class Tensor(_core.Tensor):
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         new.__setstate__({"array": self.array.copy(), "requires_grad": self.requires_grad})
-        new.grad = None if self.grad is None else wrap(self.grad.array.copy())
+        new.grad = wrap(self.grad.array.copy()) if isinstance(self.grad, Tensor) else None
         return new
 
     def __getstate__(self) -> dict[str, Any]:
@@ -310,6 +325,23 @@ class Tensor(_core.Tensor):
         def long(self) -> Tensor: ...
         def float(self) -> Tensor: ...
         def bool(self) -> Tensor: ...
+
+
+class UsedGradient:
+    """In place of a gradient that a compiled step has used up in its update."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise StateError(
+            "grad",
+            "expected a gradient, but a compiled step has used it up in its update.",
+            "return it from the compiled function, or call zero_grad() before the next one.",
+        )
+
+    def __add__(self, other: Any) -> Any:
+        return self.array
+
+    def __repr__(self) -> str:
+        return "<used up by a compiled step>"
 
 
 _core.set_tensor_type(Tensor)

@@ -109,7 +109,7 @@ VIEWS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[np.ndarray], np.nda
     "none": (lambda x: x[None, -1], lambda a: a[None, -1]),
     "expand": (lambda x: x.expand(2, 3, 4), lambda a: np.broadcast_to(a, (2, 3, 4))),
     "empty": (lambda x: x[:0], lambda a: a[:0]),
-    "number": (lambda x: x[1, 2], lambda a: a[1, 2]),
+    "number": (lambda x: x[1, 2], lambda a: a[1, 2, ...]),
 }
 
 

@@ -71,11 +71,10 @@ def trajectory(cls: Any, kw: dict[str, Any], w: np.ndarray, grads: list[np.ndarr
         return w
     m, v, top = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
     (b1, b2), decay = kw["betas"], kw["weight_decay"]
-    for t, g in enumerate(grads, 1):
+    for t, g in enumerate(grads):
         hyper = [kw["lr"], b1, b2, kw["eps"], decay, cls is AdamW, kw["maximize"]]
-        hyper += [1 - b1**t, 1 - b2**t]
-        args = (w, g.astype(np.float64), m, v, hyper)
-        w, m, v, *rest = adam(*args, top if kw["amsgrad"] else None)
+        args = (w, g.astype(np.float64), m, v, t, hyper)
+        w, m, v, _, *rest = adam(*args, top if kw["amsgrad"] else None)
         top = rest[0] if rest else top
     return w
 

@@ -20,6 +20,19 @@ bool in_parallel();
 int worker_index();
 void install_fork_handler();
 
+// The number of threads of a call: another Python thread may change the default while the GIL
+// is released, but the workspace has room for as many as it was asked for.
+class FixedThreads {
+ public:
+  FixedThreads() : before_(thread_limit()) { set_thread_limit(num_threads()); }
+  ~FixedThreads() { set_thread_limit(before_); }
+  FixedThreads(const FixedThreads&) = delete;
+  FixedThreads& operator=(const FixedThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 // Below this many units of work (about one multiply-add or one float moved each) a second
 // thread costs more than it brings: starting a region takes a few microseconds.
 constexpr double kSerialWork = 32768;

@@ -14,6 +14,7 @@ void bind_tensor(pybind11::module_& m);
 void bind_node(pybind11::module_& m);
 void bind_op(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
+void bind_plan(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
 
 }  // namespace nnf

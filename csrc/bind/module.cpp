@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, m) {
   nnf::bind_node(m);
   nnf::bind_run(m);
   nnf::bind_op(m);
+  nnf::bind_plan(m);
 }

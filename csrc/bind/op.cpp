@@ -171,6 +171,13 @@ const Saves* saves_of(Op* op, unsigned wanted) {
   return &op->saves->emplace(wanted, Saves{lists.first, lists.second}).first->second;
 }
 
+// Also of a stand-in for an array, while a function is traced.
+bool is_float_array(PyObject* array) {
+  if (is_plain_array(array)) return dtype_kind(array_of(array)) == 'f';
+  return py::cast<char>(py::reinterpret_borrow<py::object>(array).attr("dtype").attr("kind")) ==
+         'f';
+}
+
 // Leaves a node if gradients are wanted.
 bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs,
             PyObject* const* outputs, int n_outputs) {
@@ -184,7 +191,7 @@ bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inp
   auto node = py::reinterpret_steal<py::object>(new_node(op, s, saves, inputs.tensors, outputs));
   if (!node) return false;
   for (int i = 0; i < n_outputs; ++i)
-    if (op->differentiable >> i & 1 && dtype_kind(array_of(tensor_of(outputs[i])->array)) == 'f')
+    if (op->differentiable >> i & 1 && is_float_array(tensor_of(outputs[i])->array))
       link(outputs[i], node.ptr(), i);
   return true;
 }
@@ -259,24 +266,46 @@ PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
   return general ? PyObject_Vectorcall(general.ptr(), args, size_t(n), names) : nullptr;
 }
 
+// Fills `inputs` from a list of tensors and Nones; false with an error set.
+bool read_inputs(const Op& op, PyObject* list, Inputs* inputs) {
+  bool good = PyList_Check(list) && PyList_GET_SIZE(list) == op.n_inputs;
+  for (int i = 0; good && i < op.n_inputs; ++i) {
+    PyObject* x = PyList_GET_ITEM(list, i);
+    inputs->tensors[i] = x == Py_None ? nullptr : x;
+    good = x == Py_None || (is_tensor(x) && tensor_of(x)->array);
+  }
+  if (!good) PyErr_SetString(PyExc_TypeError, "Op: expected a list of the op's inputs, tensors");
+  return good;
+}
+
 // run(inputs, result): the op on checked inputs.
 PyObject* op_run(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
   Op* op = op_of(self);
   Inputs inputs;
-  if (argc != 2 || !PyList_Check(argv[0]) || PyList_GET_SIZE(argv[0]) != op->n_inputs) {
-    PyErr_SetString(PyExc_TypeError, "Op._run: expected a list of the op's inputs and a Result");
+  if (argc != 2) {
+    PyErr_SetString(PyExc_TypeError, "Op._run: expected inputs and a Result");
     return nullptr;
   }
-  for (int i = 0; i < op->n_inputs; ++i) {
-    PyObject* x = PyList_GET_ITEM(argv[0], i);
-    inputs.tensors[i] = x == Py_None ? nullptr : x;
-    if (x != Py_None && (!is_tensor(x) || !tensor_of(x)->array)) {
-      PyErr_SetString(PyExc_TypeError, "Op._run: expected tensors");
-      return nullptr;
-    }
-  }
+  if (!read_inputs(*op, argv[0], &inputs)) return nullptr;
   auto s = make_signature(op, inputs.tensors, argv[1]);
   return s ? execute(op, s, inputs) : nullptr;
+}
+
+// leave_node(inputs, result, outputs): what a traced call leaves behind.
+PyObject* op_leave_node(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
+  Op* op = op_of(self);
+  Inputs inputs;
+  if (argc != 3 || !PyList_Check(argv[2]) || PyList_GET_SIZE(argv[2]) > kMaxArgs) {
+    PyErr_SetString(PyExc_TypeError, "Op._leave_node: expected inputs, a Result and outputs");
+    return nullptr;
+  }
+  if (!read_inputs(*op, argv[0], &inputs)) return nullptr;
+  auto s = make_signature(op, inputs.tensors, argv[1]);
+  PyObject* outputs[kMaxArgs];
+  const int n = int(PyList_GET_SIZE(argv[2]));
+  for (int i = 0; i < n; ++i) outputs[i] = PyList_GET_ITEM(argv[2], i);
+  if (!s || !record(op, s, inputs, outputs, n)) return nullptr;
+  Py_RETURN_NONE;
 }
 
 // ---- the type ----------------------------------------------------------------------------------
@@ -347,6 +376,8 @@ PyMemberDef op_members[] = {
 PyMethodDef op_methods[] = {
     {"_run", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_run)), METH_FASTCALL,
      "_run(inputs, result): runs on checked inputs and leaves a node if gradients are wanted."},
+    {"_leave_node", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_leave_node)),
+     METH_FASTCALL, "_leave_node(inputs, result, outputs): leaves a node for a traced call."},
     {"__init_subclass__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_subclass)),
      METH_VARARGS | METH_KEYWORDS | METH_CLASS, nullptr},
     {},

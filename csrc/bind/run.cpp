@@ -32,19 +32,6 @@ int64_t bytes_of(const View* views, int n) {
   return bytes;
 }
 
-// The number of threads of a call: another Python thread may change the default while the GIL
-// is released, but the workspace has room for as many as it was asked for.
-class FixedThreads {
- public:
-  FixedThreads() : before_(thread_limit()) { set_thread_limit(num_threads()); }
-  ~FixedThreads() { set_thread_limit(before_); }
-  FixedThreads(const FixedThreads&) = delete;
-  FixedThreads& operator=(const FixedThreads&) = delete;
-
- private:
-  int before_;
-};
-
 PyObject* run(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   if (argc != 4 || !PyLong_Check(argv[0]) || !PyBytes_Check(argv[1])) {
     PyErr_SetString(PyExc_TypeError, "_core.run: expected (op, attrs, inputs, outputs)");

@@ -38,30 +38,38 @@ void tensor_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-const Array* array_or_error(PyObject* self) {
+// The array, or null: while a function is traced a stand-in lies in its place.
+const Array* array_or_null(PyObject* self) {
   PyObject* array = tensor_of(self)->array;
-  if (array && numpy().PyArray_Check_(array)) return array_of(array);
+  return array && numpy().PyArray_Check_(array) ? array_of(array) : nullptr;
+}
+
+PyObject* of_stand_in(PyObject* self, const char* name) {
+  PyObject* array = tensor_of(self)->array;
+  if (array) return PyObject_GetAttrString(array, name);
   PyErr_SetString(PyExc_AttributeError, "the tensor has no array");
   return nullptr;
 }
 
 PyObject* get_shape(PyObject* self, void*) {
-  const Array* a = array_or_error(self);
-  PyObject* shape = a ? PyTuple_New(a->nd) : nullptr;
+  const Array* a = array_or_null(self);
+  if (!a) return of_stand_in(self, "shape");
+  PyObject* shape = PyTuple_New(a->nd);
   for (int d = 0; shape && d < a->nd; ++d)
     PyTuple_SET_ITEM(shape, d, PyLong_FromSsize_t(a->dimensions[d]));
   return shape;
 }
 
 PyObject* get_dtype(PyObject* self, void*) {
-  const Array* a = array_or_error(self);
-  if (a) Py_INCREF(a->descr);
-  return a ? a->descr : nullptr;
+  const Array* a = array_or_null(self);
+  if (!a) return of_stand_in(self, "dtype");
+  Py_INCREF(a->descr);
+  return a->descr;
 }
 
 PyObject* get_ndim(PyObject* self, void*) {
-  const Array* a = array_or_error(self);
-  return a ? PyLong_FromLong(a->nd) : nullptr;
+  const Array* a = array_or_null(self);
+  return a ? PyLong_FromLong(a->nd) : of_stand_in(self, "ndim");
 }
 
 PyMemberDef tensor_members[] = {

@@ -72,7 +72,7 @@ struct SgdHyper {
 struct AdamHyper {
   double lr, beta1, beta2, eps, weight_decay;
   double decoupled, maximize;                 // flags; decoupled: AdamW
-  double bias_correction1, bias_correction2;  // 1 - beta^step
+  double bias_correction1, bias_correction2;  // 1 - beta^step; not in the vector
 };
 constexpr int kProbeChains = 12;  // vectors that probe_fma works on
 // How many values become one.

@@ -14,6 +14,11 @@ struct MapAttrs {
   double p[2];
 };
 
+// place.cpp: where the elements go, in elements from the first of y.
+struct PlaceAttrs {
+  int64_t offset, stride[kMaxDims];
+};
+
 // y = activation(alpha * a b + bias + residual); bias is a vector along the columns of y.
 struct MatmulAttrs {
   double alpha;

@@ -1,5 +1,7 @@
 // Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
 // (see table.h), an input so that a plan can change it.
+#include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -36,15 +38,19 @@ void run_sgd(const OpArgs& args) {
   });
 }
 
-// Inputs: param, grad, mean of the gradient, mean of its square, hyper, largest mean of the square
-// (may be absent).
+// Inputs: param, grad, mean of the gradient, mean of its square, number of steps so far, hyper,
+// largest mean of the square (may be absent).
 template <class T>
 void run_adam(const OpArgs& args) {
   const View *in = args.in, &param = args.out[0];
-  const AdamHyper& hyper = *in[4].ptr<AdamHyper>();
+  AdamHyper h{};
+  std::memcpy(&h, in[5].data, sizeof(double) * 7);
+  const double step = double(++*in[4].ptr<int64_t>());
+  h.bias_correction1 = 1 - std::pow(h.beta1, step);
+  h.bias_correction2 = 1 - std::pow(h.beta2, step);
   for_blocks(param.size, 8, [&](int64_t i, int64_t n) {
     kernels<T>().adam_update(n, at<T>(param, i), at<T>(in[1], i), at<T>(in[2], i), at<T>(in[3], i),
-                             at<T>(in[5], i), hyper);
+                             at<T>(in[6], i), h);
   });
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnfast.errors import StateError, fail
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.node import Edge, Node, check_usable
 from nnfast.tensor import Tensor, wrap
 
@@ -47,6 +47,9 @@ class _Pass:
             if key in self.captured:
                 before = self.captured[key]
                 self.captured[key] = grad if before is None else before + grad
+        elif (trace := tracing()) is not None:
+            before = trace.gradient(leaf)
+            leaf.grad = trace.owned(grad if before is None else before + grad)
         elif leaf.grad is not None:
             leaf.grad = leaf.grad + grad
         else:
@@ -78,6 +81,16 @@ class _Pass:
             for slot, dy in enumerate(dys):
                 if (node, slot) in self.captured:
                     self.captured[node, slot] = dy
+
+
+def clear_gradient(leaf: Tensor, set_to_none: bool = True) -> None:
+    """Forget the gradient of a leaf, or make it 0."""
+    if (trace := tracing()) is not None:
+        trace.clear(leaf)
+    if set_to_none or leaf.grad is None:
+        leaf.grad = None
+    else:
+        leaf.grad = wrap(np.zeros(leaf.grad.array.shape, leaf.grad.array.dtype))
 
 
 def _key(t: Tensor) -> object:

@@ -1,12 +1,15 @@
-"""What the calling thread records: gradients on or off."""
+"""What the calling thread records: gradients on or off, and whether a function is traced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nnfast import _core
+
+if TYPE_CHECKING:
+    from nnfast.graph.trace import Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -15,6 +18,25 @@ R = TypeVar("R")
 # Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
 # trace(op, inputs, result) in place of running an op, or None.
 MODE = _core.MODE
+
+
+class Tracing:
+    """Base of what notes the ops of a function instead of running them: graph/trace.py."""
+
+
+def tracing() -> Trace | None:
+    """What notes the ops of this thread; None if they run."""
+    trace = MODE.trace
+    return trace if isinstance(trace, Tracing) else None
+
+
+class Changes:
+    """Counts changes to modules, so that a plan knows when to look whether they concern it."""
+
+    count = 0
+
+
+CHANGES = Changes()
 
 
 def is_grad_enabled() -> bool:

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
+from nnfast.graph.backward import clear_gradient
+from nnfast.graph.mode import CHANGES, tracing
 from nnfast.nn.parameter import Parameter
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
@@ -62,6 +64,8 @@ class Module:
         raise StateError(name, what, f"define {name}.forward.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (trace := tracing()) is not None:
+            trace.modules[self] = None
         try:
             return self.forward(*args, **kwargs)
         except NNFastError as error:
@@ -100,9 +104,11 @@ class Module:
             self._note(name, kind)
         elif name in kinds:
             _check_kind(type(self).__name__, name, kinds[name], value)
+        _changing(self, name)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
+        _changing(self, name)
         object.__delattr__(self, name)
         self._kinds.pop(name, None)
 
@@ -136,6 +142,7 @@ class Module:
             fail(where, "a new name", f"'{name}', which is an attribute already")
         _check_kind(where, name, kind, value)
         self._note(name, kind)
+        _changing(self, name)
         object.__setattr__(self, name, value)
 
     def _note(self, name: str, kind: Kind) -> None:
@@ -330,10 +337,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for p in self.parameters():
-            if set_to_none or p.grad is None:
-                p.grad = None
-            else:
-                p.grad = wrap(np.zeros_like(p.grad.array))
+            clear_gradient(p, set_to_none)
 
     def to(self, target: Any) -> Self:
         """Convert floating-point parameters and buffers to float32 or float64.
@@ -351,7 +355,7 @@ class Module:
             fail("to", "float32, float64 or 'cpu'", repr(target), hint, DTypeError)
         for value in [*self.parameters(), *self.buffers()]:
             for t in (value, value.grad):
-                if t is not None and t.dtype.kind == "f" and t.dtype != dtype:
+                if isinstance(t, Tensor) and t.dtype.kind == "f" and t.dtype != dtype:
                     t.data = wrap(t.array.astype(dtype))
         return self
 
@@ -384,6 +388,13 @@ class Module:
 
     def _listed_children(self) -> list[tuple[str, Any]]:
         return self._own("module")
+
+
+def _changing(module: Module, name: str) -> None:
+    """A module is about to change: plans must look again, and a traced function must not."""
+    CHANGES.count += 1
+    if (trace := tracing()) is not None and module in trace.modules:
+        raise trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
 def _join(path: str, name: str) -> str:

@@ -13,7 +13,10 @@ from nnfast.nn.checks import number, whole
 from nnfast.nn.linear import empty_parameter
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
-from nnfast.tensor import Tensor, float32, int64
+from nnfast.ops.update import add_
+from nnfast.tensor import Tensor, float32, int64, wrap
+
+_ONE = wrap(np.ones((), int64))
 
 
 class _BatchNorm(Module):
@@ -85,7 +88,7 @@ class _BatchNorm(Module):
             eps=self.eps,
         )
         if seen is not None:
-            seen.array[...] += 1
+            add_(seen, _ONE)
         return y
 
     def extra_repr(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.trace import on_values
 from nnfast.ops.activation import sigmoid
 from nnfast.ops.elementwise import (
     abs,
@@ -96,8 +97,11 @@ select_class_backward.vjp(
 
 
 def _check_no_nan(name: str, target: Tensor) -> None:
-    if target.array.size and np.isnan(target.array.min()):
-        fail(name, "a target without NaN", "NaN", target=target)
+    def check(values: np.ndarray) -> None:
+        if values.size and np.isnan(values.min()):
+            fail(name, "a target without NaN", "NaN", target=target)
+
+    on_values(target, check)
 
 
 class _Classes(NamedTuple):
@@ -434,6 +438,17 @@ def _weighted(name: str, loss: Tensor, what: str, weight: Any) -> Tensor:
     return w
 
 
+def _check_probabilities(name: str, values: np.ndarray) -> None:
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        fail(
+            name,
+            "probabilities from 0 to 1 as input",
+            f"values from {values.min():g} to {values.max():g}",
+            "apply sigmoid, or use binary_cross_entropy_with_logits.",
+            input=values,
+        )
+
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -452,14 +467,7 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     x, t = _same_shape(name, input, target, reduction)
-    if x.array.size and not (x.array.min() >= 0 and x.array.max() <= 1):
-        fail(
-            name,
-            "probabilities from 0 to 1 as input",
-            f"values from {x.array.min():g} to {x.array.max():g}",
-            "apply sigmoid, or use binary_cross_entropy_with_logits.",
-            input=x,
-        )
+    on_values(x, lambda values: _check_probabilities(name, values))
     _check_no_nan(name, t)
     loss: Tensor = bce(x, t)
     if weight is not None:

@@ -119,7 +119,7 @@ class Op(Generic[P], _core.Op):
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = _packer(attrs) if kernel is not None else None
+        self._pack = getattr(attrs, "packed", None) or _packer(attrs) if kernel else None
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(

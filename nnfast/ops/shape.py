@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
-from nnfast.graph.mode import MODE
+from nnfast.graph.ir import dense_strides
+from nnfast.graph.mode import MODE, tracing
+from nnfast.graph.symbol import Symbol
 from nnfast.ops.elementwise import sum_to
 from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.record import Result, check_dim, computed, method, op, out, view
@@ -229,6 +232,12 @@ def _is_basic(index: Any) -> bool:
     )  # fmt: skip
 
 
+def _of_view(index: Any) -> Any:
+    """The same basic index, but numbers alone give a view too, not a NumPy scalar."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return parts if Ellipsis in parts else (*parts, Ellipsis)
+
+
 def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
     try:
         return array[index]
@@ -253,14 +262,54 @@ def getitem(input: AnyTensor, index: Any) -> Result:
     tensor([2., 4.])
     """
     plain = _plain(index)
-    shape = _indexed(input.array, plain, "getitem").shape
+    array = input.array
+    layout = array.layout if isinstance(array, Symbol) else array
+    shape = _indexed(layout, plain, "getitem").shape
     if _is_basic(plain):
-        return view(lambda a: a[plain], shape, input, IndexAttrs(plain))
+        of_view = _of_view(plain)
+        return view(lambda a: a[of_view], shape, input, IndexAttrs(plain))
     return computed(lambda a: a[plain], shape, input.dtype, IndexAttrs(plain))
 
 
-getitem.vjp(input=lambda dy, index, input_shape: index_put(dy, index, input_shape))
+getitem.vjp(
+    input=lambda dy, index, input_shape: (
+        place(dy, index, input_shape) if _is_basic(index) else index_put(dy, index, input_shape)
+    )
+)
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
+
+
+class PlaceAttrs(NamedTuple):
+    index: Any
+    offset: int
+    strides: tuple[int, ...]
+
+    @staticmethod
+    def packed(index: Any, offset: int, strides: tuple[int, ...]) -> bytes:
+        """As csrc/ops/attrs.h lays it out."""
+        return struct.pack(f"{1 + len(strides)}q", offset, *strides)
+
+
+@op("place", attrs=PlaceAttrs)
+def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
+    """Zeros of `shape` with values at a basic `index`: numbers, slices, None, ...
+
+    >>> import nnfast
+    >>> from nnfast.ops.shape import place
+    >>> place(nnfast.ones(2), slice(1, 3), (4,))
+    tensor([0., 1., 1., 0.])
+    """
+    whole = np.broadcast_to(np.empty((), np.int8), shape)
+    layout = np.lib.stride_tricks.as_strided(whole, shape, dense_strides(shape, 1))
+    part = _indexed(layout, _of_view(index), "place")
+    if part.shape != values.shape:
+        fail("place", f"values of shape {part.shape}", f"shape {values.shape}")
+    start, first = (a.__array_interface__["data"][0] for a in (layout, part))
+    offset = first - start if part.size else 0
+    return out(shape, values.dtype, PlaceAttrs(index, offset, part.strides))
+
+
+place.vjp(values=lambda dy, index: getitem(dy, index))
 
 
 class IndexPutAttrs(NamedTuple):
@@ -294,6 +343,8 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
             f"expected a tensor without gradient, got one of shape {input.shape} that requires it.",
             "assign under no_grad(), or build the tensor with where or cat.",
         )
+    if (trace := tracing()) is not None:
+        raise trace.give_up("it assigns to elements of a tensor")
     source = value.array if isinstance(value, Tensor) else value
     try:
         input.array[_plain(index)] = source

@@ -8,9 +8,10 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
-from nnfast.ops.record import Result, check_dim, like, op, outs
+from nnfast.ops.record import Result, Shape, check_dim, like, op, outs
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import unsqueeze
 from nnfast.tensor import Tensor, wrap
@@ -142,19 +143,26 @@ def check_labels(
     name: str, target: Tensor, classes: int, ignore_index: int, input: Tensor | None = None
 ) -> None:
     """Raise unless all of target are class numbers below `classes`, or ignore_index."""
-    labels = target.array
+    like = None if input is None else (input.shape, input.dtype)
+    on_values(target, lambda labels: _check_classes(name, labels, classes, ignore_index, like))
+
+
+def _check_classes(
+    name: str, labels: np.ndarray, classes: int, ignore_index: int, like: tuple[Shape, Any] | None
+) -> None:
     if _core.all_below(labels, classes):
         return
     wrong = ((labels < 0) | (labels >= classes)) & (labels != ignore_index)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        input = {} if like is None else {"input": np.broadcast_to(np.zeros((), like[1]), like[0])}
         fail(
             name,
             f"class numbers from 0 to {classes - 1} (or ignore_index={ignore_index}) as target",
             f"{labels[place]} at {place}",
             "number the classes from 0, and give the network an output for each.",
-            input=input,
-            target=target,
+            **input,
+            target=labels,
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnfast.errors import describe, fail
 from nnfast.ops.elementwise import broadcast_shape
-from nnfast.ops.operands import AnyTensor
+from nnfast.ops.operands import AnyTensor, IntTensor
 from nnfast.ops.record import Result, op
 from nnfast.tensor import Tensor, float64, wrap
 
@@ -34,7 +34,7 @@ class SGDHyper(NamedTuple):
 
 
 class AdamHyper(NamedTuple):
-    """Hyper-parameters of `adam_update`; the bias corrections are 1 - beta^step."""
+    """Hyper-parameters of `adam_update`."""
 
     lr: float
     beta1: float
@@ -43,8 +43,6 @@ class AdamHyper(NamedTuple):
     weight_decay: float
     decoupled: bool
     maximize: bool
-    bias_correction1: float
-    bias_correction2: float
 
     def tensor(self) -> Tensor:
         """As the op takes them."""
@@ -68,7 +66,7 @@ def _check(where: str, hyper: Tensor, n: int, param: Tensor, **others: Tensor | 
     """All of param's shape, those that change (all but grad) contiguous and writable."""
     shape = param.array.shape
     for name, x in others.items():
-        if x is not None and x.array.shape != shape:
+        if x is not None and name != "step" and x.array.shape != shape:
             fail(where, f"{name} of param's shape {shape}", describe(**{name: x}))
         if x is not None and name != "grad":
             _check_writable(where, name, x)
@@ -105,12 +103,13 @@ def sgd_update(
     )  # fmt: skip
 
 
-@op("adam_update", mutates=("param", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
+@op("adam_update", mutates=("param", "exp_avg", "exp_avg_sq", "step", "max_exp_avg_sq"))
 def adam_update(
     param: Tensor,
     grad: Tensor,
     exp_avg: Tensor,
     exp_avg_sq: Tensor,
+    step: IntTensor,
     hyper: AnyTensor,
     max_exp_avg_sq: Tensor | None = None,
 ) -> Result:
@@ -119,8 +118,8 @@ def adam_update(
     g = grad, -grad if maximize. Decoupled (AdamW): param = param - lr weight_decay param, else
     g = g + weight_decay param. m = m + (1 - beta1) (g - m), v = beta2 v + (1 - beta2) g^2 for
     m = exp_avg, v = exp_avg_sq; with max_exp_avg_sq w (AMSGrad): w = max(w, v) takes the place of
-    v in param = param - lr / c1 m / (sqrt(v / c2) + eps), c1 and c2 the bias corrections.
-    hyper: see AdamHyper.
+    v in param = param - lr / c1 m / (sqrt(v / c2) + eps), ci = 1 - beta_i^t the bias corrections
+    of step t. `step`, an int64 scalar, holds t - 1 before and t after it. hyper: see AdamHyper.
 
     Sources: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Loshchilov and
     Hutter, Decoupled weight decay regularization, ICLR 2019; Reddi et al., On the convergence of
@@ -129,18 +128,29 @@ def adam_update(
     >>> import nnfast
     >>> from nnfast.ops.update import AdamHyper, adam_update
     >>> w, m, v = nnfast.tensor([1.0]), nnfast.zeros(1), nnfast.zeros(1)
-    >>> hyper = AdamHyper(0.1, 0.9, 0.999, 1e-8, 0, 0, 0, 1 - 0.9, 1 - 0.999).tensor()
-    >>> adam_update(w, nnfast.tensor([2.0]), m, v, hyper)
+    >>> hyper, step = AdamHyper(0.1, 0.9, 0.999, 1e-8, 0, 0, 0).tensor(), nnfast.tensor(0)
+    >>> adam_update(w, nnfast.tensor([2.0]), m, v, step, hyper)
     >>> w
     tensor([0.9])
     """
+    if step.array.shape != ():
+        fail("adam_update", "step as an int64 scalar", describe(step=step))
     return _check(
-        "adam_update", hyper, len(AdamHyper._fields), param,
-        grad=grad, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq, max_exp_avg_sq=max_exp_avg_sq,
+        "adam_update", hyper, len(AdamHyper._fields), param, grad=grad, exp_avg=exp_avg,
+        exp_avg_sq=exp_avg_sq, step=step, max_exp_avg_sq=max_exp_avg_sq,
     )  # fmt: skip
 
 
-# ---- gradients, in place --------------------------------------------------------------------
+# ---- arithmetic in place -----------------------------------------------------------------------
+
+
+@op("add", mutates=("input",))
+def add_(input: AnyTensor, other: AnyTensor) -> Result:
+    """input = input + other, in place; other is of its dtype and broadcasts to its shape."""
+    if broadcast_shape("add_", input, other) != input.shape or input.dtype != other.dtype:
+        fail("add_", f"{input.dtype} that broadcasts to {input.shape}", describe(other=other))
+    _check_writable("add_", "input", input)
+    return _DONE
 
 
 @op("mul", mutates=("input",))

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import DTypeError
+from nnfast.graph.trace import follow, refreshed
 from nnfast.ops.update import AdamHyper, adam_update
 from nnfast.optim.optimizer import Optimizer
-from nnfast.tensor import Tensor, wrap
+from nnfast.tensor import Tensor, float64, int64, wrap
 
 
 class Adam(Optimizer):
@@ -68,30 +69,29 @@ class Adam(Optimizer):
                 self._fail(f"betas[{i}] < 1", f"betas[{i}]={beta}")
 
     def _update(self, group: dict[str, Any]) -> None:
-        hypers: dict[int, Tensor] = {}  # by step: parameters may have joined at different times
+        hyper = refreshed(lambda: self._hyper(group), (len(AdamHyper._fields),), float64)
+        follow(lambda: (group["amsgrad"], len(group["params"])))
         for p in group["params"]:
             grad = p.grad
             if grad is None:
                 continue
             state = self.state[p]
             if not state:
-                state.update(step=0, exp_avg=_zeros(p), exp_avg_sq=_zeros(p))
-            step = state["step"] + 1
+                state.update(step=wrap(np.zeros((), int64)), exp_avg=_zeros(p))
+                state["exp_avg_sq"] = _zeros(p)
             if group["amsgrad"] and "max_exp_avg_sq" not in state:
                 state["max_exp_avg_sq"] = _zeros(p)
-            hyper = hypers.get(step)
-            if hyper is None:
-                hyper = hypers[step] = self._hyper(group, step)
             largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
-            adam_update(p, grad, state["exp_avg"], state["exp_avg_sq"], hyper, largest)
-            state["step"] = step
+            adam_update(
+                p, grad, state["exp_avg"], state["exp_avg_sq"], state["step"], hyper, largest
+            )
 
-    def _hyper(self, group: dict[str, Any], step: int) -> Tensor:
+    def _hyper(self, group: dict[str, Any]) -> AdamHyper:
         beta1, beta2 = group["betas"]
         return AdamHyper(
             group["lr"], beta1, beta2, group["eps"], group["weight_decay"], self._decoupled,
-            group["maximize"], 1 - beta1**step, 1 - beta2**step,
-        ).tensor()  # fmt: skip
+            group["maximize"],
+        )  # fmt: skip
 
 
 class AdamW(Adam):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import enable_grad
-from nnfast.tensor import Tensor, as_array, float32, float64, wrap
+from nnfast.graph.trace import follow
+from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
 
 
 class Optimizer:
@@ -68,10 +70,7 @@ class Optimizer:
         """Forget the gradients of all parameters, or fill them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none or p.grad is None:
-                    p.grad = None
-                else:
-                    p.grad = wrap(np.zeros_like(p.grad.array))
+                clear_gradient(p, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
@@ -82,7 +81,10 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
+        state, groups = self.state, self.param_groups
+        follow(lambda: self.state is state and self.param_groups is groups)
+        follow(lambda: len(groups))
+        for group in groups:
             self._update(group)
         return loss
 
@@ -142,11 +144,12 @@ class Optimizer:
 
     def _loaded(self, name: str, value: Any, p: Tensor) -> Any:
         """A saved value: a buffer like the parameter, or a plain number."""
+        where = f"{type(self).__name__}.load_state_dict"
+        if name == "step":
+            return wrap(np.array(int(as_array(value, where)), int64))
         if value is None or isinstance(value, bool | int | float):
             return value
-        array = as_array(value, f"{type(self).__name__}.load_state_dict")
-        if name == "step":
-            return int(array)
+        array = as_array(value, where)
         if array.shape != p.shape:
             self._fail(f"'{name}' of its parameter's shape {p.shape}", f"shape {array.shape}")
         return wrap(np.array(array, p.dtype, order="C"))

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from nnfast.errors import NNFastError
+from nnfast.graph.trace import follow, refreshed
 from nnfast.ops.update import SGDHyper, sgd_update
 from nnfast.optim.optimizer import Optimizer
-from nnfast.tensor import wrap
+from nnfast.tensor import Tensor, float64, wrap
 
 
 class SGD(Optimizer):
@@ -62,23 +64,43 @@ class SGD(Optimizer):
             )
 
     def _update(self, group: dict[str, Any]) -> None:
-        hyper = SGDHyper(
-            group["lr"], group["momentum"], group["dampening"], group["weight_decay"],
-            group["nesterov"], group["maximize"], False,
-        )  # fmt: skip
-        later, first = hyper.tensor(), hyper._replace(first=True).tensor()
-        for p in group["params"]:
-            grad = p.grad
-            if grad is None:
-                continue
-            if hyper.momentum == 0:
-                sgd_update(p, grad, later)
-                continue
-            state = self.state[p]
-            buffer = state.get("momentum_buffer")
-            if buffer is not None:
-                sgd_update(p, grad, later, buffer)
-            else:
+        follow(lambda: (group["momentum"] == 0, len(group["params"])))
+        params = [p for p in group["params"] if p.grad is not None]
+        if group["momentum"] == 0:
+            hyper = self._hyper(group, [])
+            for p in params:
+                sgd_update(p, p.grad, hyper)
+            return
+        for p in params:
+            if "momentum_buffer" not in self.state[p]:
                 buffer = wrap(np.empty(p.shape, p.dtype))
-                sgd_update(p, grad, first, buffer)
-                state["momentum_buffer"] = buffer
+                self.state[p].update(momentum_buffer=buffer, empty=True)
+        new = [self.state[p] for p in params if "empty" in self.state[p]]
+        try:
+            self._with_momentum(group, params, new)
+        except NNFastError:
+            for state in new:
+                state.clear()
+            raise
+
+    def _with_momentum(
+        self, group: dict[str, Any], params: list[Tensor], new: list[dict[str, Any]]
+    ) -> None:
+        fresh = ["empty" in self.state[p] for p in params]
+        first, later = self._hyper(group, new), self._hyper(group, [])
+        for p, is_fresh in zip(params, fresh, strict=True):
+            hyper = first if is_fresh else later
+            buffer = self.state[p]["momentum_buffer"]
+            sgd_update(p, p.grad, hyper, buffer)  # type: ignore[arg-type]
+
+    def _hyper(self, group: dict[str, Any], new: list[dict[str, Any]]) -> Tensor:
+        """The options of a group; `first` as long as the buffers of `new` are empty."""
+
+        def make() -> SGDHyper:
+            empty = [state.pop("empty", False) for state in new]
+            return SGDHyper(
+                group["lr"], group["momentum"], group["dampening"], group["weight_decay"],
+                group["nesterov"], group["maximize"], any(empty),
+            )  # fmt: skip
+
+        return refreshed(make, (len(SGDHyper._fields),), float64)

@@ -84,6 +84,18 @@ SPECS = {
         lambda x, index: x[index],
         ulp=0,
     ),
+    "place": Spec(
+        [
+            Case(((2,),), args=(slice(1, 3), (4,))),
+            Case(((3, 2),), args=((slice(None), slice(0, 4, 2)), (3, 5))),
+            Case(((2, 1, 3),), args=((slice(2, 0, -1), None, Ellipsis), (4, 3))),
+            Case(((),), args=((1, 2), (2, 4))),
+            Case(((0, 3),), args=(slice(2, 2), (4, 3))),
+            Case(((300, 150),), args=((slice(1, 301), slice(None, None, 2)), (310, 300))),
+        ],
+        _index_put,
+        ulp=0,
+    ),
     "index_put": Spec(
         [
             Case(((2,),), {"index": (slice(1, None, 2), 3), "shape": (4, 5)}),

@@ -9,18 +9,24 @@ from tests.specs.spec import Array, Case, Spec
 SIZES = [*range(35), 20000]
 
 
-def sample(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
-    """Gradients away from 0; squares positive; options of any kind."""
-    if name == "hyper":
-        flags = rng.integers(0, 2, 3).astype(float)
-        if shape == (7,):  # lr, momentum, dampening, weight_decay, nesterov, maximize, first
-            return np.array([0.1, 0.9, 0.25, 0.01, *flags])
-        # lr, beta1, beta2, eps, weight_decay, decoupled, maximize, bias corrections
-        return np.array([0.1, 0.9, 0.999, 1e-3, 0.01, *flags[:2], 0.19, 0.002])
-    if name.endswith("_sq"):
-        return rng.uniform(0.5, 2, shape)
+def sample_sgd(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """Gradients away from 0; options of any kind."""
+    if name == "hyper":  # lr, momentum, dampening, weight_decay, nesterov, maximize, first
+        return np.array([0.1, 0.9, 0.25, 0.01, *rng.integers(0, 2, 3).astype(float)])
     x = rng.standard_normal(shape)
     return x + np.copysign(0.1, x)
+
+
+def sample_adam(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """As sample_sgd; squares positive."""
+    if name == "hyper":
+        # lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+        return np.array([0.1, 0.9, 0.999, 1e-3, 0.01, *rng.integers(0, 2, 2).astype(float)])
+    if name == "step":
+        return rng.integers(1, 9, shape)
+    if name.endswith("_sq"):
+        return rng.uniform(0.5, 2, shape)
+    return sample_sgd(rng, shape, name)
 
 
 def sgd(param: Array, grad: Array, hyper: Array, buffer: Array | None = None) -> tuple[Array, ...]:
@@ -35,10 +41,18 @@ def sgd(param: Array, grad: Array, hyper: Array, buffer: Array | None = None) ->
 
 
 def adam(
-    param: Array, grad: Array, m: Array, v: Array, hyper: Array, largest: Array | None = None
+    param: Array,
+    grad: Array,
+    m: Array,
+    v: Array,
+    step: Array,
+    hyper: Array,
+    largest: Array | None = None,
 ) -> tuple[Array, ...]:
     """Kingma and Ba 2015; AdamW by Loshchilov and Hutter 2019; AMSGrad by Reddi et al. 2018."""
-    lr, beta1, beta2, eps, weight_decay, decoupled, maximize, c1, c2 = hyper
+    lr, beta1, beta2, eps, weight_decay, decoupled, maximize = hyper
+    t = step + 1
+    c1, c2 = 1 - beta1**t, 1 - beta2**t
     g = -grad if maximize else grad
     if decoupled:
         param = param - lr * weight_decay * param
@@ -47,9 +61,9 @@ def adam(
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g * g
     if largest is None:
-        return param - lr * (m / c1) / (np.sqrt(v / c2) + eps), m, v
+        return param - lr * (m / c1) / (np.sqrt(v / c2) + eps), m, v, t
     largest = np.maximum(largest, v)
-    return param - lr * (m / c1) / (np.sqrt(largest / c2) + eps), m, v, largest
+    return param - lr * (m / c1) / (np.sqrt(largest / c2) + eps), m, v, t, largest
 
 
 def sgd_magnitude(
@@ -64,34 +78,45 @@ def sgd_magnitude(
 
 
 def adam_magnitude(
-    param: Array, grad: Array, m: Array, v: Array, hyper: Array, largest: Array | None = None
+    param: Array,
+    grad: Array,
+    m: Array,
+    v: Array,
+    step: Array,
+    hyper: Array,
+    largest: Array | None = None,
 ) -> tuple[Array, ...]:
     """The new values if no two terms had opposite signs."""
-    lr, beta1, beta2, eps, weight_decay, _, _, c1, c2 = hyper
+    lr, beta1, beta2, eps, weight_decay, _, _ = hyper
+    t = step + 1
+    c1, c2 = 1 - beta1**t, 1 - beta2**t
     g = abs(grad) + weight_decay * abs(param)
     m = abs(m) + (1 - beta1) * (g + abs(m))
     w = np.maximum(v, largest) if largest is not None else v
-    step = lr * (m / c1) / (np.sqrt(beta2 * w / c2) + eps)
+    change = lr * (m / c1) / (np.sqrt(beta2 * w / c2) + eps)
     v = beta2 * v + (1 - beta2) * g * g
     rest = () if largest is None else (np.maximum(largest, v),)
-    return (2 * abs(param) + step, m, v, *rest)
+    return (2 * abs(param) + change, m, v, t, *rest)
 
 
-def cases(states: int, hyper: int) -> list[Case]:
-    """`states` buffers, and with one more, the optional one."""
-    shapes = [(n,) for n in SIZES] + [(), (3, 0), (3, 5, 7)]
-    head = [((s,) * (2 + states) + ((hyper,),), s) for s in shapes]
-    return [Case(h) for h, _ in head] + [Case((*h, s)) for h, s in head]
-
+SHAPES: list[tuple[int, ...]] = [(n,) for n in SIZES] + [(), (3, 0), (3, 5, 7)]
+SGD = [Case((s, s, (7,), *more)) for s in SHAPES for more in ((), (s,))]
+ADAM = [Case((s, s, s, s, (), (7,), *more)) for s in SHAPES for more in ((), (s,))]
 
 # ulp: roundings one after another. float64 alone, as hyper is float64 whatever the parameter's
 # dtype; tests/test_optim.py compares float32 too.
 SPECS = {
     "sgd_update": Spec(
-        cases(0, 7), sgd, sample, magnitude=sgd_magnitude, ulp=8, grad=False, dtypes=("float64",)
+        SGD, sgd, sample_sgd, magnitude=sgd_magnitude, ulp=8, grad=False, dtypes=("float64",)
     ),
     "adam_update": Spec(
-        cases(2, 9), adam, sample, magnitude=adam_magnitude, ulp=16, grad=False, dtypes=("float64",)
+        ADAM, adam, sample_adam, magnitude=adam_magnitude, ulp=16, grad=False, dtypes=("float64",)
+    ),
+    "add_": Spec(
+        [Case((s, t)) for n in SIZES for s, t in (((n,), (n,)), ((n,), ()))]
+        + [Case(((3, 4), (4,)))],
+        lambda x, other: x + other,
+        grad=False,
     ),
     "mul_": Spec(
         [Case((s, t)) for n in SIZES for s, t in (((n,), (n,)), ((n,), ()))]

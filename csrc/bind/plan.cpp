@@ -1,0 +1,211 @@
+// Plan: made once from lists that nnfast/graph/plan.py prepares, run with one call.
+#include "plan/plan.h"
+
+#include "base/parallel.h"
+#include "bind/bind.h"
+
+namespace py = pybind11;
+
+namespace nnf {
+
+namespace {
+
+using Shape = std::vector<int64_t>;
+
+// (buffer, offset in bytes, dtype, shape, strides in elements)
+using OperandSpec = std::tuple<int, int64_t, int, Shape, Shape>;
+// (op, attributes, number of inputs, inputs and outputs as numbers of operands)
+using CallSpec = std::tuple<int, py::bytes, int, std::vector<int>>;
+// (dtype, shape, strides in elements, written to)
+using ExternalSpec = std::tuple<int, Shape, Shape, bool>;
+
+View make_view(int dtype, const Shape& shape, const Shape& strides) {
+  if (dtype < 0 || dtype > int(DType::b8) || shape.size() > size_t(kMaxDims) ||
+      strides.size() != shape.size())
+    throw py::value_error("_core.Plan: no such view");
+  View v{};
+  v.dtype = DType(dtype);
+  v.ndim = int(shape.size());
+  v.size = 1;
+  for (int d = 0; d < v.ndim; ++d) {
+    v.shape[d] = shape[d];
+    v.stride[d] = strides[d];
+    v.size *= shape[d];
+  }
+  return v;
+}
+
+// Bytes from the first element to behind the last; strides are not negative.
+int64_t extent(const View& v) {
+  if (v.size == 0) return 0;
+  int64_t last = 0;
+  for (int d = 0; d < v.ndim; ++d) {
+    if (v.stride[d] < 0) throw py::value_error("_core.Plan: a negative stride");
+    last += (v.shape[d] - 1) * v.stride[d];
+  }
+  return (last + 1) * item_size(v.dtype);
+}
+
+bool same_dtype(DType t, int num) {
+  using api = py::detail::npy_api;
+  switch (t) {
+    case DType::f32:
+      return num == api::NPY_FLOAT_;
+    case DType::f64:
+      return num == api::NPY_DOUBLE_;
+    case DType::i64:
+      return num == api::NPY_LONGLONG_ || (num == api::NPY_LONG_ && sizeof(long) == 8);
+    default:
+      return num == api::NPY_BOOL_;
+  }
+}
+
+// A Plan and what its buffers must look like.
+class BoundPlan {
+ public:
+  BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
+            const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
+            std::shared_ptr<Arenas> arenas)
+      : tensors_(std::move(tensors)), arenas_(std::move(arenas)) {
+    for (const auto& [dtype, shape, strides, written] : externals) {
+      externals_.push_back({make_view(dtype, shape, strides), written});
+      sizes_.push_back(extent(externals_.back().view));
+    }
+    if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+    std::vector<Operand> views;
+    for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
+      Operand o{buffer, offset, make_view(dtype, shape, strides)};
+      if (buffer > int(sizes_.size())) throw py::value_error("_core.Plan: no such buffer");
+      const int64_t room = buffer <= 0 ? arena : sizes_[size_t(buffer) - 1];
+      if (buffer >= 0 && (offset < 0 || offset + extent(o.view) > room))
+        throw py::value_error("_core.Plan: an operand beyond its buffer");
+      views.push_back(o);
+    }
+    std::vector<Instruction> code;
+    std::vector<Operand> used;
+    std::vector<char> attrs;
+    for (const auto& [id, packed, n_in, args] : calls) {
+      const std::string bytes = packed;
+      if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
+          n_in > kMaxArgs || n_in > int(args.size()) || int(args.size()) - n_in > kMaxArgs)
+        throw py::value_error("_core.Plan: no such call");
+      code.push_back({&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in,
+                      int64_t(attrs.size())});
+      for (int a : args) used.push_back(views.at(size_t(a)));
+      attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
+    }
+    plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
+                                   int(externals_.size()) + 1, arena);
+  }
+
+  // False if an array, or that of a tensor, is not what the plan was made for.
+  bool run(const py::tuple& arrays, py::object seconds) {
+    if (tensors_.size() + arrays.size() != externals_.size()) return false;
+    std::unique_ptr<Context> context = plan_->acquire();
+    // Keeps the tensors' arrays alive should another thread replace them meanwhile.
+    py::object held[kHeld];
+    std::vector<py::object> more;
+    int buffer = 0;
+    bool fits = true;
+    for (py::handle t : tensors_) {
+      PyObject* a = PyObject_GetAttr(t.ptr(), array_name());
+      if (!a) throw py::error_already_set();
+      py::object& slot = buffer < kHeld ? held[buffer] : more.emplace_back();
+      slot = py::reinterpret_steal<py::object>(a);
+      fits = fits && bind(*context, buffer++, a);
+    }
+    for (py::handle a : arrays) fits = fits && bind(*context, buffer++, a.ptr());
+    if (fits) execute(*context, seconds);
+    plan_->release(std::move(context));
+    return fits;
+  }
+
+  int64_t workspace() {
+    std::unique_ptr<Context> context = plan_->acquire();
+    std::unique_ptr<Memory> memory = arenas_->acquire();
+    context->prepare(*memory);
+    const int64_t bytes = context->workspace();
+    arenas_->release(std::move(memory));
+    plan_->release(std::move(context));
+    return bytes;
+  }
+
+ private:
+  struct External {
+    View view;
+    bool written;
+  };
+  static constexpr int kHeld = 32;
+
+  static PyObject* array_name() {
+    static PyObject* name = PyUnicode_InternFromString("array");
+    return name;
+  }
+
+  bool bind(Context& context, int i, PyObject* o) {
+    using api = py::detail::npy_api;
+    if (!api::get().PyArray_Check_(o)) return false;
+    const auto* a = py::detail::array_proxy(o);
+    const View& v = externals_[i].view;
+    if (a->nd != v.ndim || !(a->flags & api::NPY_ARRAY_ALIGNED_) ||
+        (externals_[i].written && !(a->flags & api::NPY_ARRAY_WRITEABLE_)) ||
+        !same_dtype(v.dtype, py::detail::array_descriptor_proxy(a->descr)->type_num))
+      return false;
+    const int64_t item = item_size(v.dtype);
+    for (int d = 0; d < v.ndim; ++d)
+      if (a->dimensions[d] != v.shape[d] ||
+          (v.shape[d] > 1 && v.size > 0 && a->strides[d] != v.stride[d] * item))
+        return false;
+    context.bind(i + 1, a->data);
+    return true;
+  }
+
+  void execute(Context& context, const py::object& seconds) {
+    FixedThreads threads;
+    std::unique_ptr<Memory> memory = arenas_->acquire();
+    context.prepare(*memory);
+    if (seconds.is_none()) {
+      py::gil_scoped_release free;
+      context.run();
+    } else {
+      auto times = seconds.cast<py::array_t<double>>();
+      if (times.size() != int64_t(plan_->code().size()))
+        throw py::value_error("_core.Plan: expected one number per instruction");
+      double* t = times.mutable_data();
+      py::gil_scoped_release free;
+      context.run_timed(t);
+    }
+    arenas_->release(std::move(memory));
+  }
+
+  py::list tensors_;
+  std::vector<External> externals_;
+  std::vector<int64_t> sizes_;
+  std::unique_ptr<Plan> plan_;
+  std::shared_ptr<Arenas> arenas_;
+};
+
+}  // namespace
+
+void bind_plan(py::module_& m) {
+  py::class_<Arenas, std::shared_ptr<Arenas>>(m, "Arenas",
+                                              "Memory for plans: as many blocks as run at once.")
+      .def(py::init<>());
+  py::class_<BoundPlan>(m, "Plan", "A planned list of instructions; see nnfast/graph/plan.py.")
+      .def(py::init<const std::vector<CallSpec>&, const std::vector<OperandSpec>&,
+                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>>(),
+           py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
+           py::arg("arena"), py::arg("arenas"))
+      .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
+           "Run on the arrays of `tensors`, then these; False, and nothing done, if one does not "
+           "fit.")
+      .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
+  m.def(
+      "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
+      "Whether an op reads inputs of any strides, or C-contiguous ones only.");
+  m.def(
+      "is_map", [](int op) { return op_table()[op].run == ops::map; },
+      "Whether an op is elementwise, so that its output may lie in the memory of an input.");
+}
+
+}  // namespace nnf

@@ -1,0 +1,104 @@
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/fpu.h"
+#include "base/parallel.h"
+
+namespace nnf {
+
+std::unique_ptr<Memory> Arenas::acquire() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (idle_.empty()) return std::make_unique<Memory>();
+  std::unique_ptr<Memory> memory = std::move(idle_.back());
+  idle_.pop_back();
+  return memory;
+}
+
+void Arenas::release(std::unique_ptr<Memory> memory) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(memory));
+}
+
+Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
+           int buffers, int64_t arena)
+    : code_(std::move(code)),
+      operands_(std::move(operands)),
+      attrs_(std::move(attrs)),
+      users_(size_t(buffers)),
+      arena_(arena) {
+  for (size_t i = 0; i < operands_.size(); ++i)
+    if (operands_[i].buffer >= 0) users_[operands_[i].buffer].push_back(int(i));
+}
+
+Plan::~Plan() = default;
+
+std::unique_ptr<Context> Plan::acquire() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      std::unique_ptr<Context> context = std::move(idle_.back());
+      idle_.pop_back();
+      return context;
+    }
+  }
+  return std::make_unique<Context>(*this);
+}
+
+void Plan::release(std::unique_ptr<Context> context) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(context));
+}
+
+OpArgs Plan::args(const Instruction& i, const View* views) const {
+  const View* in = views + i.first;
+  return {i.op, in, i.n_in, in + i.n_in, i.n_out, attrs_.data() + i.attrs, nullptr};
+}
+
+Context::Context(const Plan& plan) : plan_(plan), bound_(plan.users_.size(), nullptr) {
+  views_.reserve(plan.operands_.size());
+  for (const Operand& o : plan.operands_) views_.push_back(o.view);
+  for (const Instruction& i : plan.code_) calls_.push_back(plan.args(i, views_.data()));
+}
+
+void Context::rebind(int buffer, void* data) {
+  for (int i : plan_.users_[buffer])
+    views_[i].data = static_cast<char*>(data) + plan_.operands_[i].offset;
+  bound_[buffer] = data;
+}
+
+void Context::prepare(Memory& memory) {
+  bind(0, memory.arena.reserve(std::max<int64_t>(plan_.arena_, 64)));
+  if (threads_ != num_threads() || isa_ != &current_isa()) {
+    workspace_bytes_ = 0;
+    for (const OpArgs& call : calls_)
+      if (call.op->workspace)
+        workspace_bytes_ = std::max(workspace_bytes_, call.op->workspace(call));
+    threads_ = num_threads();
+    isa_ = &current_isa();
+  }
+  void* workspace = memory.workspace.reserve(workspace_bytes_);
+  if (workspace != workspace_)
+    for (OpArgs& call : calls_) call.workspace = workspace;
+  workspace_ = workspace;
+}
+
+void Context::run() {
+  FlushDenormals flush;
+  for (const OpArgs& call : calls_) call.op->run(call);
+}
+
+void Context::run_timed(double* seconds) {
+  using Clock = std::chrono::steady_clock;
+  FlushDenormals flush;
+  Clock::time_point begin = Clock::now();
+  for (size_t i = 0; i < calls_.size(); ++i) {
+    calls_[i].op->run(calls_[i]);
+    const Clock::time_point end = Clock::now();
+    seconds[i] += std::chrono::duration<double>(end - begin).count();
+    begin = end;
+  }
+}
+
+}  // namespace nnf

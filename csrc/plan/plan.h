@@ -1,0 +1,106 @@
+// A plan: a flat list of instructions over buffers whose sizes are known before the first run.
+//
+// Buffer 0 is the arena; the others belong to somebody else (inputs, parameters, outputs) and are
+// given anew to each run. Running allocates nothing, throws nothing and knows nothing of Python.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/buffer.h"
+#include "isa/choose.h"
+#include "ops/registry.h"
+
+namespace nnf {
+
+struct Operand {
+  int buffer;      // < 0: an absent optional argument
+  int64_t offset;  // bytes
+  View view;       // all but its data
+};
+
+struct Instruction {
+  const OpInfo* op;
+  int first;  // of its operands: inputs, then outputs
+  int n_in, n_out;
+  int64_t attrs;  // where its attributes start
+};
+
+// Memory for runs: an arena and a workspace for each that is under way. Plans that share it need
+// as much as the largest of them, not the sum.
+struct Memory {
+  Buffer arena, workspace;
+};
+class Arenas {
+ public:
+  std::unique_ptr<Memory> acquire();
+  void release(std::unique_ptr<Memory> memory);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Memory>> idle_;
+};
+
+// What one run at a time needs besides memory: the operands with their addresses.
+class Context;
+
+class Plan {
+ public:
+  Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
+       int buffers, int64_t arena);
+  ~Plan();
+
+  // A context that nobody uses; throws std::bad_alloc.
+  std::unique_ptr<Context> acquire();
+  void release(std::unique_ptr<Context> context);
+
+  int buffers() const { return int(users_.size()); }
+  int64_t arena() const { return arena_; }
+  const std::vector<Instruction>& code() const { return code_; }
+  const Operand* operands(const Instruction& i) const { return &operands_[i.first]; }
+
+ private:
+  friend class Context;
+  OpArgs args(const Instruction& i, const View* views) const;
+
+  std::vector<Instruction> code_;
+  std::vector<Operand> operands_;
+  std::vector<char> attrs_;
+  std::vector<std::vector<int>> users_;  // of each buffer: its operands
+  int64_t arena_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Context>> idle_;
+};
+
+class Context {
+ public:
+  explicit Context(const Plan& plan);
+
+  // The memory of a buffer other than the arena.
+  void bind(int buffer, void* data) {
+    if (bound_[buffer] != data) rebind(buffer, data);
+  }
+  // Use this memory, with the present number of threads; throws std::bad_alloc.
+  void prepare(Memory& memory);
+  void run();
+  // As run, and adds the seconds of each instruction to `seconds`.
+  void run_timed(double* seconds);
+  int64_t workspace() const { return workspace_bytes_; }
+
+ private:
+  void rebind(int buffer, void* data);
+
+  const Plan& plan_;
+  std::vector<View> views_;
+  std::vector<void*> bound_;
+  std::vector<OpArgs> calls_;
+  void* workspace_ = nullptr;
+  // What the workspace was measured for.
+  int threads_ = 0;
+  const Isa* isa_ = nullptr;
+  int64_t workspace_bytes_ = 0;
+};
+
+}  // namespace nnf

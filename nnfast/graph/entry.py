@@ -1,0 +1,166 @@
+"""One plan of a compiled function: how it is made and called, and what it takes for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import StateError
+from nnfast.graph.ir import Captured, Graph, Value
+from nnfast.graph.mode import CHANGES, MODE
+from nnfast.graph.plan import Plan
+from nnfast.graph.surroundings import Surroundings
+from nnfast.graph.symbol import Symbol, Untraceable
+from nnfast.graph.trace import Trace
+from nnfast.graph.tree import flatten, rebuild
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.record import Op, Result, view
+from nnfast.tensor import Tensor, UsedGradient, wrap
+
+
+class Entry:
+    """A traced function, and the plan that came of it."""
+
+    def __init__(
+        self, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any, arenas: Any
+    ) -> None:
+        self._around = Surroundings(fn)
+        self._changes = CHANGES.count
+        trace = Trace()
+        MODE.trace, grad = trace, MODE.grad
+        try:
+            self._follow(trace, fn, leaves, structure)
+        except Untraceable:
+            self._around.changed()
+            raise
+        finally:
+            MODE.trace, MODE.grad = None, grad
+            for leaf, before in trace.leaves.items():
+                leaf.grad = before
+        name = self._around.changed()
+        if name is not None:
+            raise Untraceable(f"it changes {name}")
+        if trace.alive():
+            raise Untraceable("it keeps a tensor beyond its end")
+        graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
+        self.plan = Plan(graph, trace.checks, arenas)
+        self._guards = trace.guards
+        self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
+        tensors = [v.source.tensor for v in self.plan.captured if isinstance(v.source, Captured)]
+        self._wanted = [(t, t.requires_grad) for t in tensors]
+
+    def _follow(
+        self, trace: Trace, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any
+    ) -> None:
+        """Call the function on symbols and note what it answers and which gradients it leaves."""
+        symbols = [_symbol(trace, i, x) for i, x in enumerate(leaves)]
+        args, kwargs = rebuild(symbols, structure)
+        del symbols
+        answer = fn(*args, **kwargs)
+        if trace.broken:
+            raise trace.broken
+        self._read_answer(answer)
+        self._read_gradients(trace)
+
+    def _read_answer(self, answer: Any) -> None:
+        found, self._structure = flatten(answer)
+        self._values: list[Value] = []
+        self._answers: list[Tensor | bool] = []  # as it is; else whether it requires a gradient
+        for x in found:
+            if not isinstance(x, Tensor):
+                raise Untraceable(f"it returns {type(x).__name__}, not only tensors")
+            if isinstance(x.array, Symbol):
+                self._values.append(x.array.value)
+                self._answers.append(x.requires_grad)
+            else:
+                self._answers.append(x)
+
+    def _read_gradients(self, trace: Trace) -> None:
+        changed = {
+            id(v.source.tensor)
+            for call in trace.graph.calls
+            for v in call.changed
+            if isinstance(v.source, Captured)
+        }
+        self._grad_values: list[Value] = []
+        self._kept: list[Tensor] = []  # leaves whose gradient is a result
+        self._left: list[tuple[Tensor, Any]] = []  # leaves whose grad becomes this
+        for leaf, before in trace.leaves.items():
+            grad = leaf.grad
+            if leaf not in trace.cleared:
+                trace.guards.append((lambda x=leaf: x.grad is None, before is None))  # type: ignore
+            if grad is None:
+                self._left.append((leaf, None))
+            elif id(leaf) in changed and leaf in trace.cleared:
+                self._left.append((leaf, UsedGradient()))
+            else:
+                value = trace.value(grad)
+                assert value is not None
+                self._grad_values.append(value)
+                self._kept.append(leaf)
+
+    def valid(self) -> bool:
+        """Whether all that the plan takes for granted still holds."""
+        if self._changes != CHANGES.count:
+            if any(not _same(m.__dict__, before) for m, before in self._modules):
+                return False
+            self._changes = CHANGES.count
+        for tensor, wanted in self._wanted:
+            if tensor.requires_grad is not wanted:
+                return False
+        for read, expected in self._guards:
+            if read() != expected:
+                return False
+        return self._around.same()
+
+    def run(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
+        """(True, the answer); (False, None) if a parameter has another shape or dtype now."""
+        arrays = self.plan.run([x.array if isinstance(x, Tensor) else x for x in leaves])
+        if arrays is None:
+            return False, None
+        tensors = iter([wrap(a) for a in arrays])
+        found = [_answer(a, tensors) for a in self._answers]
+        for leaf in self._kept:
+            leaf.grad = next(tensors)
+        for leaf, grad in self._left:
+            leaf.grad = grad
+        return True, rebuild(found, self._structure)
+
+
+def _symbol(trace: Trace, index: int, x: Any) -> Any:
+    if isinstance(x, Tensor):
+        t = trace.argument(x.array, index)
+        t.requires_grad = x.requires_grad
+        return t
+    return trace.argument(x, index) if isinstance(x, np.ndarray) else x
+
+
+def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
+
+
+def _answer(known: Tensor | bool, tensors: Any) -> Tensor:
+    if isinstance(known, Tensor):
+        return known
+    y: Tensor = next(tensors)
+    return _INSIDE(y.requires_grad_()) if known else y
+
+
+def _inside(input: AnyTensor) -> Result:
+    """A result of a plan, whose history is inside it."""
+    return view(lambda a: a, input.shape, input)
+
+
+def _no_history(dy: Tensor) -> Tensor:
+    raise StateError(
+        "backward",
+        "expected a result of eager ops, got one of a compiled function, whose history a plan does "
+        "not keep.",
+        "compute the loss and call backward inside the compiled function.",
+    )
+
+
+_INSIDE = Op(_inside, None, None, ("y",), (), (), False, None)
+_INSIDE.vjp(input=_no_history)

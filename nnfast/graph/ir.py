@@ -1,0 +1,111 @@
+"""The graph of a traced function: values, and the calls of ops that make them, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nnfast.ops.record import Op
+    from nnfast.tensor import Tensor
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """An array of a plan. A view has a `root`, in whose memory it lies."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    root: Value | None = None
+    offset: int = 0  # bytes from the root's first
+    strides: tuple[int, ...] | None = None  # bytes; None: C-contiguous
+    source: Source | None = None  # None: a call makes it (or its root's)
+
+    @property
+    def memory(self) -> Value:
+        """Itself, or what it is a view of."""
+        return self if self.root is None else self.root
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def byte_strides(self) -> tuple[int, ...]:
+        """Strides in bytes."""
+        if self.strides is not None:
+            return self.strides
+        return dense_strides(self.shape, self.dtype.itemsize)
+
+    def is_dense(self) -> bool:
+        """Whether its elements lie one behind the other, in C order."""
+        dense = dense_strides(self.shape, self.dtype.itemsize)
+        return self.strides is None or 0 in self.shape or all(
+            n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
+        )  # fmt: skip
+
+
+def dense_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Byte strides of a C-contiguous array."""
+    strides, step = [], itemsize
+    for n in reversed(shape):
+        strides.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(strides))
+
+
+@dataclass(eq=False, slots=True)
+class Argument:
+    """Given with each run: leaf number `index` of the arguments, converted to `dtype`."""
+
+    index: int
+
+
+@dataclass(eq=False, slots=True)
+class Captured:
+    """A tensor that lives outside: a parameter, a moment, a running mean."""
+
+    tensor: Tensor
+
+
+@dataclass(eq=False, slots=True)
+class Refreshed:
+    """A small array that `refresh` fills before each run: rates, random state."""
+
+    refresh: Callable[[], Any]
+
+
+@dataclass(eq=False, slots=True)
+class Gradient:
+    """What `leaf.grad` holds when a run begins."""
+
+    leaf: Tensor
+
+
+Source = Argument | Captured | Refreshed | Gradient
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One call of a kernel. Where it changes an input in place, `changed` names it."""
+
+    op: Op[Any]
+    inputs: list[Value | None]
+    outputs: list[Value]
+    attrs: bytes
+    changed: tuple[Value, ...] = ()
+
+    def reads(self) -> Iterator[Value]:
+        """The memory it reads."""
+        return (v.memory for v in self.inputs if v is not None)
+
+
+@dataclass(eq=False, slots=True)
+class Graph:
+    """Calls in an order in which they can run, and the values that somebody outside wants."""
+
+    calls: list[Call] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)

@@ -1,0 +1,87 @@
+"""The memory plan: every intermediate value gets an offset in one arena."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnfast import _core
+from nnfast.graph.ir import Call, Graph, Value
+
+ALIGNMENT = 64
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """Memory that one value after another may use: from call `first` to call `last`."""
+
+    first: int
+    last: int
+    nbytes: int
+    offset: int = 0
+
+
+def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], int]:
+    """A block for each value that is not outside, and the size of the arena.
+
+    Two blocks overlap only if they are never used at the same time.
+    """
+    last: dict[Value, int] = {}
+    for i, call in enumerate(graph.calls):
+        for v in (*call.reads(), *(o.memory for o in call.outputs)):
+            last[v] = i
+    blocks: dict[Value, Block] = {}
+    for i, call in enumerate(graph.calls):
+        for v in call.outputs:
+            m = v.memory
+            if m in outside or m in blocks:
+                continue
+            block = _inherited(call, i, v, blocks, last)
+            if block is None:
+                block = Block(i, last[m], _rounded(m.nbytes))
+            block.last = last[m]
+            blocks[m] = block
+    return blocks, _place(list({id(b): b for b in blocks.values()}.values()))
+
+
+def _inherited(
+    call: Call, i: int, out: Value, blocks: dict[Value, Block], last: dict[Value, int]
+) -> Block | None:
+    """The block of an input that ends here, for an elementwise kernel to write over it."""
+    if not _core.is_map(call.op.id) or len(call.outputs) > 1:
+        return None
+    for v in call.inputs:
+        if v is None or v.root is not None or v.shape != out.shape or v.dtype != out.dtype:
+            continue
+        block = blocks.get(v)
+        # A view of it among the other inputs would be read after it was written over.
+        alone = sum(w is not None and w.memory is v for w in call.inputs) == sum(
+            w is v for w in call.inputs
+        )
+        if block is not None and last[v] == i and block.last == i and alone:
+            return block
+    return None
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
+
+
+def _place(blocks: list[Block]) -> int:
+    """Offsets, the largest block first, each at the lowest place that is free all its time."""
+    blocks.sort(key=lambda b: -b.nbytes)
+    n = len(blocks)
+    first, last, begin, end = (np.zeros(n, np.int64) for _ in range(4))
+    total = 0
+    for k, block in enumerate(blocks):
+        meets = np.flatnonzero((first[:k] <= block.last) & (last[:k] >= block.first))
+        at = 0
+        for j in meets[np.argsort(begin[meets], kind="stable")]:
+            if begin[j] - at >= block.nbytes:
+                break
+            at = max(at, int(end[j]))
+        block.offset = at
+        first[k], last[k], begin[k], end[k] = block.first, block.last, at, at + block.nbytes
+        total = max(total, at + block.nbytes)
+    return total

@@ -1,0 +1,135 @@
+"""A plan: a traced function as one call of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnfast import _core
+from nnfast.graph.dense import copy_of, make_dense
+from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
+from nnfast.graph.memory import Block, plan_memory
+from nnfast.graph.prune import prune
+from nnfast.tensor import KERNEL_DTYPES
+
+PASSES: dict[str, Callable[[Graph], Graph]] = {"prune": prune, "make_dense": make_dense}
+_CODES = {dtype: i for i, dtype in enumerate(KERNEL_DTYPES)}  # as DType in csrc/base/view.h
+
+
+class Plan:
+    """Instructions, the memory that they need, and where each array comes from.
+
+    `run` takes the leaves of the arguments and returns new arrays, one for each result.
+    """
+
+    def __init__(
+        self, graph: Graph, checks: Sequence[tuple[Value, Callable[..., None]]], arenas: Any
+    ) -> None:
+        graph = _with_results(graph)
+        for transform in PASSES.values():
+            graph = transform(graph)
+        self.graph = graph
+        outside = _outside(graph)
+        self.captured = [v for v in outside if isinstance(v.source, Captured)]
+        self._given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
+        self.blocks, self.arena = plan_memory(graph, set(outside) | set(graph.results))
+        places = {v: k for k, v in enumerate(self._given)}
+        self._checks = [(places[v], check) for v, check in checks if v in places]
+        self._sources = [_reader(v) for v in self._given]
+        self._results = [(v.shape, v.dtype) for v in graph.results]
+        self.core = self._build(arenas)
+        self.runs = 0
+        self.seconds = np.zeros(len(graph.calls))
+
+    def _build(self, arenas: _core.Arenas) -> _core.Plan:
+        externals = [*self.captured, *self._given, *self.graph.results]
+        changed = {v.memory for c in self.graph.calls for v in c.changed} | set(self.graph.results)
+        buffers = {v: i + 1 for i, v in enumerate(externals)}
+        operands = _Operands(buffers, self.blocks)
+        calls = [
+            (c.op.id, c.attrs, len(c.inputs), [operands[v] for v in (*c.inputs, *c.outputs)])
+            for c in self.graph.calls
+        ]
+        return _core.Plan(
+            calls,
+            operands.specs,
+            [(_CODES[v.dtype], v.shape, _elements(v), v in changed) for v in externals],
+            [v.source.tensor for v in self.captured],  # type: ignore[union-attr]
+            self.arena,
+            arenas,
+        )
+
+    def run(self, leaves: Sequence[Any], timed: bool = False) -> list[np.ndarray] | None:
+        """New arrays of the results; None if something does not fit the plan any more."""
+        given = [read(leaves) for read in self._sources]
+        for i, check in self._checks:
+            check(given[i])
+        results = [np.empty(shape, dtype) for shape, dtype in self._results]
+        arrays = (*given, *results)
+        done = self.core.run(arrays, self.seconds) if timed else self.core.run(arrays)
+        self.runs += done
+        return results if done else None
+
+
+def _with_results(graph: Graph) -> Graph:
+    """Each result in memory of its own: copied where it is a view or belongs to somebody else."""
+    calls, results = list(graph.calls), []
+    for v in graph.results:
+        if v.root is not None or v.source is not None or v in results:
+            calls.append(copy_of(v))
+            v = calls[-1].outputs[0]
+        results.append(v)
+    return Graph(calls, results)
+
+
+def _outside(graph: Graph) -> list[Value]:
+    """Memory that somebody else owns, in order of its first use."""
+    seen: dict[Value, None] = {}
+    for call in graph.calls:
+        for v in (*call.inputs, *call.outputs):
+            if v is not None and v.memory.source is not None:
+                seen[v.memory] = None
+    return list(seen)
+
+
+def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
+    """A function that finds the array of a value among the leaves, or makes it."""
+    source: Source | None = value.source
+    dtype, shape = value.dtype, value.shape
+    if isinstance(source, Argument):
+        index = source.index
+        return lambda leaves: np.ascontiguousarray(leaves[index], dtype)
+    if isinstance(source, Refreshed):
+        refresh = source.refresh
+        return lambda leaves: np.array(refresh(), dtype).reshape(shape)
+    leaf = source.leaf  # type: ignore[union-attr]
+    return lambda leaves: np.ascontiguousarray(leaf.grad.array, dtype)  # type: ignore[union-attr]
+
+
+def _elements(v: Value) -> list[int]:
+    return [s // v.dtype.itemsize for s in v.byte_strides()]
+
+
+class _Operands:
+    """Numbers of operands; each distinct view is listed once."""
+
+    def __init__(self, buffers: dict[Value, int], blocks: dict[Value, Block]) -> None:
+        self.buffers, self.blocks = buffers, blocks
+        self.specs: list[tuple[int, int, int, tuple[int, ...], list[int]]] = []
+        self.numbers: dict[Value | None, int] = {}
+
+    def __getitem__(self, v: Value | None) -> int:
+        number = self.numbers.get(v)
+        if number is None:
+            number = self.numbers[v] = len(self.specs)
+            self.specs.append(self._spec(v))
+        return number
+
+    def _spec(self, v: Value | None) -> tuple[int, int, int, tuple[int, ...], list[int]]:
+        if v is None:
+            return (-1, 0, 0, (), [])
+        buffer = self.buffers.get(v.memory, 0)
+        start = v.offset + (0 if buffer else self.blocks[v.memory].offset)
+        return (buffer, start, _CODES[v.dtype], v.shape, _elements(v))

@@ -1,0 +1,89 @@
+"""Stand-ins for arrays while a function is traced: shape and dtype, but no data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nnfast.graph.ir import Value
+
+
+class Untraceable(Exception):
+    """A traced function did what a plan cannot: it looked at data, or changed something else."""
+
+
+class Symbol:
+    """What `tensor.array` is while tracing. Whoever asks for data gets Untraceable.
+
+    `layout` is an array of that shape and strides whose memory is never touched: views of it say
+    what a view does.
+    """
+
+    __slots__ = ("__weakref__", "dtype", "layout", "ndim", "shape", "size", "value")
+
+    def __init__(self, value: Value, layout: np.ndarray) -> None:
+        self.value = value
+        self.layout = layout
+        self.shape, self.dtype = layout.shape, layout.dtype
+        self.ndim, self.size = layout.ndim, layout.size
+
+    @property
+    def flags(self) -> Any:
+        return self.layout.flags
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.layout.strides
+
+    @property
+    def itemsize(self) -> int:
+        return self.layout.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.layout.nbytes
+
+    def astype(self, dtype: Any) -> Any:
+        """An argument, converted before each run."""
+        from nnfast.graph.mode import tracing
+
+        if (trace := tracing()) is None or self.value.root is not None:
+            raise _looked(self, ".astype")
+        return trace.converted(self, np.dtype(dtype))
+
+    def __len__(self) -> int:
+        return len(self.layout)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _looked(self, f".{name}")
+
+
+def _looked(symbol: Symbol, how: str) -> Untraceable:
+    from nnfast.graph.mode import tracing
+
+    error = Untraceable(
+        f"it looks at the values of a tensor of shape {symbol.shape} ({how}), which a plan "
+        "computes only later"
+    )
+    if (trace := tracing()) is not None:
+        trace.broken = error  # even if the function catches it
+    return error
+
+
+def _refuse(name: str) -> Any:
+    def method(self: Symbol, *args: Any, **kwargs: Any) -> Any:
+        raise _looked(self, name)
+
+    return method
+
+
+for _name in (
+    "array", "bool", "int", "float", "index", "iter", "getitem", "setitem", "eq", "ne", "lt", "le",
+    "gt", "ge", "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "matmul",
+    "rmatmul", "pow", "neg", "abs", "repr", "copy", "deepcopy", "reduce_ex",
+):  # fmt: skip
+    setattr(Symbol, f"__{_name}__", _refuse(f"__{_name}__"))
+Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
+Symbol.__array_ufunc__ = None  # type: ignore[attr-defined]

@@ -1,0 +1,221 @@
+"""Tracing: a function is called once on symbols, and its ops leave a graph behind."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnfast.graph.ir import (
+    Argument,
+    Call,
+    Captured,
+    Gradient,
+    Graph,
+    Refreshed,
+    Source,
+    Value,
+)
+from nnfast.graph.mode import MODE, Tracing, tracing
+from nnfast.graph.symbol import Symbol, Untraceable
+from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
+
+if TYPE_CHECKING:
+    from nnfast.nn.module import Module
+    from nnfast.ops.record import Op, Result
+
+
+class Trace(Tracing):
+    """What one tracing has seen so far."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.broken: Untraceable | None = None
+        self.modules: dict[Module, None] = {}  # that were called
+        self.guards: list[tuple[Callable[[], Any], Any]] = []  # must give the same again
+        self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
+        self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
+        self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
+        self._given: set[Value] = set()
+        self._captured: dict[int, Value] = {}
+        self._keep: list[Tensor] = []  # so that ids stay unique
+        self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
+        self._symbols: list[weakref.ref[Symbol]] = []
+
+    # ---- values ---------------------------------------------------------------------------
+
+    def symbol(self, value: Value) -> Tensor:
+        """A tensor without data that stands for a dense value."""
+        return self._wrap(Symbol(value, np.empty(value.shape, value.dtype)))
+
+    def _wrap(self, symbol: Symbol) -> Tensor:
+        self._symbols.append(weakref.ref(symbol))
+        return wrap(symbol)  # type: ignore[arg-type]
+
+    def _outside(self, shape: tuple[int, ...], dtype: Any, source: Source) -> Tensor:
+        return self.symbol(Value(shape, dtype, source=source))
+
+    def argument(self, array: np.ndarray, index: int) -> Tensor:
+        """The symbol of an argument."""
+        return self._outside(array.shape, array.dtype, Argument(index))
+
+    def refreshed(self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
+        """The symbol of a small array that is filled before each run."""
+        return self._outside(shape, np.dtype(dtype), Refreshed(refresh))
+
+    def gradient(self, leaf: Tensor) -> Tensor | None:
+        """`leaf.grad` at the first time that the backward pass reaches it."""
+        grad = leaf.grad
+        if leaf in self.leaves:
+            return grad
+        self.leaves[leaf] = grad
+        if grad is None or isinstance(grad.array, Symbol):
+            return grad
+        leaf.grad = self._outside(grad.array.shape, grad.array.dtype, Gradient(leaf))
+        return leaf.grad
+
+    def clear(self, leaf: Tensor) -> None:
+        """The function forgets the gradient of a leaf."""
+        if leaf not in self.leaves:
+            self.leaves[leaf] = leaf.grad
+            self.cleared.add(leaf)
+
+    def owned(self, grad: Tensor) -> Tensor:
+        """`grad` in memory that no other leaf's gradient shares."""
+        from nnfast.ops.record import OPS
+
+        value = self.value(grad)
+        assert value is not None
+        if value.root is not None or value.source is not None or value in self._given:
+            grad = OPS["clone"](grad)
+        self._given.add(self.value(grad))  # type: ignore[arg-type]
+        return grad
+
+    def alias(self, new: Tensor, source: Tensor) -> None:
+        """`new` was made of `source` and shares its memory."""
+        if not isinstance(new.array, Symbol):
+            self._keep.append(new)
+            self._sources[id(new)] = self._sources.get(id(source), source)
+
+    def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
+        """An argument in another dtype than it came in."""
+        if not isinstance(symbol.value.source, Argument):
+            raise self.give_up(f"it converts a computed {symbol.dtype} tensor to {dtype}")
+        new: Symbol = self._outside(symbol.shape, dtype, symbol.value.source).array  # type: ignore
+        return new
+
+    def value(self, x: Tensor | None) -> Value | None:
+        """The value that a tensor stands for; one from outside is captured."""
+        if x is None:
+            return None
+        if isinstance(x.array, Symbol):
+            value: Value = x.array.value
+            if value.dtype not in KERNEL_DTYPES:
+                raise self.give_up(f"it computes with {value.dtype}")
+            return value
+        x = self._sources.get(id(x), x)
+        known = self._captured.get(id(x))
+        if known is None:
+            a = x.array
+            if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
+                raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
+            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(x))
+            self._captured[id(x)] = known
+            self._keep.append(x)
+        return known
+
+    # ---- calls ----------------------------------------------------------------------------
+
+    def __call__(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> Any:
+        """Note one call of an op and leave a node; its outputs are symbols."""
+        for x, name in zip(inputs, op.inputs, strict=True):
+            if x is not None and name in op.mutates:
+                x._version += 1
+        outputs = self._call(op, inputs, result)
+        if op.mutates:
+            return None
+        if MODE.grad:
+            op._leave_node(inputs, result, outputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _call(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> list[Tensor]:
+        if result.is_view:
+            assert inputs[0] is not None
+            return [self._view(op, inputs[0], result)]
+        if result.compute is not None:
+            raise self.give_up(f"{op.name} runs in NumPy here")
+        values = [self.value(x) for x in inputs]
+        changed: tuple[Value, ...] = ()
+        if op.mutates:
+            changed = tuple(
+                v for v, n in zip(values, op.inputs, strict=True)
+                if n in op.mutates and v is not None
+            )  # fmt: skip
+            outputs = list(changed)
+            tensors: list[Tensor] = []
+        else:
+            tensors = [self.symbol(Value(shape, dtype)) for shape, dtype in result.specs]
+            outputs = [t.array.value for t in tensors]  # type: ignore[attr-defined]
+        self.graph.calls.append(Call(op, values, outputs, op.pack(result.attrs), changed))
+        return tensors
+
+    def _view(self, op: Op[Any], x: Tensor, result: Result) -> Tensor:
+        from nnfast.ops.record import OPS
+
+        if op.name == "reshape" and not x.array.flags.c_contiguous:
+            x = OPS["clone"](x)
+        value = self.value(x)
+        assert value is not None and result.compute is not None
+        layout = x.array.layout if isinstance(x.array, Symbol) else x.array
+        new = np.asarray(result.compute(layout))
+        if any(s < 0 for s in new.strides):
+            raise self.give_up("it uses a view with a negative step")
+        offset = _address(new) - _address(layout) if new.size else 0
+        view = Value(new.shape, new.dtype, value.memory, value.offset + offset, new.strides)
+        return self._wrap(Symbol(view, new))
+
+    # ---- its end --------------------------------------------------------------------------
+
+    def give_up(self, reason: str) -> Untraceable:
+        """The error to raise where a plan is impossible."""
+        self.broken = Untraceable(reason)
+        return self.broken
+
+    def guard(self, read: Callable[[], Any]) -> None:
+        """The plan is only valid while `read()` gives what it gives now."""
+        self.guards.append((read, read()))
+
+    def alive(self) -> list[Symbol]:
+        """Symbols that somebody still holds."""
+        return [s for ref in self._symbols if (s := ref()) is not None]
+
+
+def _address(array: np.ndarray) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def follow(read: Callable[[], Any]) -> None:
+    """A plan made now is valid only while `read()` gives what it gives now."""
+    if (trace := tracing()) is not None:
+        trace.guard(read)
+
+
+def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
+    """Call `check` on the values of x, now or, if x is an argument of a plan, before each run.
+
+    What a plan computes itself is not checked: its kernels are safe with any values.
+    """
+    if not isinstance(x.array, Symbol):
+        check(x.array)
+    elif (trace := tracing()) is not None:
+        trace.checks.append((x.array.value, check))
+
+
+def refreshed(make: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """A small tensor of what changes from step to step: made now, and before each run of a plan."""
+    if (trace := tracing()) is not None:
+        return trace.refreshed(make, shape, dtype)
+    return wrap(np.array(make(), dtype).reshape(shape))
