@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnfast.graph.compiled import compile
 from nnfast.graph.mode import no_grad
 from nnfast.nn import Module
 from nnfast.nn.functional import cross_entropy
@@ -46,20 +47,28 @@ def train_epoch(
     optimizer: Optimizer,
     batches: Batches,
     on_batch: Callable[[int], object] = lambda count: None,
+    eager: bool = False,
 ) -> Score:
     """One pass over batches of (inputs, labels) with cross entropy; the model learns.
 
     `on_batch` is told the size of each batch when it is done. The score is that of the outputs
-    seen while training, so dropout lowers it.
+    seen while training, so dropout lowers it. Each step is one planned call, or with `eager` one
+    call for each op; the results have the same bits.
     """
     model.train()
     running = _Running()
-    for inputs, labels in batches:
+
+    def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad()
-        scores = model(from_numpy(inputs))
-        loss = cross_entropy(scores, from_numpy(labels))
+        scores = model(inputs)
+        loss = cross_entropy(scores, labels)
         loss.backward()
         optimizer.step()
+        return loss, scores
+
+    run = step if eager else compile(step)
+    for inputs, labels in batches:
+        loss, scores = run(from_numpy(inputs), from_numpy(labels))
         running.add(loss, scores, labels)
         on_batch(len(labels))
     return running.score()

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, default=0, help="of weights, order and dropout; default: 0")
     add("--threads", type=positive(int), help="default: the CPUs this process may use")
+    add("--eager", action="store_true", help="run op by op instead of as one planned call a step")
     add("--output", help="file for the weights; default: nnfast-MODEL.safetensors")
 
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
                 decay(count)
                 show(count)
 
-            learned = train_epoch(model, optimizer, training, on_batch)
+            learned = train_epoch(model, optimizer, training, on_batch, arguments.eager)
         seconds = time.perf_counter() - begin
         held_out = evaluate(model, validation)
         print(
@@ -95,7 +96,8 @@ def _headline(arguments: argparse.Namespace, model: Module, count: int) -> str:
     threads = nnfast.get_num_threads()
     return (
         f"{arguments.model}: {parameters:,} parameters, {count:,} training images, "
-        f"{threads} thread{'s' if threads > 1 else ''}"
+        f"{threads} thread{'s' if threads > 1 else ''}, "
+        f"{'op by op' if arguments.eager else 'one planned call a step'}"
     )
 
 
