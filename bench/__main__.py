@@ -33,10 +33,13 @@ def parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("report", help="write --json files as one Markdown page")
     sub.add_argument("files", type=Path, nargs="+")
     sub.add_argument("--output", type=Path, default=Path(__file__).with_name("RESULTS.md"))
-    sub.set_defaults(
-        command=lambda o: o.output.write_text(report.markdown([load(f) for f in o.files]))
-    )
+    sub.set_defaults(command=lambda o: write(o.output, report.markdown([load(f) for f in o.files])))
     return top
+
+
+def write(file: Path, text: str) -> None:
+    """Write a text file."""
+    file.write_text(text)
 
 
 def load(file: Path) -> report.Record:
@@ -44,19 +47,19 @@ def load(file: Path) -> report.Record:
     return json.loads(file.read_text())
 
 
-def measure(options: argparse.Namespace) -> None:
-    """Run a subject, print its rows, write them."""
+def measure(options: argparse.Namespace) -> int:
+    """Run a subject, print its rows, write them; 1 if nnfast failed at one."""
     subjects = list(run.SUBJECTS) if options.subject == "all" else [options.subject]
     record = run.measure(subjects, options)
     if options.json:
         options.json.write_text(json.dumps(record, indent=1) + "\n")
+    return 1 if record["failed"] else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = parser().parse_args(argv)
-    options.command(options)
-    return 0
+    return int(options.command(options) or 0)
 
 
 if __name__ == "__main__":

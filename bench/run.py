@@ -28,7 +28,8 @@ def measure(subjects: list[str], options: argparse.Namespace) -> report.Record:
     """Measure and print; returns what --json writes."""
     absent = {p: m for p in options.peers if (m := harness.missing(p))}
     libraries = ["nnfast", *(p for p in options.peers if p not in absent)]
-    record: report.Record = {"header": header(libraries), "peaks": {}, "figures": {}, "rows": []}
+    record: report.Record = {"header": header(libraries), "peaks": {}, "figures": {}}
+    record |= {"rows": [], "failed": []}
     for peer, modules in absent.items():
         record["header"][f"skipped: {peer}"] = f"{', '.join(modules)} not installed"
     for key, value in record["header"].items():
@@ -61,7 +62,12 @@ def _measure_on(
         if cases:
             print(report.COLUMNS)
         for case in cases:
-            row = {"threads": threads, "isa": isa, **_row(case, at, settings, peak)}
+            try:
+                row = {"threads": threads, "isa": isa, **_row(case, at, settings, peak)}
+            except (harness.WorkerError, harness.WrongResult) as failure:
+                record["failed"].append(f"{case.name}, {where}: {failure}")
+                print(f"FAILED {record['failed'][-1]}", flush=True)
+                continue
             record["rows"].append(row)
             print(report.line(row), flush=True)
         if hasattr(module, "figures"):

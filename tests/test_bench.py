@@ -130,6 +130,17 @@ def test_nnfast_must_be_right(
     assert "nnfast" in harness.measure(CASE, at, harness.Settings.of(toy=True))  # it goes on
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_row_that_fails_does_not_end_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failed: bool
+) -> None:
+    wrong = dataclasses.replace(CASE, sides={"nnfast": _wrong if failed else _right})
+    monkeypatch.setattr(gemm, "cases", lambda toy: [wrong, CASE])
+    assert bench.main(["gemm", "--toy", "--peers"]) == failed
+    text = capsys.readouterr().out
+    assert ("FAILED test x + 1 8" in text) == failed and "numpy" in text
+
+
 @pytest.mark.parametrize("c", conv.TOY)
 def test_references_of_convolution_are_gradients_of_one_another(c: shapes.Conv) -> None:
     """<dy, conv(x, w)> = <dx(dy, w), x> = <dw(dy, x), w>."""
@@ -199,7 +210,7 @@ def test_without_peers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 
 def test_nnfast_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(run, "measure", lambda subjects, options: print(subjects, options.filter))
+    monkeypatch.setattr(run, "measure", lambda s, o: print(s, o.filter) or {"failed": []})
     monkeypatch.chdir(Path(bench.__file__).parents[1])
     assert cli.main(["bench", "gemm", "--filter", "512"]) == 0
     assert capsys.readouterr().out == "['gemm'] 512\n"

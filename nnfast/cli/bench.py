@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Hand the arguments to the bench of the checkout."""
     sys.path.insert(0, str(_checkout()))
-    importlib.import_module("bench.__main__").main(arguments.arguments)
+    if importlib.import_module("bench.__main__").main(arguments.arguments):
+        fail("bench", "right results in every row", "rows that failed")
 
 
 def _checkout() -> Path:
