@@ -126,6 +126,9 @@ class Plan:
         arena: int,
         arenas: Arenas,
     ) -> None: ...
+    def fits(self) -> bool:
+        """Whether the arrays of `tensors` are what the plan was made for."""
+
     def run(self, arrays: tuple[np.ndarray, ...], seconds: np.ndarray | None = None) -> bool:
         """False, and nothing done, if an array does not fit."""
 

@@ -506,6 +506,32 @@ def test_blocks_overlap_only_when_their_times_do_not():
     assert arena < sum(b.nbytes for b in unique)
 
 
+def test_a_plan_tells_what_it_does():
+    net = mlp(4, 5, 3)
+    step = planned(trainer(net, optim.Adam(net.parameters()), F.mse_loss))
+    step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
+    plan = step.compiled.plan
+    plan.timed = True
+    for _ in range(3):
+        step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
+    lines = plan.explain().splitlines()
+    assert len(lines) == len(plan.graph.calls) + 1 and plan.timed_runs == 3
+    assert sum("adam_update" in line for line in lines) == 4 and all("us" in x for x in lines[:-1])
+    weights = sum(p.numel() for p in net.parameters()) * 4
+    # With two moments and a step count each; and two numbers.
+    assert plan.memory().captured == 3 * weights + 4 * 8 + 2 * 4
+
+
+def test_a_refused_run_draws_no_random_numbers():
+    net = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Dropout(0.5))
+    f = planned(net)
+    f(nnfast.ones(1, 3))
+    net[0].weight.data = nnfast.ones(5, 3)
+    before = nnfast.default_generator.get_state().tolist()
+    f(nnfast.ones(1, 3))
+    assert nnfast.default_generator.get_state().tolist() == [before[0], before[1] + 1]
+
+
 def test_plans_share_their_memory_and_go_with_the_function():
     f = planned(lambda x: (x.exp() + x).sum())
     for n in range(1, 200):

@@ -98,6 +98,15 @@ class BoundPlan {
                                    int(externals_.size()) + 1, arena);
   }
 
+  bool fits() const {
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+      auto a = py::reinterpret_steal<py::object>(PyObject_GetAttr(tensors_[i].ptr(), array_name()));
+      if (!a) throw py::error_already_set();
+      if (!fits(int(i), a.ptr())) return false;
+    }
+    return true;
+  }
+
   // False if an array, or that of a tensor, is not what the plan was made for.
   bool run(const py::tuple& arrays, py::object seconds) {
     if (tensors_.size() + arrays.size() != externals_.size()) return false;
@@ -143,6 +152,12 @@ class BoundPlan {
   }
 
   bool bind(Context& context, int i, PyObject* o) {
+    if (!fits(i, o)) return false;
+    context.bind(i + 1, py::detail::array_proxy(o)->data);
+    return true;
+  }
+
+  bool fits(int i, PyObject* o) const {
     using api = py::detail::npy_api;
     if (!api::get().PyArray_Check_(o)) return false;
     const auto* a = py::detail::array_proxy(o);
@@ -156,7 +171,6 @@ class BoundPlan {
       if (a->dimensions[d] != v.shape[d] ||
           (v.shape[d] > 1 && v.size > 0 && a->strides[d] != v.stride[d] * item))
         return false;
-    context.bind(i + 1, a->data);
     return true;
   }
 
@@ -199,6 +213,8 @@ void bind_plan(py::module_& m) {
       .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
            "Run on the arrays of `tensors`, then these; False, and nothing done, if one does not "
            "fit.")
+      .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
+           "Whether the arrays of `tensors` are what the plan was made for.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },

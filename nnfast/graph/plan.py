@@ -9,6 +9,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.graph.dense import copy_of, make_dense
+from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.memory import Block, plan_memory
 from nnfast.graph.prune import prune
@@ -33,18 +34,19 @@ class Plan:
         self.graph = graph
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
-        self._given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
+        self.given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
         self.blocks, self.arena = plan_memory(graph, set(outside) | set(graph.results))
-        places = {v: k for k, v in enumerate(self._given)}
+        places = {v: k for k, v in enumerate(self.given)}
         self._checks = [(places[v], check) for v, check in checks if v in places]
-        self._sources = [_reader(v) for v in self._given]
+        self._sources = [_reader(v) for v in self.given]
         self._results = [(v.shape, v.dtype) for v in graph.results]
         self.core = self._build(arenas)
-        self.runs = 0
+        self.timed = False  # whether runs add to `seconds`
+        self.timed_runs = 0
         self.seconds = np.zeros(len(graph.calls))
 
     def _build(self, arenas: _core.Arenas) -> _core.Plan:
-        externals = [*self.captured, *self._given, *self.graph.results]
+        externals = [*self.captured, *self.given, *self.graph.results]
         changed = {v.memory for c in self.graph.calls for v in c.changed} | set(self.graph.results)
         buffers = {v: i + 1 for i, v in enumerate(externals)}
         operands = _Operands(buffers, self.blocks)
@@ -61,16 +63,34 @@ class Plan:
             arenas,
         )
 
-    def run(self, leaves: Sequence[Any], timed: bool = False) -> list[np.ndarray] | None:
+    def run(self, leaves: Sequence[Any]) -> list[np.ndarray] | None:
         """New arrays of the results; None if something does not fit the plan any more."""
+        if not self.core.fits():  # before rates and random state are asked for: they move on
+            return None
         given = [read(leaves) for read in self._sources]
         for i, check in self._checks:
             check(given[i])
         results = [np.empty(shape, dtype) for shape, dtype in self._results]
-        arrays = (*given, *results)
-        done = self.core.run(arrays, self.seconds) if timed else self.core.run(arrays)
-        self.runs += done
+        done = self.core.run((*given, *results), self.seconds if self.timed else None)
+        self.timed_runs += self.timed
         return results if done else None
+
+    def memory(self) -> Memory:
+        """Bytes that it needs, known before the first run."""
+        return memory(self)
+
+    def explain(self) -> str:
+        """Its instructions with shapes and bytes, and what memory they need.
+
+        >>> import nnfast
+        >>> twice = nnfast.compile(lambda x: (x + x).exp())
+        >>> _ = twice(nnfast.ones(2, 3))
+        >>> print(twice.plan.explain())
+           0  add(2x3, 2x3) -> 2x3 ...
+           1  exp(2x3) -> 2x3 ...
+        2 instructions; captured 0 B, arguments 24 B, arena 64 B, workspace 0 B, results 24 B; ...
+        """
+        return explain(self)
 
 
 def _with_results(graph: Graph) -> Graph:
