@@ -92,6 +92,7 @@ WinogradPlan make_plan(const WinogradShape& c) {
   const int64_t channel_bytes = p.frequencies * p.lanes * int64_t(sizeof(T));
   p.own_weights = p.share && p.o_blocks * c.C * channel_bytes > kWeightBytes;
   p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
+  if (p.channels == 0) p.channels = p.lanes;  // no input channels: one step, of nothing
   return p;
 }
 
