@@ -92,7 +92,7 @@ class Worker:
         cpus = sorted(os.sched_getaffinity(0))[-threads:]
         self.library = library
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", *map(str, cpus)],
+            [sys.executable, "-P", "-m", "bench.worker", *map(str, cpus)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment(threads, isa),

@@ -182,16 +182,12 @@ def _torch_sgd(torch: Any, p: Any, g: Any, b: Any) -> Any:
 
 def _nnfast_adam(nnfast: Any, p: Any, g: Any, m: Any, v: Any) -> Any:
     update = nnfast.ops.update
-    hyper = update.AdamHyper(
-        **ADAM,
-        decoupled=False,
-        maximize=False,
-        bias_correction1=1 - ADAM["beta1"],
-        bias_correction2=1 - ADAM["beta2"],
-    ).tensor()
+    hyper = update.AdamHyper(**ADAM, decoupled=False, maximize=False).tensor()
+    step = nnfast.tensor(0)
 
     def call() -> Any:
-        update.adam_update(p, g, m, v, hyper)
+        step.array[...] = 0  # always the first
+        update.adam_update(p, g, m, v, step, hyper)
         return p
 
     return call

@@ -20,7 +20,7 @@ def import_milliseconds(rounds: int = 15) -> tuple[float, float]:
         "import nnfast; print(1e3 * (u - t), 1e3 * (time.perf_counter() - u))"
     )
     times = [
-        [float(x) for x in subprocess.check_output([sys.executable, "-c", code]).split()]
+        [float(x) for x in subprocess.check_output([sys.executable, "-P", "-c", code]).split()]
         for _ in range(rounds)
     ]
     return min(t[0] for t in times), min(t[1] for t in times)

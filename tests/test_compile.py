@@ -383,6 +383,54 @@ def test_history_ends_at_a_plan():
         assert not nnfast.compile(net)(nnfast.ones(2, 4)).requires_grad
 
 
+def test_gradients_made_outside_are_read_anew():
+    results = []
+    for wrap in (lambda f: f, planned):
+        w = nnfast.tensor([1.0, 2.0], requires_grad=True)
+        opt = optim.SGD([w], lr=1.0)
+        apply = wrap(lambda opt=opt: opt.step())
+        clip = wrap(lambda w=w: utils.clip_grad_norm_([w], 0.5))
+        for i in range(3):
+            opt.zero_grad()
+            (w * float(i + 1)).sum().backward()
+            clip()
+            apply()
+        results.append(w.tolist())
+    assert results[0] == results[1]
+
+
+def test_another_model_under_the_same_name():
+    net = nn.Linear(2, 1)
+    predict = planned(lambda x: net(x))
+    predict(nnfast.ones(1, 2))
+    net = nn.Linear(2, 1)
+    assert predict(nnfast.ones(1, 2)).item() == net(nnfast.ones(1, 2)).item()
+
+
+def test_a_compiled_method_knows_its_instance():
+    class Twice(nn.Module):
+        @nnfast.compile
+        def forward(self, x):
+            return x * 2
+
+    assert Twice()(nnfast.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_random_numbers_are_drawn_at_each_run():
+    f = nnfast.compile(lambda x: x * nnfast.rand(2))
+    nnfast.manual_seed(0)
+    got = [y.tolist() for y in falls_back(f, nnfast.ones(2))]
+    nnfast.manual_seed(0)
+    assert got == [nnfast.rand(2).tolist() for _ in range(2)]
+
+
+def test_arguments_without_a_hash_and_signed_zeros():
+    x = nnfast.ones(1)
+    falls_back(nnfast.compile(lambda x, names: x * len(names)), x, {1, 2}, match="argument")
+    divide = nnfast.compile(lambda x, k: x / (x * k))
+    assert [divide(x, k).item() for k in (0.0, -0.0)] == [np.inf, -np.inf]
+
+
 # ---- what cannot be planned -----------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import update_wrapper
+from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -31,7 +32,7 @@ class Compiled(Generic[P, R]):
     def __init__(self, fn: Callable[P, R]) -> None:
         self.fn = fn
         update_wrapper(self, fn, updated=())
-        self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()
+        self._entries: OrderedDict[Any, list[Entry] | None] = OrderedDict()
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
         self._latest: Entry | None = None
         self._noted = False
@@ -41,7 +42,14 @@ class Compiled(Generic[P, R]):
             return self.fn(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
-        for entry in self._entries.get(key, ()):
+        try:
+            entries = self._entries.get(key, ())
+        except TypeError:  # an argument that has no hash
+            self._note(Untraceable("an argument cannot be compared with earlier ones"))
+            return self.fn(*args, **kwargs)
+        if entries is None:  # known to be untraceable
+            return self.fn(*args, **kwargs)
+        for entry in entries:
             if entry.valid():
                 done, result = entry.run(leaves)
                 if done:
@@ -49,13 +57,17 @@ class Compiled(Generic[P, R]):
                     return result
         return self._first(key, leaves, args, kwargs)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
     def _first(self, key: Any, leaves: list[Any], args: Any, kwargs: Any) -> R:
         try:
             entry = Entry(self.fn, leaves, key[0], self._arenas)
         except Untraceable as error:
             self._note(error)
+            self._entries[key] = None  # tracing it again would repeat what it does outside
             return self.fn(*args, **kwargs)
-        known = [e for e in self._entries.pop(key, []) if e.valid()]
+        known = [e for e in self._entries.pop(key, None) or () if e.valid()]
         self._entries[key] = [entry, *known]
         while len(self._entries) > MAX_PLANS:
             self._entries.popitem(last=False)
@@ -110,4 +122,4 @@ def _kind(x: Any) -> Any:
         return x.array.shape, x.array.dtype, x.requires_grad
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype
-    return type(x), x
+    return type(x), x, repr(x) if isinstance(x, float) else ""  # 0.0 and -0.0 differ

@@ -13,8 +13,8 @@ _CONTAINERS = (list, dict, set)
 class Surroundings:
     """The names that a function uses from outside, as they were.
 
-    Plain values that a plan has built in must stay the same; a container that the function
-    changed while it was traced is put back.
+    A plan has them built in, so they must stay the same; a container that the function changed
+    while it was traced is put back.
     """
 
     def __init__(self, fn: Callable[..., Any]) -> None:
@@ -23,7 +23,6 @@ class Surroundings:
         self._contents = {
             name: (x, x.copy()) for name, x in self._before.items() if isinstance(x, _CONTAINERS)
         }
-        self._plain = [(k, x) for k, x in self._before.items() if isinstance(x, _PLAIN)]
 
     def changed(self) -> str | None:
         """The name of one that is no longer what it was; containers are put back."""
@@ -35,13 +34,16 @@ class Surroundings:
         return None if self.same() else "a variable outside"
 
     def same(self) -> bool:
-        """Whether the plain values are what they were."""
-        if not self._plain:
-            return True
+        """Whether each name still stands for the same object, or for an equal plain value."""
         now = self._read()
         return all(
-            now.get(k) == x and type(now.get(k)) is type(x) for k, x in self._plain
-        )  # fmt: skip
+            now.get(name) is x or (isinstance(x, _PLAIN) and _equal(now.get(name), x))
+            for name, x in self._before.items()
+        )
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and repr(a) == repr(b)  # 0.0 and -0.0 differ, NaN is NaN
 
 
 def _same(a: Any, b: Any) -> bool:

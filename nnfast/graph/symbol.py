@@ -45,10 +45,12 @@ class Symbol:
     def nbytes(self) -> int:
         return self.layout.nbytes
 
-    def astype(self, dtype: Any) -> Any:
-        """An argument, converted before each run."""
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Itself if it is of that dtype; an argument is converted before each run."""
         from nnfast.graph.mode import tracing
 
+        if not copy and self.dtype == dtype:
+            return self
         if (trace := tracing()) is None or self.value.root is not None:
             raise _looked(self, ".astype")
         return trace.converted(self, np.dtype(dtype))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +201,13 @@ def follow(read: Callable[[], Any]) -> None:
     """A plan made now is valid only while `read()` gives what it gives now."""
     if (trace := tracing()) is not None:
         trace.guard(read)
+
+
+def follow_gradients(leaves: Iterable[Tensor]) -> None:
+    """The function is about to read `grad` of these: a plan reads it anew at each run."""
+    if (trace := tracing()) is not None:
+        for leaf in leaves:
+            trace.gradient(leaf)
 
 
 def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:

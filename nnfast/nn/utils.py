@@ -11,6 +11,7 @@ import numpy as np
 
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
+from nnfast.graph.trace import follow_gradients
 from nnfast.ops import abs, add, cast, cat, maximum, minimum, mul, pow, reshape, sqrt
 from nnfast.ops.update import clip_, mul_
 from nnfast.tensor import Tensor, wrap
@@ -18,7 +19,8 @@ from nnfast.tensor import Tensor, wrap
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     """Those that are there and have elements."""
-    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    follow_gradients(parameters)
     return [p.grad for p in parameters if p.grad is not None and p.grad.array.size]
 
 

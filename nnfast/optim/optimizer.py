@@ -11,7 +11,7 @@ import numpy as np
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import enable_grad
-from nnfast.graph.trace import follow
+from nnfast.graph.trace import follow, follow_gradients
 from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
 
 
@@ -84,6 +84,7 @@ class Optimizer:
         state, groups = self.state, self.param_groups
         follow(lambda: self.state is state and self.param_groups is groups)
         follow(lambda: len(groups))
+        follow_gradients(self._params())
         for group in groups:
             self._update(group)
         return loss
