@@ -33,6 +33,8 @@ def flags(source: str) -> list[str]:
         level = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
     else:
         level = ["-O3" if source in ISA_FLAGS else "-O2", "-DNDEBUG"]
+    if source in ISA_FLAGS:  # kernels throw nothing, and must not refer to what exceptions need
+        level.append("-fno-exceptions")
     return [*COMMON, *WARNINGS, *level, *ISA_FLAGS.get(source, [])]
 
 
