@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Hand the arguments to the bench of the checkout."""
-    sys.path.insert(0, str(_checkout()))
+    sys.path.append(str(_checkout()))  # last: bench runs the installed nnfast
     if importlib.import_module("bench.__main__").main(arguments.arguments):
         fail("bench", "right results in every row", "rows that failed")
 
