@@ -87,7 +87,7 @@ class BoundPlan {
     for (const auto& [id, packed, n_in, args] : calls) {
       const std::string bytes = packed;
       if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
-          n_in > kMaxArgs || n_in > int(args.size()) || int(args.size()) - n_in > kMaxArgs)
+          n_in > int(args.size()))
         throw py::value_error("_core.Plan: no such call");
       code.push_back({&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in,
                       int64_t(attrs.size())});

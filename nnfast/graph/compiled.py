@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import update_wrapper
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -15,7 +15,7 @@ from nnfast import _core
 from nnfast.errors import DTypeError, StateError, fail
 from nnfast.graph.entry import Entry
 from nnfast.graph.mode import MODE, tracing
-from nnfast.graph.plan import Plan
+from nnfast.graph.plan import OPTIONAL, Plan
 from nnfast.graph.symbol import Untraceable
 from nnfast.graph.tree import flatten
 from nnfast.tensor import Tensor
@@ -29,8 +29,9 @@ MAX_PLANS = 64  # of one function; the one not used for longest goes
 class Compiled(Generic[P, R]):
     """A function that runs as plans; see `compile`."""
 
-    def __init__(self, fn: Callable[P, R]) -> None:
+    def __init__(self, fn: Callable[P, R], disable: Collection[str] = ()) -> None:
         self.fn = fn
+        self._disable = disable
         update_wrapper(self, fn, updated=())
         self._entries: OrderedDict[Any, list[Entry] | None] = OrderedDict()
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
@@ -62,7 +63,7 @@ class Compiled(Generic[P, R]):
 
     def _first(self, key: Any, leaves: list[Any], args: Any, kwargs: Any) -> R:
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas)
+            entry = Entry(self.fn, leaves, key[0], self._arenas, self._disable)
         except Untraceable as error:
             self._note(error)
             self._entries[key] = None  # tracing it again would repeat what it does outside
@@ -94,7 +95,7 @@ class Compiled(Generic[P, R]):
         return self._latest.plan
 
 
-def compile(fn: Callable[P, R]) -> Compiled[P, R]:
+def compile(fn: Callable[P, R], *, disable: Collection[str] = ()) -> Compiled[P, R]:
     """Make of a function of tensors one planned call of the core; also a decorator.
 
     The function is called once with tensors that have a shape but no data. What its ops would
@@ -106,6 +107,9 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     Gradients that an update in the function used up are not kept: `grad` then holds a note that
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
+    `disable`: names of passes to leave out, to look for one that is wrong or slow; see PASSES in
+    nnfast/graph/plan.py.
+
     >>> import nnfast
     >>> twice = nnfast.compile(lambda x: x + x)
     >>> twice(nnfast.tensor([1.0, 2.0]))
@@ -113,7 +117,10 @@ def compile(fn: Callable[P, R]) -> Compiled[P, R]:
     """
     if not callable(fn):
         fail("compile", "a function or module", type(fn).__name__, error=DTypeError)
-    return Compiled(fn)
+    unknown = set(disable) - OPTIONAL
+    if unknown:
+        fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
+    return Compiled(fn, disable)
 
 
 def _kind(x: Any) -> Any:

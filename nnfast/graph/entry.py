@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ class Entry:
     """A traced function, and the plan that came of it."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any, arenas: Any
+        self,
+        fn: Callable[..., Any],
+        leaves: Sequence[Any],
+        structure: Any,
+        arenas: Any,
+        disable: Collection[str] = (),
     ) -> None:
         self._around = Surroundings(fn)
         self._changes = CHANGES.count
@@ -45,7 +50,7 @@ class Entry:
         if trace.alive():
             raise Untraceable("it keeps a tensor beyond its end")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
-        self.plan = Plan(graph, trace.checks, arenas)
+        self.plan = Plan(graph, trace.checks, arenas, disable)
         self._guards = trace.guards
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
         tensors = [v.source.tensor for v in self.plan.captured if isinstance(v.source, Captured)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnfast.graph.ir import Call, Value
 
 if TYPE_CHECKING:
     from nnfast.graph.plan import Plan
+
+
+_SHOWN = 8  # arrays of a call
 
 
 class Memory(NamedTuple):
@@ -52,14 +56,15 @@ def explain(plan: Plan) -> str:
 
 
 def _text(call: Call) -> str:
-    inputs = ", ".join("-" if v is None else _shape(v) for v in call.inputs)
-    outputs = ", ".join(_shape(v) for v in call.outputs)
+    inputs = _shapes(call.inputs)
+    outputs = _shapes(call.outputs)
     arrow = "changes" if call.changed else "->"
     return f"{call.op.name}({inputs}) {arrow} {outputs}"
 
 
-def _shape(v: Value) -> str:
-    return "x".join(map(str, v.shape)) or "1"
+def _shapes(values: Sequence[Value | None]) -> str:
+    shown = ["-" if v is None else "x".join(map(str, v.shape)) or "1" for v in values[:_SHOWN]]
+    return ", ".join(shown) + (f" ... {len(values)} arrays" if len(values) > _SHOWN else "")
 
 
 def _bytes(call: Call) -> int:

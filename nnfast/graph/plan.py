@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from nnfast import _core
+from nnfast.graph.chains import fuse_chains
 from nnfast.graph.dense import copy_of, make_dense
 from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.memory import Block, plan_memory
 from nnfast.graph.prune import prune
+from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
 
-PASSES: dict[str, Callable[[Graph], Graph]] = {"prune": prune, "make_dense": make_dense}
+# In this order. Kernels need what `make_dense` does; a plan may leave out any other.
+PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "prune": prune,
+    "join_updates": join_updates,
+    "make_dense": make_dense,
+    "fuse_chains": fuse_chains,
+}
+OPTIONAL = frozenset(PASSES) - {"make_dense"}
 _CODES = {dtype: i for i, dtype in enumerate(KERNEL_DTYPES)}  # as DType in csrc/base/view.h
 
 
@@ -26,11 +35,16 @@ class Plan:
     """
 
     def __init__(
-        self, graph: Graph, checks: Sequence[tuple[Value, Callable[..., None]]], arenas: Any
+        self,
+        graph: Graph,
+        checks: Sequence[tuple[Value, Callable[..., None]]],
+        arenas: Any,
+        disable: Collection[str] = (),
     ) -> None:
         graph = _with_results(graph)
-        for transform in PASSES.values():
-            graph = transform(graph)
+        for name, transform in PASSES.items():
+            if name not in disable:
+                graph = transform(graph)
         self.graph = graph
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
@@ -86,9 +100,8 @@ class Plan:
         >>> twice = nnfast.compile(lambda x: (x + x).exp())
         >>> _ = twice(nnfast.ones(2, 3))
         >>> print(twice.plan.explain())
-           0  add(2x3, 2x3) -> 2x3 ...
-           1  exp(2x3) -> 2x3 ...
-        2 instructions; captured 0 B, arguments 24 B, arena 64 B, workspace 0 B, results 24 B; ...
+           0  chain[add exp](2x3) -> 2x3 ...
+        1 instructions; captured 0 B, arguments 24 B, arena 0 B, workspace 0 B, results 24 B; ...
         """
         return explain(self)
 
