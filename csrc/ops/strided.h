@@ -7,7 +7,7 @@
 
 namespace nnf {
 
-constexpr int kMaxWalk = 8;  // inputs
+constexpr int kMaxWalk = 12;  // inputs
 
 struct Walk {
   int ndim = 0;  // the last is the inner one

@@ -35,6 +35,9 @@ void for_params(const View* in, int params, int arity, double cost, F&& f) {
   });
 }
 
+// The last inputs of a single parameter may be left out.
+int params_of(const OpArgs& args, int arity) { return args.n_in < arity ? 1 : args.n_in / arity; }
+
 template <class T>
 T* at(const View& v, int64_t i) {
   return v ? v.ptr<T>() + i : nullptr;
@@ -45,7 +48,7 @@ constexpr int kSgdInputs = 4;
 
 template <class T>
 void run_sgd(const OpArgs& args) {
-  for_params(args.in, args.n_in / kSgdInputs, kSgdInputs, 3, [&](int p, int64_t i, int64_t n) {
+  for_params(args.in, params_of(args, kSgdInputs), kSgdInputs, 3, [&](int p, int64_t i, int64_t n) {
     const View* in = args.in + p * kSgdInputs;
     kernels<T>().sgd_update(n, at<T>(in[0], i), at<T>(in[1], i), at<T>(in[3], i),
                             *in[2].ptr<SgdHyper>());
@@ -74,7 +77,7 @@ void adam_hypers(const View* in, int params, AdamHyper* to) {
 
 template <class T>
 void run_adam(const OpArgs& args) {
-  const int params = args.n_in / kAdamInputs;
+  const int params = params_of(args, kAdamInputs);
   auto* const hypers = static_cast<AdamHyper*>(args.workspace);
   adam_hypers(args.in, params, hypers);
   for_params(args.in, params, kAdamInputs, 8, [&](int p, int64_t i, int64_t n) {
@@ -93,7 +96,7 @@ void sgd_update(const OpArgs& args) {
 }
 
 int64_t adam_update_workspace(const OpArgs& args) {
-  return args.n_in / kAdamInputs * int64_t(sizeof(AdamHyper));
+  return params_of(args, kAdamInputs) * int64_t(sizeof(AdamHyper));
 }
 
 void adam_update(const OpArgs& args) {

@@ -12,7 +12,7 @@ from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value
 
 # As in csrc/ops/attrs.h and strided.h.
-STEPS, TEMPORARIES, INPUTS = 16, 6, 8
+STEPS, TEMPORARIES, INPUTS = 16, 6, 12
 _STEP, _PARAMETERS = struct.Struct("5q2d"), struct.Struct("2d")
 
 

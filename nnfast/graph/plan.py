@@ -133,12 +133,12 @@ def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
     dtype, shape = value.dtype, value.shape
     if isinstance(source, Argument):
         index = source.index
-        return lambda leaves: np.ascontiguousarray(leaves[index], dtype)
+        return lambda leaves: np.asarray(leaves[index], dtype, "C")
     if isinstance(source, Refreshed):
         refresh = source.refresh
         return lambda leaves: np.array(refresh(), dtype).reshape(shape)
     leaf = source.leaf  # type: ignore[union-attr]
-    return lambda leaves: np.ascontiguousarray(leaf.grad.array, dtype)  # type: ignore[union-attr]
+    return lambda leaves: np.asarray(leaf.grad.array, dtype, "C")  # type: ignore[union-attr]
 
 
 def _elements(v: Value) -> list[int]:
