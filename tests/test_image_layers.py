@@ -205,9 +205,14 @@ def test_indices(case: Layer) -> None:
 
 @pytest.mark.parametrize(
     ("n", "args", "size"),
-    [(1, (2,), None), (1, (3, 2, 1), (1, 1, 10)), (2, (2,), (9, 7)), (2, ((3, 2), 2, (1, 0)), (8, 7)),
-     (3, (2,), (5, 4, 6))],
-)  # fmt: skip
+    [
+        (1, (2,), None),
+        (1, (3, 2, 1), (1, 1, 10)),
+        (2, (2,), (9, 7)),
+        (2, ((3, 2), 2, (1, 0)), (9, 7)),
+        (3, (2,), (5, 4, 6)),
+    ],
+)
 def test_unpool(n: int, args: Any, size: Any) -> None:
     x = np.random.default_rng(1).standard_normal((2, 3, *(9, 7, 6)[:n])).astype("float32")
     if n == 3:
