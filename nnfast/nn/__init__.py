@@ -16,6 +16,7 @@ from nnfast.nn.adaptive_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from nnfast.nn.adaptive_pool import FractionalMaxPool2d as FractionalMaxPool2d
+from nnfast.nn.attention import MultiheadAttention as MultiheadAttention
 from nnfast.nn.container import ModuleDict as ModuleDict
 from nnfast.nn.container import ModuleList as ModuleList
 from nnfast.nn.container import Sequential as Sequential
@@ -69,3 +70,8 @@ from nnfast.nn.pool import MaxPool3d as MaxPool3d
 from nnfast.nn.pool import MaxUnpool1d as MaxUnpool1d
 from nnfast.nn.pool import MaxUnpool2d as MaxUnpool2d
 from nnfast.nn.pool import MaxUnpool3d as MaxUnpool3d
+from nnfast.nn.transformer import Transformer as Transformer
+from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
+from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from nnfast.nn.transformer import TransformerEncoder as TransformerEncoder
+from nnfast.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer

@@ -12,6 +12,7 @@ from nnfast.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
 from nnfast.ops.adaptive_pool import fractional_max_pool2d as fractional_max_pool2d
+from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.conv_nd import conv1d as conv1d
 from nnfast.ops.conv_nd import conv3d as conv3d
@@ -101,3 +102,11 @@ from nnfast.ops.softmax import softmax as softmax
 from nnfast.ops.softmax import softmax_cross_entropy as softmax_cross_entropy
 from nnfast.ops.update import adam_update as adam_update
 from nnfast.ops.update import sgd_update as sgd_update
+from nnfast.ops.update_adaptive import adadelta_update as adadelta_update
+from nnfast.ops.update_adaptive import adagrad_update as adagrad_update
+from nnfast.ops.update_adaptive import adamax_update as adamax_update
+from nnfast.ops.update_adaptive import asgd_update as asgd_update
+from nnfast.ops.update_adaptive import nadam_update as nadam_update
+from nnfast.ops.update_adaptive import radam_update as radam_update
+from nnfast.ops.update_adaptive import rmsprop_update as rmsprop_update
+from nnfast.ops.update_adaptive import rprop_update as rprop_update
