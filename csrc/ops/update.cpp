@@ -1,6 +1,7 @@
 // Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
 // (see table.h), an input so that a plan can change it. One call of SGD or Adam may update many
 // parameters: the inputs of one follow those of another.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
