@@ -5,6 +5,7 @@ from nnfast.ops.activation import leaky_relu as leaky_relu
 from nnfast.ops.activation import relu as relu
 from nnfast.ops.activation import sigmoid as sigmoid
 from nnfast.ops.activation import tanh as tanh
+from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
@@ -78,3 +79,11 @@ from nnfast.ops.softmax import softmax as softmax
 from nnfast.ops.softmax import softmax_cross_entropy as softmax_cross_entropy
 from nnfast.ops.update import adam_update as adam_update
 from nnfast.ops.update import sgd_update as sgd_update
+from nnfast.ops.update_adaptive import adadelta_update as adadelta_update
+from nnfast.ops.update_adaptive import adagrad_update as adagrad_update
+from nnfast.ops.update_adaptive import adamax_update as adamax_update
+from nnfast.ops.update_adaptive import asgd_update as asgd_update
+from nnfast.ops.update_adaptive import nadam_update as nadam_update
+from nnfast.ops.update_adaptive import radam_update as radam_update
+from nnfast.ops.update_adaptive import rmsprop_update as rmsprop_update
+from nnfast.ops.update_adaptive import rprop_update as rprop_update
