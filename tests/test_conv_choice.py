@@ -39,7 +39,7 @@ def test_each_algorithm(isa: str, algorithm: str, name: str, dtype: str) -> None
     assert name == "conv2d_weight" or op_checks.check_rows(op, spec, dtype, 1) > 0
 
 
-# Input, weight, arguments: in place, images joined, several bands, groups; tiles of several regions.
+# Input, weight, arguments: in place, images joined, bands, groups, tiles in several regions.
 FUSED: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 5, 9, 11), (15, 5, 3, 3), {"padding": 1}),
     ((3, 40, 4, 4), (20, 40, 3, 3), {"padding": 1}),

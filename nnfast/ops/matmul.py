@@ -13,7 +13,7 @@ from nnfast.tensor import Tensor
 
 
 class MatmulAttrs(NamedTuple):
-    """y = activation(alpha * a b + bias + residual); in_panels: b is what pack_linear made of it."""
+    """y = activation(alpha a b + bias + residual); in_panels: b is what pack_linear made of it."""
 
     alpha: float = 1.0
     activation: int = 0
