@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nnfast.graph.where import Where
     from nnfast.ops.record import Op
     from nnfast.tensor import Tensor
 
@@ -109,6 +110,7 @@ class Call:
     attrs: bytes
     changed: tuple[Value, ...] = ()
     overwrites: tuple[tuple[Value, ...], ...] = ()
+    where: Where | None = None  # None: a pass made it
 
     def reads(self) -> Iterator[Value]:
         """The memory it reads."""
