@@ -13,7 +13,6 @@ from nnfast.graph.where import path_of
 if TYPE_CHECKING:
     from nnfast.graph.plan import Plan
 
-
 _SHOWN = 8  # arrays of a call
 
 
@@ -21,7 +20,7 @@ class Memory(NamedTuple):
     """Bytes that a plan touches, known before its first run."""
 
     weights: int  # captured tensors that require gradients
-    state: int  # other captured ones: moments, running statistics
+    state: int  # other captured ones (moments, running statistics), and what is made of them once
     arguments: int  # and small arrays that are made before each run
     gradients: int  # that updates are made with
     activations: int  # everything else in between: what of it lives at the same time
@@ -41,7 +40,7 @@ def memory(plan: Plan) -> Memory:
     gradients = sum(v.nbytes for v in plan.watched if v.memory in plan.blocks and v.shape)
     return Memory(
         weights,
-        sum(n for n, _ in captured) - weights,
+        sum(n for n, _ in captured) - weights + plan.kept,
         sum(v.nbytes for v in plan.given),
         min(gradients, plan.arena),
         max(plan.arena - gradients, 0),
@@ -97,8 +96,12 @@ def _text(call: Call) -> str:
     return f"{call.op.name}({inputs}) {arrow} {outputs}"
 
 
+def _shape(v: Value | None) -> str:
+    return "-" if v is None else "x".join(map(str, v.shape)) or "1"
+
+
 def _shapes(values: Sequence[Value | None]) -> str:
-    shown = ["-" if v is None else "x".join(map(str, v.shape)) or "1" for v in values[:_SHOWN]]
+    shown = [_shape(v) for v in values[:_SHOWN]]
     return ", ".join(shown) + (f" ... {len(values)} arrays" if len(values) > _SHOWN else "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -94,6 +94,7 @@ class Kernel(NamedTuple):
 
     name: str
     id: int
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -109,8 +110,8 @@ class Call:
     outputs: list[Value]
     attrs: bytes
     changed: tuple[Value, ...] = ()
-    overwrites: tuple[tuple[Value, ...], ...] = ()
     where: Where | None = None  # None: a pass made it
+    overwrites: tuple[tuple[Value, ...], ...] = ()
 
     def reads(self) -> Iterator[Value]:
         """The memory it reads."""
@@ -123,3 +124,4 @@ class Graph:
 
     calls: list[Call] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
+    prologue: int = 0  # so many of the first calls depend on captured tensors alone

@@ -45,6 +45,17 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
     return blocks, _place(list({id(b): b for b in blocks.values()}.values()))
 
 
+def keep(graph: Graph) -> tuple[dict[Value, Block], int]:
+    """Memory of its own for all that the prologue makes, and how many bytes that are."""
+    blocks: dict[Value, Block] = {}
+    total = 0
+    for call in graph.calls[: graph.prologue]:
+        for v in call.outputs:
+            blocks[v.memory] = Block(0, 0, _rounded(v.memory.nbytes), total)
+            total += blocks[v.memory].nbytes
+    return blocks, total
+
+
 def _inherited(
     call: Call, k: int, i: int, blocks: dict[Value, Block], last: dict[Value, int]
 ) -> Block | None:
