@@ -61,6 +61,7 @@ from nnfast.ops.gather import embedding as embedding
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
 from nnfast.ops.interpolate import interpolate as interpolate
+from nnfast.ops.locally_connected import locally_connected2d as locally_connected2d
 from nnfast.ops.loss import bce as bce
 from nnfast.ops.loss import bce_with_logits as bce_with_logits
 from nnfast.ops.loss import binary_cross_entropy as binary_cross_entropy
