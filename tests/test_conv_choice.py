@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnfast import _core
+from nnfast.creation import zeros
 from nnfast.ops import OPS, conv2d
-from nnfast.tensor import zeros
 from tests import op_checks
 from tests.specs import conv
 from tests.test_process import output, python

@@ -95,17 +95,17 @@ CASES: list[tuple[Callable[[], Any], type[NNFastError], str]] = [
     (
         lambda: nnfast.zeros(2, -1),
         ArgumentError,
-        "zeros/ones: expected sizes, got (2, -1):...",
+        "zeros: expected sizes >= 0, got (2, -1).",
     ),
     (
         lambda: nnfast.ones("2"),
         ArgumentError,
-        "zeros/ones: expected sizes, got '2':...",
+        "zeros: expected sizes, got '2'.",
     ),
     (
         lambda: nnfast.zeros(2, 2.5),
         ArgumentError,
-        "zeros/ones: expected sizes, got (2, 2.5):...",
+        "zeros: expected sizes, got (2, 2.5).",
     ),
     (
         lambda: nnfast.add(x),

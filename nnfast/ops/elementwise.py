@@ -16,16 +16,20 @@ from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float32, float
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
     """The common shape of inputs under NumPy's broadcasting rules."""
-    first = inputs[0].array.shape
-    if all(x.array.shape == first for x in inputs):
-        return first
+    return broadcast_shapes(where, *[x.array.shape for x in inputs])
+
+
+def broadcast_shapes(where: str, *shapes: Shape) -> Shape:
+    """The same of shapes."""
+    if all(s == shapes[0] for s in shapes):
+        return shapes[0]
     try:
-        return np.broadcast_shapes(*[x.array.shape for x in inputs])
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         fail(
             where,
             "shapes that broadcast (equal, or 1, counted from the last)",
-            " and ".join(str(x.shape) for x in inputs),
+            " and ".join(str(s) for s in shapes),
             "insert a dimension with x.unsqueeze(dim), or reshape.",
         )
 
