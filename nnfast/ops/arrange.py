@@ -107,12 +107,12 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
     """
     times = tuple(repeats[0]) if len(repeats) == 1 and not isinstance(repeats[0], int) else repeats
     lead = len(times) - input.ndim
-    if lead < 0 or any(int(t) < 0 for t in times):  # type: ignore[arg-type]
+    if lead < 0 or any(int(t) < 0 for t in times):
         fail("repeat", f"at least {input.ndim} numbers >= 0", f"{times}", input=input)
     shape = (1,) * lead + input.shape
     between = [n for t, s in zip(times, shape, strict=True) for n in (1, s)]
-    repeated = [n for t, s in zip(times, shape, strict=True) for n in (int(t), s)]  # type: ignore[arg-type]
-    whole = [int(t) * s for t, s in zip(times, shape, strict=True)]  # type: ignore[arg-type]
+    repeated = [n for t, s in zip(times, shape, strict=True) for n in (int(t), s)]
+    whole = [int(t) * s for t, s in zip(times, shape, strict=True)]
     return reshape(expand(reshape(input, between), repeated), whole)
 
 
@@ -125,7 +125,7 @@ def tile(input: Tensor, *dims: Dims) -> Tensor:
     tensor([[1, 2, 1, 2]])
     """
     times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, *(1,) * (input.ndim - len(times)), *times)  # type: ignore[arg-type]
+    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
 
 
 @method

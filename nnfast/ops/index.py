@@ -19,7 +19,7 @@ from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, where
 from nnfast.ops.gather import check_range, take
 from nnfast.ops.operands import as_tensor, integers
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.ops.slices import NumberError, _getitem
 from nnfast.tensor import Tensor, bool_, wrap
@@ -51,7 +51,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     return _getitem(input, index) if is_basic(index) else _by_tensors(input, index)
 
 
-Tensor.__getitem__ = getitem  # type: ignore[method-assign]
+methods(__getitem__=getitem)
 
 
 def is_basic(index: Any) -> bool:
@@ -271,7 +271,7 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
 
 
 argwhere = nonzero
-Tensor.argwhere = nonzero  # type: ignore[assignment, method-assign]
+methods(argwhere=nonzero)
 
 
 def _product(sizes: Sequence[int]) -> int:

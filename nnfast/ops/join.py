@@ -85,7 +85,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = [x for x in parts if x.ndim == ndim or x.shape != (0,)]
     while len(parts) > 1:
         groups = [parts[i : i + _AT_ONCE] for i in range(0, len(parts), _AT_ONCE)]
-        parts = [_cat(*g, *[None] * (_AT_ONCE - len(g)), dim) for g in groups]
+        calls: list[Any] = [[*g, *[None] * (_AT_ONCE - len(g)), dim] for g in groups]
+        parts = [_cat(*args) for args in calls]
     return parts[0]
 
 

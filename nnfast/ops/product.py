@@ -11,7 +11,7 @@ from nnfast.ops.arrange import diagonal, roll
 from nnfast.ops.elementwise import broadcast_shapes
 from nnfast.ops.matmul import matmul
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape, unsqueeze
 from nnfast.tensor import Tensor
@@ -66,7 +66,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 
 vdot = dot
-Tensor.vdot = dot  # type: ignore[method-assign]
+methods(vdot=dot)
 
 
 @method

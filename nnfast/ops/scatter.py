@@ -16,7 +16,7 @@ from nnfast.ops.gather import take, take_backward
 from nnfast.ops.index import as_mask, flat_numbers, getitem, is_basic
 from nnfast.ops.inplace import change, write, written
 from nnfast.ops.operands import IntTensor, as_tensor, integers
-from nnfast.ops.record import Result, check_dim, method, op, out
+from nnfast.ops.record import Result, check_dim, method, methods, op, out
 from nnfast.ops.shape import clone, expand, reshape
 from nnfast.ops.slices import narrow
 from nnfast.tensor import Tensor, int64, wrap
@@ -77,7 +77,7 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
     change("setitem", input, lambda x: _put_at("setitem", x, index, v, False))
 
 
-Tensor.__setitem__ = __setitem__  # type: ignore[method-assign]
+methods(__setitem__=__setitem__)
 
 
 def _assign(input: Tensor, index: Any, value: Tensor) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from nnfast.errors import fail
 from nnfast.ops.elementwise import broadcast_shapes, sum_to
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, check_dim, computed, method, op, out, view
+from nnfast.ops.record import Result, check_dim, computed, method, methods, op, out, view
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sizes = int | Sequence[int]
@@ -121,7 +121,7 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, other.shape)
 
 
-Tensor.reshape_as = view_as  # type: ignore[method-assign]
+methods(reshape_as=view_as)
 
 
 def atleast_1d(input: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ transpose.vjp(input=lambda dy, dim0, dim1: transpose(dy, dim0, dim1))
 
 
 swapaxes = swapdims = transpose
-Tensor.swapaxes = Tensor.swapdims = transpose  # type: ignore[assignment, method-assign]
+methods(swapaxes=transpose, swapdims=transpose)
 
 
 @method
@@ -241,7 +241,7 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: Any) -> Ten
 
 
 moveaxis = movedim
-Tensor.moveaxis = movedim  # type: ignore[assignment, method-assign]
+methods(moveaxis=movedim)
 
 
 @method

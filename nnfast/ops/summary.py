@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfast.errors import fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, var
 from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor, float32
@@ -138,7 +138,7 @@ def norm(
         p = 2
     if isinstance(p, str):
         fail("norm", "p a number or 'fro'", repr(p))
-    return vector_norm(input, float(p), dim, keepdim, dtype=dtype)  # type: ignore[arg-type]
+    return vector_norm(input, float(p), dim, keepdim, dtype=dtype)
 
 
 def vector_norm(
@@ -251,7 +251,4 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return input.shape == other.shape and bool(all(input == other))
 
 
-Tensor.isclose = isclose  # type: ignore[method-assign]
-Tensor.allclose = allclose  # type: ignore[method-assign]
-Tensor.equal = equal  # type: ignore[method-assign]
-Tensor.dist = dist  # type: ignore[method-assign]
+methods(isclose=isclose, allclose=allclose, equal=equal, dist=dist)
