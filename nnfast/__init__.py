@@ -197,9 +197,14 @@ from nnfast.ops import vdot as vdot  # noqa: E402
 from nnfast.ops import vstack as vstack  # noqa: E402
 from nnfast.ops import where as where  # noqa: E402
 from nnfast.random import bernoulli as bernoulli  # noqa: E402
+from nnfast.random import multinomial as multinomial  # noqa: E402
+from nnfast.random import normal as normal  # noqa: E402
 from nnfast.random import rand as rand  # noqa: E402
+from nnfast.random import rand_like as rand_like  # noqa: E402
 from nnfast.random import randint as randint  # noqa: E402
+from nnfast.random import randint_like as randint_like  # noqa: E402
 from nnfast.random import randn as randn  # noqa: E402
+from nnfast.random import randn_like as randn_like  # noqa: E402
 from nnfast.random import randperm as randperm  # noqa: E402
 from nnfast.tensor import Tensor as Tensor  # noqa: E402
 from nnfast.tensor import bool_ as bool_  # noqa: E402
