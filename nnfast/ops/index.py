@@ -128,7 +128,7 @@ def _understood(p: Any) -> Any:
     if x.dtype == bool_:
         return x
     if x.dtype.kind not in "iu":
-        raise DTypeError("getitem", f"expected integers or a mask as index, got {x.dtype}.")
+        raise NumberError("getitem", f"expected integers or a mask as index, got {x.dtype}.")
     x = integers(x, "getitem", "index")
     return x.array.item() if x.ndim == 0 and not isinstance(x.array, Symbol) else x
 
@@ -139,7 +139,7 @@ def _listed(p: Any) -> Tensor:
     if array.size == 0 and array.dtype.kind == "f" and isinstance(p, list):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iub":
-        raise DTypeError("getitem", f"expected integers, slices or a mask, got {p!r}.")
+        raise NumberError("getitem", f"expected integers, slices or a mask, got {p!r}.")
     return wrap(array)
 
 

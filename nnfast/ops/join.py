@@ -48,18 +48,25 @@ def _cat(
     tensor([1., 1., 0.])
     """
     parts = [x for x in (a, b, c, d, e, f, g, h) if x is not None]
-    axis = check_dim("cat", dim, a.ndim)
-    rest = a.shape[:axis] + a.shape[axis + 1 :]
-    for x in parts:
-        if x.ndim != a.ndim or not x.ndim or x.shape[:axis] + x.shape[axis + 1 :] != rest:
-            got = f"{a.shape}, {x.shape}"
-            fail("cat", f"shapes that agree in all dimensions but {axis}", got)
+    axis = _agreed(parts, dim)
     sizes = tuple(x.shape[axis] for x in parts)
     shape = (*a.shape[:axis], sum(sizes), *a.shape[axis + 1 :])
     attrs = CatAttrs(axis, sizes)
     if a.dtype in KERNEL_DTYPES:
         return out(shape, a.dtype, attrs)
     return computed(lambda *arrays: np.concatenate(arrays, axis), shape, a.dtype, attrs)
+
+
+def _agreed(parts: list[Tensor], dim: int) -> int:
+    """The dimension counted from the front; raises unless the others agree."""
+    first = parts[0]
+    axis = check_dim("cat", dim, first.ndim)
+    for x in parts:
+        rests = [y.shape[:axis] + y.shape[axis + 1 :] for y in (first, x)]
+        if x.ndim != first.ndim or not x.ndim or rests[0] != rests[1]:
+            got = f"{first.shape}, {x.shape}"
+            fail("cat", f"shapes that agree in all dimensions but {axis}", got)
+    return axis
 
 
 def _parted(dy: Tensor, dim: int, sizes: tuple[int, ...]) -> list[Tensor | None]:
@@ -80,9 +87,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 0., 0.],
             [1., 0., 0.]])
     """
-    parts = _of_one_dtype("cat", tensors)
+    parts = _tensors("cat", tensors)
     ndim = max(x.ndim for x in parts)
-    parts = [x for x in parts if x.ndim == ndim or x.shape != (0,)]
+    joined = [x for x in parts if x.ndim == ndim or x.shape != (0,)]
+    _agreed(joined, dim)
+    parts = _of_one_dtype(parts, joined)
     while len(parts) > 1:
         groups = [parts[i : i + _AT_ONCE] for i in range(0, len(parts), _AT_ONCE)]
         calls: list[Any] = [[*g, *[None] * (_AT_ONCE - len(g)), dim] for g in groups]
@@ -93,19 +102,22 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 concat = concatenate = cat
 
 
-def _of_one_dtype(where: str, tensors: Any) -> list[Tensor]:
-    """A list of tensors, converted to the dtype in which they meet."""
+def _tensors(where: str, tensors: Any) -> list[Tensor]:
     if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
         fail(where, "a list of tensors", type(tensors).__name__, error=DTypeError)
     parts = [as_tensor(x, where) for x in tensors]
     if not parts:
         fail(where, "at least one tensor", "none")
-    dtypes = {x.dtype for x in parts}
+    return parts
+
+
+def _of_one_dtype(all: list[Tensor], parts: list[Tensor]) -> list[Tensor]:
+    """Those parts, converted to the dtype in which all meet."""
+    dtypes = {x.dtype for x in all}
     if len(dtypes) == 1:
         return parts
-    common = np.result_type(*dtypes)
-    if np.dtype(np.float32) in dtypes and not any(d == np.float64 for d in dtypes):
-        common = np.dtype(np.float32)  # integers do not widen floats
+    floats = {d for d in dtypes if d.kind == "f"}
+    common = np.result_type(*(floats or dtypes))  # integers do not widen floats
     return [x if x.dtype == common else cast(x, common) for x in parts]
 
 
@@ -117,7 +129,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 0.]])
     """
-    parts = _of_one_dtype("stack", tensors)
+    parts = _tensors("stack", tensors)
     for x in parts:
         if x.shape != parts[0].shape:
             fail("stack", "tensors of one shape", f"{parts[0].shape} and {x.shape}")
@@ -132,7 +144,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     >>> nnfast.hstack([nnfast.ones(2), nnfast.zeros(1)])
     tensor([1., 1., 0.])
     """
-    parts = [reshape(x, 1) if x.ndim == 0 else x for x in _of_one_dtype("hstack", tensors)]
+    parts = [reshape(x, 1) if x.ndim == 0 else x for x in _tensors("hstack", tensors)]
     return cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
@@ -144,7 +156,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     tensor([[1., 1.],
             [0., 0.]])
     """
-    parts = _of_one_dtype("vstack", tensors)
+    parts = _tensors("vstack", tensors)
     return cat([reshape(x, 1, -1) if x.ndim < 2 else x for x in parts], 0)
 
 

@@ -30,7 +30,7 @@ class ScanAttrs(NamedTuple):
 
 
 @op("scan", attrs=ScanAttrs)
-def scan(
+def linear_scan(
     input: AnyTensor, decay: AnyTensor | None = None, dim: int = 0, reverse: bool = False
 ) -> Result:
     """y[j] = decay[j] y[j - 1] + x[j] along dim, or from its end; decay is 1 if absent.
@@ -38,22 +38,22 @@ def scan(
     Of float32, float64 or int64; float32 is carried along in float64.
 
     >>> import nnfast
-    >>> from nnfast.ops.scan import scan
-    >>> scan(nnfast.ones(4), nnfast.full((4,), 0.5))
+    >>> from nnfast.ops.scan import linear_scan
+    >>> linear_scan(nnfast.ones(4), nnfast.full((4,), 0.5))
     tensor([1.   , 1.5  , 1.75 , 1.875])
     """
-    d = check_dim("scan", dim, input.ndim)
+    d = check_dim("linear_scan", dim, input.ndim)
     if input.dtype not in (float32, float64, int64):
-        fail("scan", "float32, float64 or int64", str(input.dtype), error=DTypeError)
+        fail("linear_scan", "float32, float64 or int64", str(input.dtype), error=DTypeError)
     if decay is not None and (decay.shape, decay.dtype) != (input.shape, input.dtype):
-        fail("scan", "a decay like the input", "another", input=input, decay=decay)
+        fail("linear_scan", "a decay like the input", "another", input=input, decay=decay)
     return out(input.shape, input.dtype, ScanAttrs(d, reverse))
 
 
 def _back(dy: Tensor, decay: Tensor | None, dim: int, reverse: bool) -> Tensor:
     """dx[j] = dy[j] + decay[j + 1] dx[j + 1]."""
-    after = None if decay is None else roll(decay, 1 if reverse else -1, dim)
-    return scan(dy, after, dim, not reverse)
+    after = decay if decay is None or decay.ndim == 0 else roll(decay, 1 if reverse else -1, dim)
+    return linear_scan(dy, after, dim, not reverse)
 
 
 def _decay_gradient(dy: Tensor, y: Tensor, decay: Tensor, dim: int, reverse: bool) -> Tensor:
@@ -71,7 +71,7 @@ def _before(y: Tensor, dim: int, reverse: bool, first: float) -> Tensor:
     return cat([rest, edge] if reverse else [edge, rest], dim)
 
 
-scan.vjp(input=_back, decay=_decay_gradient)
+linear_scan.vjp(input=_back, decay=_decay_gradient)
 
 
 def _summable(input: Tensor, dtype: Any) -> Tensor:
@@ -88,7 +88,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     >>> nnfast.cumsum(nnfast.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 3., 6.])
     """
-    return scan(_summable(input, dtype), None, check_dim("cumsum", dim, input.ndim))
+    return linear_scan(_summable(input, dtype), None, check_dim("cumsum", dim, input.ndim))
 
 
 @method
@@ -104,7 +104,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     if x.ndim == 0:
         return x
     first = np.arange(x.shape[d]).reshape(-1, *[1] * (x.ndim - d - 1)) == 0
-    return scan(where(wrap(first), x, 0), x, d)
+    return linear_scan(where(wrap(first), x, 0), x, d)
 
 
 @method
@@ -187,7 +187,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
         return input
     peak = cummax(input.detach(), d).values
     base = where(abs(peak) == math.inf, 0.0, peak)
-    return log(scan(exp(input - base), exp(_before(peak, d, False, 0.0) - base), d)) + base
+    return log(linear_scan(exp(input - base), exp(_before(peak, d, False, 0.0) - base), d)) + base
 
 
 @method

@@ -276,7 +276,12 @@ def contiguous(input: Tensor) -> Tensor:
 
 @op("copy", methods=("clone",))
 def clone(input: AnyTensor) -> Result:
-    """A copy in memory of its own, in C order; gradients pass through."""
+    """A copy in memory of its own, in C order; gradients pass through.
+
+    >>> import nnfast
+    >>> nnfast.clone(nnfast.ones(2))
+    tensor([1., 1.])
+    """
     if input.dtype in KERNEL_DTYPES:
         return out(input.shape, input.dtype)
     return computed(lambda a: a.copy(), input.shape, input.dtype)

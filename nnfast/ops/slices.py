@@ -30,8 +30,9 @@ def _of_view(index: Any) -> Any:
 
 
 def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
+    """The part of `array` as a view."""
     try:
-        return array[index]
+        return array[_of_view(index)]
     except (IndexError, ValueError, TypeError) as e:
         error = DTypeError if isinstance(e, TypeError) else NumberError
         raise error(
@@ -44,7 +45,7 @@ def _getitem(input: AnyTensor, index: Any) -> Result:
     """x[index] of numbers, slices, None, ..., as a view."""
     array, of_view = input.array, _of_view(index)
     layout = array.layout if isinstance(array, Symbol) else array
-    shape = _indexed(layout, of_view, "getitem").shape
+    shape = _indexed(layout, index, "getitem").shape
     return view(lambda a: a[of_view], shape, input, IndexAttrs(index))
 
 
@@ -73,7 +74,7 @@ def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
     """
     whole = np.broadcast_to(np.empty((), np.int8), shape)
     layout = np.lib.stride_tricks.as_strided(whole, shape, dense_strides(shape, 1))
-    part = _indexed(layout, _of_view(index), "place")
+    part = _indexed(layout, index, "place")
     if part.shape != values.shape:
         fail("place", f"values of shape {part.shape}", f"shape {values.shape}")
     start, first = (a.__array_interface__["data"][0] for a in (layout, part))

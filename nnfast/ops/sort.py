@@ -150,7 +150,7 @@ def quantile(
     low, high, weight = _neighbours(at, interpolation)
     a, b = (take(x, wrap(np.atleast_1d(i)), d) for i in (low, high))
     w = wrap(np.atleast_1d(weight).astype(x.dtype).reshape(-1, *[1] * (x.ndim - d - 1)))
-    y = a + (b - a) * w
+    y = where(a == b, a, a + (b - a) * w)  # inf - inf is no number
     top = narrow(x, d, x.shape[d] - 1, 1)
     y = movedim(where(top != top, top, y), d, 0)
     if keepdim and input.ndim:

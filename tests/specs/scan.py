@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ def scan(x: Array, decay: Array | None = None, dim: int = 0, reverse: bool = Fal
     a = None if decay is None else np.moveaxis(decay, dim, 0) if x.ndim else decay.reshape(1)
     y = along.copy()
     order = range(len(y))[:: -1 if reverse else 1]
-    for before, j in zip(order, order[1:], strict=False):
+    for before, j in itertools.pairwise(order):
         y[j] += y[before] if a is None else a[j] * y[before]
     return np.moveaxis(y, 0, dim) if x.ndim else y.reshape(())
 
@@ -52,7 +53,7 @@ _LARGE = ((70, 9, 130), {"dim": 1})
 _REVERSED = {"reverse": True}
 
 SPECS = {
-    "scan": Spec(
+    "linear_scan": Spec(
         [Case((s, *[s] * more), kw) for s, kw in [*_LINES, _LARGE] for more in (0, 1)]
         + [Case((s, *[s] * more), {**kw, **_REVERSED}) for s, kw in _LINES for more in (0, 1)],
         scan,
