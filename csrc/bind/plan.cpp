@@ -65,7 +65,7 @@ class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
             const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
-            std::shared_ptr<Arenas> arenas)
+            std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched)
       : tensors_(std::move(tensors)), arenas_(std::move(arenas)) {
     for (const auto& [dtype, shape, strides, written] : externals) {
       externals_.push_back({make_view(dtype, shape, strides), written});
@@ -94,8 +94,10 @@ class BoundPlan {
       for (int a : args) used.push_back(views.at(size_t(a)));
       attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
     }
+    if (commit < 0 || commit > int(code.size())) throw py::value_error("_core.Plan: commit");
+    for (int a : watched) used.push_back(watchable(views.at(size_t(a))));
     plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
-                                   int(externals_.size()) + 1, arena);
+                                   int(externals_.size()) + 1, arena, commit, int(watched.size()));
   }
 
   bool fits() const {
@@ -107,9 +109,35 @@ class BoundPlan {
     return true;
   }
 
-  // False if an array, or that of a tensor, is not what the plan was made for.
-  bool run(const py::tuple& arrays, py::object seconds) {
-    if (tensors_.size() + arrays.size() != externals_.size()) return false;
+  enum Outcome { REFUSED, DONE, NOT_FINITE };
+
+  // REFUSED if an array, or that of a tensor, is not what the plan was made for.
+  int run(const py::tuple& arrays, const py::object& seconds) {
+    return with_context(arrays, [&](Context& context) { return execute(context, seconds); });
+  }
+
+  // Runs without committing, and calls visit(i, inputs, outputs) with copies of the arrays of
+  // each instruction, the inputs as they were before it, until it returns true.
+  int replay(const py::tuple& arrays, const py::object& visit) {
+    return with_context(arrays, [&](Context& context) {
+      FixedThreads threads;
+      std::unique_ptr<Memory> memory = arenas_->acquire();
+      context.prepare(*memory);
+      for (int i = 0; i < plan_->commit(); ++i) {
+        const OpArgs& call = context.call(i);
+        py::list inputs = copies(call.in, call.n_in);
+        context.run_one(i);
+        if (visit(i, inputs, copies(call.out, call.n_out)).cast<bool>()) break;
+      }
+      arenas_->release(std::move(memory));
+      return DONE;
+    });
+  }
+
+  // f(context) with all buffers bound.
+  template <class F>
+  int with_context(const py::tuple& arrays, F&& f) {
+    if (tensors_.size() + arrays.size() != externals_.size()) return REFUSED;
     std::unique_ptr<Context> context = plan_->acquire();
     // Keeps the tensors' arrays alive should another thread replace them meanwhile.
     py::object held[kHeld];
@@ -124,9 +152,9 @@ class BoundPlan {
       fits = fits && bind(*context, buffer++, a);
     }
     for (py::handle a : arrays) fits = fits && bind(*context, buffer++, a.ptr());
-    if (fits) execute(*context, seconds);
+    const int outcome = fits ? f(*context) : REFUSED;
     plan_->release(std::move(context));
-    return fits;
+    return outcome;
   }
 
   int64_t workspace() {
@@ -145,6 +173,35 @@ class BoundPlan {
     bool written;
   };
   static constexpr int kHeld = 32;
+
+  // An operand that is looked at as a whole.
+  static const Operand& watchable(const Operand& o) {
+    int64_t step = 1;
+    for (int d = o.view.ndim - 1; d >= 0; --d) {
+      if (o.view.shape[d] > 1 && o.view.stride[d] != step)
+        throw py::value_error("_core.Plan: a watched operand must be dense");
+      step *= o.view.shape[d];
+    }
+    if (o.buffer < 0 || (o.view.dtype != DType::f32 && o.view.dtype != DType::f64))
+      throw py::value_error("_core.Plan: a watched operand must hold floats");
+    return o;
+  }
+
+  static py::list copies(const View* views, int n) {
+    static const char* const codes[] = {"f4", "f8", "i8", "?"};  // as DType
+    py::list arrays;
+    for (int i = 0; i < n; ++i) {
+      const View& v = views[i];
+      if (!v) {
+        arrays.append(py::none());
+        continue;
+      }
+      std::vector<int64_t> shape(v.shape, v.shape + v.ndim), strides;
+      for (int d = 0; d < v.ndim; ++d) strides.push_back(v.stride[d] * item_size(v.dtype));
+      arrays.append(py::array(py::dtype(codes[int(v.dtype)]), shape, strides, v.data));
+    }
+    return arrays;
+  }
 
   static PyObject* array_name() {
     static PyObject* name = PyUnicode_InternFromString("array");
@@ -174,22 +231,24 @@ class BoundPlan {
     return true;
   }
 
-  void execute(Context& context, const py::object& seconds) {
+  int execute(Context& context, const py::object& seconds) {
     FixedThreads threads;
+    bool finite;
     std::unique_ptr<Memory> memory = arenas_->acquire();
     context.prepare(*memory);
     if (seconds.is_none()) {
       py::gil_scoped_release free;
-      context.run();
+      finite = context.run();
     } else {
       auto times = seconds.cast<py::array_t<double>>();
       if (times.size() != int64_t(plan_->code().size()))
         throw py::value_error("_core.Plan: expected one number per instruction");
       double* t = times.mutable_data();
       py::gil_scoped_release free;
-      context.run_timed(t);
+      finite = context.run_timed(t);
     }
     arenas_->release(std::move(memory));
+    return finite ? DONE : NOT_FINITE;
   }
 
   py::list tensors_;
@@ -207,12 +266,16 @@ void bind_plan(py::module_& m) {
       .def(py::init<>());
   py::class_<BoundPlan>(m, "Plan", "A planned list of instructions; see nnfast/graph/plan.py.")
       .def(py::init<const std::vector<CallSpec>&, const std::vector<OperandSpec>&,
-                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>>(),
+                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>,
+                    int, const std::vector<int>&>(),
            py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
-           py::arg("arena"), py::arg("arenas"))
+           py::arg("arena"), py::arg("arenas"), py::arg("commit"), py::arg("watched"))
       .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
-           "Run on the arrays of `tensors`, then these; False, and nothing done, if one does not "
-           "fit.")
+           "Run on the arrays of `tensors`, then these: 1. 0, and nothing done, if one does not "
+           "fit; 2, and nothing committed, if what is watched is not finite.")
+      .def("replay", &BoundPlan::replay, py::arg("arrays"), py::arg("visit"),
+           "Run without committing; visit(i, inputs, outputs) after each instruction, with copies "
+           "of its arrays, until it returns True.")
       .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
            "Whether the arrays of `tensors` are what the plan was made for.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");

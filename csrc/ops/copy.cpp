@@ -21,8 +21,6 @@ constexpr int64_t kLineBytes = 64;
 template <class T>
 constexpr bool kHasKernels = !std::is_same_v<T, uint8_t>;  // bool has none
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-
 template <class T>
 void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_stride, T* y,
                int64_t ldy, bool past) {
@@ -61,14 +59,14 @@ struct Tiles {
     across = ceil_div(n, kTile), down = ceil_div(m, kTile);
   }
   int64_t count() const { return matrices * across * down; }
-  int64_t items() const { return min(n, kTile) * min(m, kTile); }
+  int64_t items() const { return least(n, kTile) * least(m, kTile); }
 
   struct Tile {
     int64_t n, m, from, to;
   };
   Tile operator[](int64_t t) const {
     const int64_t i = t % across * kTile, j = t / across % down * kTile;
-    Tile tile{min(n - i, kTile), min(m - j, kTile), i * ldx + j, j * ldy + i};
+    Tile tile{least(n - i, kTile), least(m - j, kTile), i * ldx + j, j * ldy + i};
     int64_t index = t / across / down, size = n;
     for (int d = w.ndim - 2; d >= 0; size *= w.shape[d--]) {
       if (d == turned) continue;
@@ -84,7 +82,7 @@ template <class T>
 void copy_turned(const Tiles& tiles, const T* x, T* y, bool past) {
   const int64_t count = tiles.count(), step = ceil_div(kTurned, tiles.items());
   parallel_for(ceil_div(count, step), double(count) * tiles.items(), [&](int64_t task, int) {
-    const int64_t end = min((task + 1) * step, count);
+    const int64_t end = least((task + 1) * step, count);
     for (int64_t t = task * step; t < end; ++t) {
       const Tiles::Tile tile = tiles[t];
       if (past && t + 1 < count) {  // the processor does not foresee these lines

@@ -2,6 +2,7 @@
 
 from nnfast.nn import functional as functional
 from nnfast.nn import init as init
+from nnfast.nn import utils as utils
 from nnfast.nn.activation import GELU as GELU
 from nnfast.nn.activation import LeakyReLU as LeakyReLU
 from nnfast.nn.activation import LogSoftmax as LogSoftmax
@@ -26,8 +27,22 @@ from nnfast.nn.conv import Conv3d as Conv3d
 from nnfast.nn.conv import ConvTranspose1d as ConvTranspose1d
 from nnfast.nn.conv import ConvTranspose2d as ConvTranspose2d
 from nnfast.nn.conv import ConvTranspose3d as ConvTranspose3d
+from nnfast.nn.dropout import AlphaDropout as AlphaDropout
+from nnfast.nn.dropout import DropConnect as DropConnect
 from nnfast.nn.dropout import Dropout as Dropout
+from nnfast.nn.dropout import Dropout1d as Dropout1d
+from nnfast.nn.dropout import Dropout2d as Dropout2d
+from nnfast.nn.dropout import Dropout3d as Dropout3d
+from nnfast.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
+from nnfast.nn.dropout import StochasticDepth as StochasticDepth
+from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
+from nnfast.nn.group_norm import GroupNorm as GroupNorm
+from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
+from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d
+from nnfast.nn.group_norm import InstanceNorm3d as InstanceNorm3d
+from nnfast.nn.group_norm import LocalResponseNorm as LocalResponseNorm
+from nnfast.nn.group_norm import RMSNorm as RMSNorm
 from nnfast.nn.linear import Flatten as Flatten
 from nnfast.nn.linear import Identity as Identity
 from nnfast.nn.linear import Linear as Linear
@@ -41,6 +56,7 @@ from nnfast.nn.loss import NLLLoss as NLLLoss
 from nnfast.nn.module import Module as Module
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
+from nnfast.nn.norm import BatchNorm3d as BatchNorm3d
 from nnfast.nn.norm import LayerNorm as LayerNorm
 from nnfast.nn.pad import CircularPad1d as CircularPad1d
 from nnfast.nn.pad import CircularPad2d as CircularPad2d

@@ -38,6 +38,14 @@ from nnfast.ops.conv_nd import conv3d as conv3d
 from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
 from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
 from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
+from nnfast.ops.dropout_family import alpha_dropout as alpha_dropout
+from nnfast.ops.dropout_family import drop_connect as drop_connect
+from nnfast.ops.dropout_family import dropout1d as dropout1d
+from nnfast.ops.dropout_family import dropout2d as dropout2d
+from nnfast.ops.dropout_family import dropout3d as dropout3d
+from nnfast.ops.dropout_family import feature_alpha_dropout as feature_alpha_dropout
+from nnfast.ops.dropout_family import stochastic_depth as stochastic_depth
+from nnfast.ops.dropout_family import vanilla_dropout as vanilla_dropout
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
@@ -71,6 +79,7 @@ from nnfast.ops.index import gather as gather
 from nnfast.ops.index import masked_select as masked_select
 from nnfast.ops.index import nonzero as nonzero
 from nnfast.ops.index import take_along_dim as take_along_dim
+from nnfast.ops.interpolate import interpolate as interpolate
 from nnfast.ops.join import cat as cat
 from nnfast.ops.join import chunk as chunk
 from nnfast.ops.join import concat as concat
@@ -96,6 +105,11 @@ from nnfast.ops.norm import batch_norm as batch_norm
 from nnfast.ops.norm import batch_norm_eval as batch_norm_eval
 from nnfast.ops.norm import batch_norm_train as batch_norm_train
 from nnfast.ops.norm import layer_norm as layer_norm
+from nnfast.ops.norm_groups import group_norm as group_norm
+from nnfast.ops.norm_groups import instance_norm as instance_norm
+from nnfast.ops.norm_groups import local_response_norm as local_response_norm
+from nnfast.ops.norm_groups import normalize as normalize
+from nnfast.ops.norm_groups import rms_norm as rms_norm
 from nnfast.ops.pad import pad as pad
 from nnfast.ops.pool import avg_pool2d as avg_pool2d
 from nnfast.ops.pool import max_pool2d as max_pool2d

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import fail
 from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import where
@@ -23,7 +24,9 @@ class TakeAttrs(NamedTuple):
 
 def check_range(where: str, numbers: np.ndarray, low: int, n: int) -> None:
     """Raise unless all numbers are from low to n - 1."""
-    if numbers.size == 0 or (numbers.min() >= low and numbers.max() < n):
+    if _core.all_below(numbers, n):
+        return
+    if low < 0 and numbers.min() >= low and numbers.max() < n:
         return
     place = tuple(int(i) for i in np.argwhere((numbers < low) | (numbers >= n))[0])
     raise NumberError(
