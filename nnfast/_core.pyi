@@ -146,6 +146,9 @@ class Plan:
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""
 
+def same_values(before: tuple[Any, ...], containers: tuple[Any, ...], /) -> bool:
+    """Whether lists, and the dicts in dicts, hold these objects, in this order."""
+
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""
 

@@ -91,3 +91,11 @@ from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
 from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from nnfast.nn.transformer import TransformerEncoder as TransformerEncoder
 from nnfast.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from nnfast.nn.upsample import ChannelShuffle as ChannelShuffle
+from nnfast.nn.upsample import Fold as Fold
+from nnfast.nn.upsample import PixelShuffle as PixelShuffle
+from nnfast.nn.upsample import PixelUnshuffle as PixelUnshuffle
+from nnfast.nn.upsample import Unfold as Unfold
+from nnfast.nn.upsample import Upsample as Upsample
+from nnfast.nn.upsample import UpsamplingBilinear2d as UpsamplingBilinear2d
+from nnfast.nn.upsample import UpsamplingNearest2d as UpsamplingNearest2d

@@ -71,6 +71,11 @@ from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
 from nnfast.ops.elementwise import sub as sub
 from nnfast.ops.elementwise import where as where
+from nnfast.ops.fold import channel_shuffle as channel_shuffle
+from nnfast.ops.fold import fold as fold
+from nnfast.ops.fold import pixel_shuffle as pixel_shuffle
+from nnfast.ops.fold import pixel_unshuffle as pixel_unshuffle
+from nnfast.ops.fold import unfold as unfold
 from nnfast.ops.gather import embedding as embedding
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
