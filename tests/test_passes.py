@@ -495,6 +495,7 @@ def test_what_a_step_changes_is_no_constant():
     step(randn(8, 3))
     assert prologue(step) == 0
 
+
 # ---- fuse_chains ------------------------------------------------------------------------------
 
 

@@ -105,13 +105,15 @@ class BoundPlan {
             std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
             int prologue, int64_t kept, const std::vector<int>& sources)
       : tensors_(std::move(tensors)), arenas_(std::move(arenas)), prologue_(prologue) {
-    for (py::handle t : tensors_)
-      if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: not a tensor");
     for (const auto& [dtype, shape, strides, written] : externals) {
       externals_.push_back({make_view(dtype, shape, strides), written});
       sizes_.push_back(extent(externals_.back().view));
     }
     if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+    for (py::handle t : tensors_) {
+      if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
+      graded_.push_back(tensor_of(t.ptr())->requires_grad);
+    }
     for (int i : sources) sources_.push_back({tensor_of(tensors_[size_t(i)].ptr()), -1, -1});
     kept_buffer_ = int(externals_.size()) + 1;
     sizes_.push_back(kept);
@@ -146,8 +148,8 @@ class BoundPlan {
   }
 
   bool fits() const {
-    for (size_t i = 0; i < tensors_.size(); ++i)
-      if (!fits(int(i), tensor_of(tensors_[i].ptr())->array)) return false;
+    for (size_t i = 0; i < graded_.size(); ++i)
+      if (!fits(int(i), tensor(i)->array) || tensor(i)->requires_grad != graded_[i]) return false;
     return true;
   }
 
@@ -184,8 +186,8 @@ class BoundPlan {
     HeldArrays held;
     int buffer = 0;
     bool fits = true;
-    for (py::handle t : tensors_) {
-      PyObject* a = tensor_of(t.ptr())->array;
+    for (size_t i = 0; i < graded_.size(); ++i) {
+      PyObject* a = tensor(i)->array;
       fits = fits && bind(*context, buffer++, a);
       if (fits) held.add(a);
     }
@@ -240,6 +242,10 @@ class BoundPlan {
     return arrays;
   }
 
+  Tensor* tensor(size_t i) const {
+    return tensor_of(PyList_GET_ITEM(tensors_.ptr(), Py_ssize_t(i)));
+  }
+
   bool bind(Context& context, int i, PyObject* o) {
     if (!fits(i, o)) return false;
     context.bind(i + 1, py::detail::array_proxy(o)->data);
@@ -283,8 +289,8 @@ class BoundPlan {
     }
     arenas_->release(std::move(memory));
     if (!finite) return NOT_FINITE;
-    for (size_t i = 0; i < tensors_.size(); ++i)
-      if (externals_[i].written) ++tensor_of(tensors_[i].ptr())->version;
+    for (size_t i = 0; i < graded_.size(); ++i)
+      if (externals_[i].written) ++tensor(i)->version;
     return DONE;
   }
 
@@ -307,6 +313,7 @@ class BoundPlan {
   };
 
   py::list tensors_;
+  std::vector<bool> graded_;  // whether each required gradients when the plan was made
   std::vector<External> externals_;
   std::vector<int64_t> sizes_;
   std::unique_ptr<Plan> plan_;
@@ -317,6 +324,28 @@ class BoundPlan {
   Buffer kept_;
   void* kept_data_;
 };
+
+// Whether what dicts, lists, and dicts in dicts hold is `before`, one by one and in order.
+bool same_values(const py::tuple& before, const py::tuple& containers) {
+  size_t next = 0;
+  auto is_next = [&](PyObject* o) {
+    return next < before.size() && PyTuple_GET_ITEM(before.ptr(), Py_ssize_t(next++)) == o;
+  };
+  for (py::handle c : containers) {
+    if (PyList_Check(c.ptr())) {
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(c.ptr()); ++i)
+        if (!is_next(PyList_GET_ITEM(c.ptr(), i))) return false;
+      continue;
+    }
+    PyObject *key, *value, *inner;
+    for (Py_ssize_t i = 0; PyDict_Next(c.ptr(), &i, &key, &value);) {
+      if (!PyDict_Check(value)) return false;
+      for (Py_ssize_t j = 0; PyDict_Next(value, &j, &key, &inner);)
+        if (!is_next(inner)) return false;
+    }
+  }
+  return next == before.size();
+}
 
 }  // namespace
 
@@ -340,6 +369,7 @@ void bind_plan(py::module_& m) {
       .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
            "Whether the arrays of `tensors` are what the plan was made for.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
+  m.def("same_values", &same_values);
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
       "Whether an op reads inputs of any strides, or C-contiguous ones only.");

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from copy import deepcopy
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -97,7 +97,10 @@ class Compiled(Generic[P, R]):
 
     def _key(self, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
         """What a plan depends on of the arguments, and their leaves."""
-        leaves, structure = flatten((args, kwargs))
+        if kwargs or any([type(x) is not Tensor for x in args]):
+            leaves, structure = flatten((args, kwargs))
+        else:  # the ordinary call
+            leaves, structure = list(args), _tensors(len(args))
         key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
         try:
             refused = key in self._refused
@@ -198,6 +201,12 @@ def compile(
     if unknown:
         fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
     return Compiled(fn, memory_limit, disable)
+
+
+@cache
+def _tensors(n: int) -> Any:
+    """The structure of n tensors as arguments."""
+    return flatten(((0,) * n, {}))[1]
 
 
 def _kind(x: Any) -> Any:
