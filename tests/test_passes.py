@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import nnfast
 from nnfast import nn, optim
 from nnfast.errors import ArgumentError
+from nnfast.graph.cost import flops_of
 from nnfast.graph.plan import OPTIONAL
 from nnfast.models import MODELS
 from nnfast.nn import functional as F
@@ -646,3 +647,36 @@ def test_random_graphs_of_maps(data):
         return tuple(values[len(inputs) + k] for k in wanted)
 
     same_bits(fn, *inputs)
+
+
+# ---- what a plan tells ------------------------------------------------------------------------
+
+
+def test_explain_counts_operations_and_bytes():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(100, 8))
+    net, predict, x = evaluated(net, 2, 3, 7, 7)
+    predict(x)
+    plan = predict.plan
+    plan.timed = True
+    predict(x)
+    lines = plan.explain().splitlines()
+    cost = {c.op.name: flops_of(c) for c in plan.graph.calls}
+    assert cost["conv2d"] == 2 * 2 * 4 * 25 * 27
+    assert cost["linear"] == 2 * 2 * 8 * 100
+    assert all(
+        "MFLOP" in x and ("once" in x or ("GFLOP/s" in x and "GB/s" in x)) for x in lines[:-1]
+    )
+
+
+def test_operations_of_a_backward_pass():
+    w, v = randn(4, 3, 3, 3, requires_grad=True), randn(4, 5, requires_grad=True)
+
+    @nnfast.compile
+    def step(x):
+        (F.conv2d(x, w).sum((2, 3)) @ v).tanh().sum().backward()
+
+    x = randn(2, 3, 7, 7, requires_grad=True)
+    step(x)
+    cost = {c.op.name: flops_of(c) for c in step.plan.graph.calls}
+    assert cost["conv2d_weight"] == 2 * (2 * 4 * 25) * 27
+    assert cost["conv2d"] == cost["conv2d_weight"]
