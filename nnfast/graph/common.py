@@ -14,19 +14,23 @@ def share_common(graph: Graph) -> Graph:
     Unless an input changed in between, or both are results.
     """
     known: dict[Any, Call] = {}
+    uses: dict[Value, list[Any]] = {}  # the keys of `known` that read a memory
     same: dict[Value, Value] = {}  # what is left out -> what takes its place
     calls = []
     results = set(graph.results)
     for call in graph.calls:
         call = replace(call, inputs=[_now(v, same) for v in call.inputs])
         for changed in call.changed:
-            known = {k: c for k, c in known.items() if changed.memory not in set(c.reads())}
+            for key in uses.pop(changed.memory, ()):
+                known.pop(key, None)
         key = (call.op.id, call.attrs, *map(_place, call.inputs))
         first = known.get(key)
         if call.changed or first is None or not results.isdisjoint(call.outputs):
-            if not call.changed:
-                known.setdefault(key, call)
             calls.append(call)
+            if not call.changed and first is None:
+                known[key] = call
+                for memory in call.reads():
+                    uses.setdefault(memory, []).append(key)
         else:
             same.update(zip(call.outputs, first.outputs, strict=True))
     return Graph(calls, graph.results)
