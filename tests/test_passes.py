@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import warnings
 
 import numpy as np
@@ -403,6 +405,17 @@ def prologue(compiled) -> int:
     return compiled.plan.graph.prologue
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [1, 4, 5, 33, 200])
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (70, 3), (33, 600), (300, 130)])
+def test_packed_weights_give_the_same_bits(isa, rows, n, k, dtype):
+    w, b = randn(n, k, dtype=dtype), randn(n, dtype=dtype)
+    predict = same_bits(lambda x: F.linear(x, w, b).relu(), randn(rows, k, dtype=dtype))
+    assert names(predict) == ([] if rows < 4 else ["pack_linear"]) + ["linear"]
+    turned = same_bits(lambda x: F.linear(x, w.mT), randn(rows, n, dtype=dtype))
+    assert prologue(turned) == (rows >= 4)
+
+
 def changes(net: nn.Module):
     """Ways to change a weight: by an op, an array, an optimizer, a plan, a state."""
     weight = net[0].weight
@@ -680,3 +693,38 @@ def test_operations_of_a_backward_pass():
     cost = {c.op.name: flops_of(c) for c in step.plan.graph.calls}
     assert cost["conv2d_weight"] == 2 * (2 * 4 * 25) * 27
     assert cost["conv2d"] == cost["conv2d_weight"]
+
+
+def test_steps_keep_no_memory():
+    """What the core has allocated is the same before and after many steps."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        pytest.skip("no glibc")
+    fields = [(f"f{i}", ctypes.c_size_t) for i in range(10)]
+    info = type("Info", (ctypes.Structure,), {"_fields_": fields})
+    libc.mallinfo2.restype = info
+
+    def allocated() -> int:  # in use of the heap, and mapped
+        now = libc.mallinfo2()
+        return now.f7 + now.f4
+
+    net = nn.Sequential(nn.Linear(30, 20), nn.Tanh(), nn.Linear(20, 5))
+    opt = optim.Adam(net.parameters())
+
+    @nnfast.compile
+    def step(x, y):
+        opt.zero_grad()
+        loss = F.mse_loss(net(x), y)
+        loss.backward()
+        opt.step()
+        return loss
+
+    x, y = randn(40, 30), randn(40, 5)
+    for _ in range(20):
+        step(x, y)
+    gc.collect()
+    before = allocated()
+    for _ in range(1000):
+        step(x, y)
+    gc.collect()
+    assert allocated() - before < 4096

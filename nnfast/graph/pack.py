@@ -19,7 +19,8 @@ def pack_weights(graph: Graph) -> Graph:
     calls: list[Call] = []
     for call in graph.calls:
         weight = call.inputs[1] if call.op.name == "linear" else None
-        if weight is None or call.outputs[0].shape[0] < _ROWS or not is_constant(weight):
+        rows = call.outputs[0].shape[0] if weight is not None else 0
+        if weight is None or rows < _ROWS or 0 in weight.shape or not is_constant(weight):
             calls.append(call)
             continue
         key = (weight.memory, weight.offset, weight.shape, weight.byte_strides())
