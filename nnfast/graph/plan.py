@@ -134,7 +134,7 @@ class Plan:
     @property
     def nbytes(self) -> int:
         """About what the plan itself takes, not the arrays."""
-        return BYTES_OF_A_CALL * len(self.graph.calls)
+        return BYTES_OF_A_CALL * len(self._traced.calls)
 
     def memory(self) -> Memory:
         """Bytes that it needs, known before the first run."""
