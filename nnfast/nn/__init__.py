@@ -9,6 +9,7 @@ from nnfast.nn.activation import ReLU as ReLU
 from nnfast.nn.activation import Sigmoid as Sigmoid
 from nnfast.nn.activation import Softmax as Softmax
 from nnfast.nn.activation import Tanh as Tanh
+from nnfast.nn.attention import MultiheadAttention as MultiheadAttention
 from nnfast.nn.container import ModuleDict as ModuleDict
 from nnfast.nn.container import ModuleList as ModuleList
 from nnfast.nn.container import Sequential as Sequential
@@ -32,3 +33,8 @@ from nnfast.nn.norm import LayerNorm as LayerNorm
 from nnfast.nn.parameter import Parameter as Parameter
 from nnfast.nn.pool import AvgPool2d as AvgPool2d
 from nnfast.nn.pool import MaxPool2d as MaxPool2d
+from nnfast.nn.transformer import Transformer as Transformer
+from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
+from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from nnfast.nn.transformer import TransformerEncoder as TransformerEncoder
+from nnfast.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer

@@ -21,6 +21,7 @@ from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import max_pool2d as max_pool2d
 from nnfast.ops import mse_loss as mse_loss
 from nnfast.ops import nll_loss as nll_loss
+from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import softmax as softmax
 from nnfast.ops import tanh as tanh

@@ -5,6 +5,7 @@ from nnfast.ops.activation import leaky_relu as leaky_relu
 from nnfast.ops.activation import relu as relu
 from nnfast.ops.activation import sigmoid as sigmoid
 from nnfast.ops.activation import tanh as tanh
+from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
