@@ -143,26 +143,26 @@ LIBRARY = stand_in.library({k: _wrapped(f) for k, f in LAYERS.items()}, FUNCTION
 
 
 def trainer(
-    model: Model, x: np.ndarray, y: np.ndarray, weights: tuple[np.ndarray, ...], lr: float
-) -> tuple[Any, Callable[[], Callable[[], Any]]]:
-    """The module, and a function that compiles it as it is now: a call then trains one step."""
+    model: Model, lr: float, x: np.ndarray, y: np.ndarray, *weights: np.ndarray
+) -> tuple[Any, Callable[[Any, Any], Any], tuple[Any, Any]]:
+    """The module, what trains it one step on a batch, and the batch."""
     module = model.make(LIBRARY)
     slots = module.slots()
     is_buffer = [name in layer.buffers for layer, name in slots]
-    inputs, targets = jnp.asarray(x), jnp.asarray(y)
 
-    def loss(params: list[Any], buffers: list[Any]) -> tuple[Any, list[Any]]:
+    def loss(params: list[Any], buffers: list[Any], x: Any, y: Any) -> tuple[Any, list[Any]]:
         both = iter(params), iter(buffers)
         for (layer, name), fixed in zip(slots, is_buffer, strict=True):
             setattr(layer, name, next(both[fixed]))
-        value = model.loss(LIBRARY, module, _Array(inputs), _Array(targets))
+        value = model.loss(LIBRARY, module, _Array(x), _Array(y))
         return value, [getattr(*s) for s, fixed in zip(slots, is_buffer, strict=True) if fixed]
 
-    def adam(state: Any) -> Any:
+    def adam(state: Any, x: Any, y: Any, rates: tuple[float, ...]) -> Any:
+        """`rates` of dropout are in the module; as an argument they make JAX trace anew."""
         params, buffers, m, v, t, key = state
         key, drawn = jax.random.split(key)
         _keys.append(drawn)
-        (value, buffers), grads = jax.value_and_grad(loss, has_aux=True)(params, buffers)
+        (value, buffers), grads = jax.value_and_grad(loss, has_aux=True)(params, buffers, x, y)
         _keys.clear()
         t = t + 1
         m = [0.9 * a + 0.1 * g for a, g in zip(m, grads, strict=True)]
@@ -179,14 +179,11 @@ def trainer(
     params, buffers = both
     zeros = [[jnp.zeros_like(p) for p in params] for _ in range(2)]
     state = [(params, buffers, *zeros, jnp.zeros(()), jax.random.key(0))]
+    compiled = jax.jit(adam, static_argnums=3, donate_argnums=0)
+    dropouts = [m for m in module.modules() if type(m).__name__ == "Dropout"]
 
-    def compiled() -> Callable[[], Any]:
-        function = jax.jit(lambda state: adam(state), donate_argnums=0)
+    def step(x: Any, y: Any) -> Any:
+        value, state[0] = compiled(state[0], x, y, tuple(m.p for m in dropouts))
+        return jax.block_until_ready(value)
 
-        def step() -> Any:
-            value, state[0] = function(state[0])
-            return jax.block_until_ready(value)
-
-        return step
-
-    return module, compiled
+    return module, step, (jnp.asarray(x), jnp.asarray(y))

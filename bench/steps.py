@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def cases(toy: bool = False) -> Iterable[Case]:
             group="training step",
             op=name,
             shape=f"batch {batch}",
-            sides={side: partial(build, name) for side, build in SIDES.items()},
+            sides={side: partial(build, side, name) for side in TRAINERS},
             arrays=partial(training_arrays, name, batch),
             reference=partial(_reference, name),
             tolerance=2e-4,
@@ -69,25 +69,15 @@ def load(module: Any, tensor: Callable[[np.ndarray], Any], weights: Iterable[np.
     return module
 
 
-def _call(module: Any, ready: Callable[[], Callable[[], Any]]) -> Call:
-    """First the losses of some steps without dropout, then one step a call.
+class Trainer(NamedTuple):
+    """A network, its batch, and what trains it on a batch: one step, its loss is the answer."""
 
-    `ready` makes the step of the module as it is then.
-    """
-    dropouts = [m for m in module.modules() if type(m).__name__ == "Dropout"]
-    rates = [m.p for m in dropouts]
-    for m in dropouts:
-        m.p = 0.0
-    step = ready()
-    losses = [float(step()) for _ in range(CHECKED)]
-    for m, p in zip(dropouts, rates, strict=True):
-        m.p = p
-    steps = [ready() if dropouts else step]
-    first = [np.array(losses)]
-    return lambda: first.pop() if first else steps[0]()
+    module: Any
+    step: Callable[[Any, Any], Any]
+    batch: tuple[Any, Any]
 
 
-def _step(lib: Any, name: str, module: Any, adam: Any, x: Any, y: Any) -> Callable[[], Any]:
+def _step(lib: Any, name: str, module: Any, adam: Any) -> Callable[[Any, Any], Any]:
     """As one writes it with nnfast and with torch."""
     of = model(name)
 
@@ -101,16 +91,20 @@ def _step(lib: Any, name: str, module: Any, adam: Any, x: Any, y: Any) -> Callab
     return step
 
 
-def _nnfast(name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Call:
+def _eager(dtype: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Trainer:
     nnfast = importlib.import_module("nnfast")
-    module = load(model(name).make(nnfast), nnfast.tensor, weights)
+    module = model(name).make(nnfast).to(getattr(nnfast, dtype))
+    load(module, nnfast.tensor, weights)
     adam = nnfast.optim.Adam(module.parameters(), LR)
-    inputs, targets = nnfast.tensor(x), nnfast.tensor(y)
-    step = nnfast.compile(_step(nnfast, name, module, adam, inputs, targets))
-    return _call(module, lambda: lambda: step(inputs, targets))
+    return Trainer(module, _step(nnfast, name, module, adam), (nnfast.tensor(x), nnfast.tensor(y)))
 
 
-def _torch(how: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Call:
+def _nnfast(name: str, *arrays: np.ndarray) -> Trainer:
+    module, step, batch = _eager("float32", name, *arrays)
+    return Trainer(module, importlib.import_module("nnfast").compile(step), batch)
+
+
+def _torch(how: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Trainer:
     torch = importlib.import_module("torch")
     torch.set_flush_denormal(True)
     module = load(model(name).make(torch), torch.tensor, weights)
@@ -119,17 +113,17 @@ def _torch(how: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarr
         module = module.to(memory_format=torch.channels_last)
         inputs = inputs.to(memory_format=torch.channels_last)
     adam = torch.optim.Adam(module.parameters(), LR, fused=bool(how))
-    step = _step(torch, name, module, adam, inputs, targets)
+    step = _step(torch, name, module, adam)
     if how == "compile":
         step = torch.compile(step)
-    return _call(module, lambda: lambda: step(inputs, targets).detach())
+    return Trainer(module, lambda x, y: step(x, y).detach(), (inputs, targets))
 
 
-def _jax(name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Call:
-    return _call(*importlib.import_module("bench.jax_nn").trainer(model(name), x, y, weights, LR))
+def _jax(name: str, *arrays: np.ndarray) -> Trainer:
+    return Trainer(*importlib.import_module("bench.jax_nn").trainer(model(name), LR, *arrays))
 
 
-SIDES = {
+TRAINERS: dict[str, Callable[..., Trainer]] = {
     "nnfast": _nnfast,
     "torch": partial(_torch, ""),
     "torch fused Adam, channels_last": partial(_torch, "fused"),
@@ -138,11 +132,24 @@ SIDES = {
 }
 
 
-def _reference(name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> np.ndarray:
+def build(side: str, name: str, *arrays: np.ndarray) -> Call:
+    """First the losses of some steps without dropout, then one step a call."""
+    module, step, batch = TRAINERS[side](name, *arrays)
+    first = [_losses(module, step, batch)]
+    return lambda: first.pop() if first else step(*batch)
+
+
+def _losses(module: Any, step: Callable[[Any, Any], Any], batch: tuple[Any, Any]) -> np.ndarray:
+    dropouts = [m for m in module.modules() if type(m).__name__ == "Dropout"]
+    rates = [m.p for m in dropouts]
+    for m in dropouts:
+        m.p = 0.0
+    losses = [float(step(*batch)) for _ in range(CHECKED)]
+    for m, p in zip(dropouts, rates, strict=True):
+        m.p = p
+    return np.array(losses)
+
+
+def _reference(name: str, *arrays: np.ndarray) -> np.ndarray:
     """The losses of nnfast's eager ops in float64."""
-    nnfast = importlib.import_module("nnfast")
-    module = load(model(name).make(nnfast).double(), nnfast.tensor, weights)
-    adam = nnfast.optim.Adam(module.parameters(), LR)
-    inputs, targets = nnfast.tensor(x), nnfast.tensor(y)
-    step = _step(nnfast, name, module, adam, inputs, targets)
-    return _call(module, lambda: lambda: step(inputs, targets))()
+    return _losses(*_eager("float64", name, *arrays))
