@@ -20,7 +20,7 @@ import numpy as np
 from bench import harness
 
 ROWS = (("ResNet-20", 64), ("GPT 4x128, T=64", 16), ("ResNet-18, 64x64", 16), ("CNN 32-64", 64))
-TOY = (("ResNet 3-4, 8x8", 3),)
+TOY = (("CNN 2-3", 3),)
 STEPS = 4
 
 

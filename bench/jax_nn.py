@@ -132,7 +132,7 @@ def _cross_entropy(scores: _Array, y: _Array) -> Any:
     return -right.mean()
 
 
-FUNCTIONAL = {
+FUNCTIONAL: dict[str, Callable[..., Any]] = {
     "relu": lambda x: _Array(jax.nn.relu(x.a)),
     "gelu": lambda x: _Array(jax.nn.gelu(x.a, approximate=False)),
     "scaled_dot_product_attention": _attention,
@@ -184,6 +184,6 @@ def trainer(
 
     def step(x: Any, y: Any) -> Any:
         value, state[0] = compiled(state[0], x, y, tuple(m.p for m in dropouts))
-        return jax.block_until_ready(value)
+        return value.block_until_ready()
 
     return module, step, (jnp.asarray(x), jnp.asarray(y))

@@ -22,6 +22,7 @@ SUBJECTS = {  # modules of this package; with cases(toy), figures(toy) or both
     "inference": "whole networks in evaluation mode",
     "steps": "training steps of whole networks",
     "loader": "a shuffled epoch of the data loader",
+    "footprint": "first call and peak memory of training",
     "process": "import, denormals, Python threads, idle CPU",
 }
 
