@@ -146,6 +146,7 @@ def trainer(
     model: Model, lr: float, x: np.ndarray, y: np.ndarray, *weights: np.ndarray
 ) -> tuple[Any, Callable[[Any, Any], Any], tuple[Any, Any]]:
     """The module, what trains it one step on a batch, and the batch."""
+    jax.config.update("jax_enable_x64", False)  # bench/gemm.py may have left it on
     module = model.make(LIBRARY)
     slots = module.slots()
     is_buffer = [name in layer.buffers for layer, name in slots]
