@@ -140,7 +140,7 @@ def repeat_interleave(
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
     d = check_dim("repeat_interleave", d, x.ndim)
-    times = as_tensor(repeats, "repeat_interleave")._values()
+    times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
     if times.size not in (1, x.shape[d]):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.errors import DTypeError, fail
+from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.ir import dense_strides
 from nnfast.graph.symbol import Symbol
 from nnfast.graph.trace import on_values
@@ -73,7 +73,10 @@ def _by_tensors(input: Tensor, index: Any) -> Tensor:
 def _along_one(x: Tensor, chosen: list[tuple[int, Tensor]]) -> tuple[Tensor, Tensor, int]:
     """x with the indexed dimensions joined into one, the numbers along it, and which it is."""
     dims = [d for d, _ in chosen]
-    shape = broadcast_shape("getitem", *[i for _, i in chosen])
+    try:
+        shape = broadcast_shape("getitem", *[i for _, i in chosen])
+    except ArgumentError as e:
+        raise NumberError("getitem", e.what) from None
     if len(dims) == 1:
         return x, _counted("getitem", chosen[0][1], x.shape[dims[0]]), dims[0]
     first = dims[0]
