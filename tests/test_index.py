@@ -167,7 +167,7 @@ FUNCTIONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
         lambda L, x, i, v: L.index_put(x, (i[1],), v, accumulate=True),
         (X, INDEX, -X[0, :3, None]),
     ),
-    "masked_fill": (lambda L, x: x.masked_fill(x > 4, -1.0), (X,)),
+    "masked_fill": (lambda L, x: x.masked_fill(x > 4.05, -1.0), (X,)),
     "one-hot rows": (
         lambda L, x, i: (L.arange(4) == i[:, :, None]).to(x.dtype) @ x,
         (X[0], INDEX),
@@ -179,7 +179,7 @@ IN_NUMPY: dict[str, Any] = {
     "x[-i]": lambda x, i: x[-i],
     "gather 1": lambda x, i: np.take_along_axis(x[:2], i, 1),
     "index_select": lambda x, i: np.take(x, i[0], 1),
-    "masked_fill": lambda x: np.where(x > 4, -1, x),
+    "masked_fill": lambda x: np.where(x > 4.05, -1, x),
 }
 
 
