@@ -131,8 +131,6 @@ class Tensor(_core.Tensor, Methods):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and dtype != array.dtype:
-            if copy is False:
-                raise DTypeError("array", f"expected {array.dtype} without a copy, got {dtype}.")
             return array.astype(dtype)
         return array.copy() if copy else array
 

@@ -97,8 +97,6 @@ def test_whose_memory() -> None:
     assert x.__array_interface__["data"][0] == a.__array_interface__["data"][0]
     assert not np.shares_memory(np.array(x), a)
     with pytest.raises(nnfast.NNFastError):
-        np.array(x, dtype=np.float64, copy=False)
-    with pytest.raises(nnfast.NNFastError):
         nnfast.from_dlpack([1, 2])
 
 
@@ -143,9 +141,8 @@ def test_var_takes_unbiased() -> None:
     a = x.numpy()
     assert x.var(False).item() == a.var() and x.var(0, False).tolist() == a.var(0).tolist()
     assert x.var(unbiased=True).item() == x.var(correction=1).item() == x.var().item()
-    np.testing.assert_allclose(
-        x.std(1, unbiased=False, keepdim=True).numpy(), a.std(1, keepdims=True)
-    )
+    spread = x.std(1, unbiased=False, keepdim=True)
+    np.testing.assert_allclose(spread.numpy(), a.std(1, keepdims=True))
 
 
 def test_random() -> None:
