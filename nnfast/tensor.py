@@ -67,7 +67,9 @@ class Tensor(_core.Tensor, Methods):
         """Number of elements."""
         return self.array.size
 
-    nelement = numel
+    def nelement(self) -> int:
+        """Number of elements."""
+        return self.array.size
 
     def element_size(self) -> int:
         """Bytes of one element."""

@@ -134,7 +134,7 @@ def quantile(
 
     >>> import nnfast
     >>> nnfast.quantile(nnfast.tensor([1.0, 2.0, 3.0, 4.0]), 0.5)
-    tensor(2.5000)
+    tensor(2.5)
     """
     if dim is None:
         y = quantile(reshape(input, -1), q, 0, interpolation=interpolation)
