@@ -12,7 +12,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
-from nnfast.graph.mode import enable_grad
+from nnfast.graph.mode import enable_grad, tracing
 from nnfast.graph.trace import follow, follow_gradients, refreshed
 from nnfast.ops.record import Op
 from nnfast.ops.update import SCALARS
@@ -104,8 +104,9 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        parts = self._parts()
-        follow(lambda: _same(parts, self._parts()))
+        if tracing() is not None:
+            parts = self._parts()
+            follow(lambda: _same(parts, self._parts()))
         return loss
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -129,8 +130,9 @@ class Optimizer:
         follow(lambda: tuple(self._initial(group)))
         initial = self._initial(group)
         params = [p for p in group["params"] if p.grad is not None]
-        for p in params:
-            self._fill(p, initial)
+        if initial:
+            for p in params:
+                self._fill(p, initial)
         return params
 
     def _fill(self, p: Tensor, initial: dict[str, float]) -> None:
@@ -157,11 +159,12 @@ class Optimizer:
             return
         hyper = refreshed(read, (len(names),), float64)
         op, used = type(self).op, self._initial(group)
+        inputs = op.inputs[2:]
         for p in params:
-            state = self.state[p]
+            state = self.state[p] if used else {}
             rest = [
                 hyper if name == "hyper" else state[name] if name in used else None
-                for name in op.inputs[2:]
+                for name in inputs
             ]
             op(p, p.grad, *rest)
 
