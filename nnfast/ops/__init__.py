@@ -95,6 +95,7 @@ from nnfast.ops.join import stack as stack
 from nnfast.ops.join import tensor_split as tensor_split
 from nnfast.ops.join import unbind as unbind
 from nnfast.ops.join import vstack as vstack
+from nnfast.ops.locally_connected import locally_connected2d as locally_connected2d
 from nnfast.ops.loss import bce as bce
 from nnfast.ops.loss import bce_with_logits as bce_with_logits
 from nnfast.ops.loss import binary_cross_entropy as binary_cross_entropy
