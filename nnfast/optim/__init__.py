@@ -1,5 +1,6 @@
 """Optimizers, with PyTorch's names, defaults and meaning."""
 
+from nnfast.optim import lr_scheduler as lr_scheduler
 from nnfast.optim.adadelta import Adadelta as Adadelta
 from nnfast.optim.adagrad import Adagrad as Adagrad
 from nnfast.optim.adam import Adam as Adam
