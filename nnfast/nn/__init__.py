@@ -55,6 +55,8 @@ from nnfast.nn.loss import L1Loss as L1Loss
 from nnfast.nn.loss import MSELoss as MSELoss
 from nnfast.nn.loss import NLLLoss as NLLLoss
 from nnfast.nn.module import Module as Module
+from nnfast.nn.neuron import Adaline as Adaline
+from nnfast.nn.neuron import Perceptron as Perceptron
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
 from nnfast.nn.norm import BatchNorm3d as BatchNorm3d
