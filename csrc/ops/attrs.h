@@ -65,6 +65,12 @@ struct LayerNormAttrs {
   int64_t dims;
 };
 
+// group_norm.cpp
+struct GroupNormAttrs {
+  double eps;
+  int64_t groups;
+};
+
 // random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped
