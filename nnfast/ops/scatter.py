@@ -188,7 +188,8 @@ def _rows(
     shape = (*input.shape[:d], i.shape[0], *input.shape[d + 1 :])
     if source is not None and source.shape != shape:
         fail(where, f"a source of shape {shape}", f"shape {source.shape}")
-    on_values(i, lambda numbers: check_range(where, numbers, 0, input.shape[d]))
+    n = input.shape[d]  # the check outlives the trace, so it must not hold a tensor
+    on_values(i, lambda numbers: check_range(where, numbers, 0, n))
     return i, d
 
 
