@@ -15,6 +15,7 @@ struct Tensor {
   Py_ssize_t slot;  // as its output number `slot`
   Py_ssize_t version;
   PyObject* weak_references;
+  PyObject* hooks;  // of a leaf: called with its gradient; None or null: none
   bool requires_grad;
 };
 

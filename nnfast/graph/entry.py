@@ -120,6 +120,8 @@ class Entry:
         if self._changes != CHANGES.count:
             if any(not _same(m.__dict__, before) for m, before in self._modules):
                 return False
+            if any(tensor.hooks for tensor, _ in self._wanted):
+                return False
             self._changes = CHANGES.count
         for tensor, wanted in self._wanted:
             if tensor.requires_grad is not wanted:
@@ -147,6 +149,8 @@ class Entry:
 
 def _symbol(trace: Trace, index: int, x: Any) -> Any:
     if isinstance(x, Tensor):
+        if x.hooks:
+            raise trace.give_up("it calls the hooks of a tensor")
         t = trace.argument(x.array, index)
         t.requires_grad = x.requires_grad
         return t
