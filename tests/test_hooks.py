@@ -14,7 +14,7 @@ import nnfast
 from nnfast import nn
 from nnfast.autograd import backward, grad
 from nnfast.errors import NNFastError, StateError
-from tests.test_compile import falls_back, planned
+from tests.plans import falls_back, planned
 
 
 def ones(*values: float) -> nnfast.Tensor:
