@@ -139,13 +139,6 @@ class Tensor(_core.Tensor, Methods):
             trace.alias(t, self)
         return t
 
-    def detach_(self) -> Tensor:
-        """Cut this tensor itself off from the graph; returns itself."""
-        if (trace := tracing()) is not None and not isinstance(self.array, Symbol):
-            raise trace.give_up("it detaches a tensor outside")
-        self.node, self.slot, self.requires_grad = None, 0, False
-        return self
-
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with the gradient of this tensor in each backward pass.
 
