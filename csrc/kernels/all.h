@@ -14,6 +14,7 @@
 #include "kernels/pool.h"
 #include "kernels/probe.h"
 #include "kernels/random.h"
+#include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/table.h"

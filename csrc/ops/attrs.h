@@ -61,6 +61,11 @@ struct LayerNormAttrs {
   int64_t dims;
 };
 
+// recurrent.cpp. reverse: from the last step to the first; relu: instead of tanh, of rnn.
+struct RecurrentAttrs {
+  int64_t reverse, relu;
+};
+
 // random.cpp
 struct DropoutAttrs {
   double p;  // of being dropped

@@ -14,8 +14,12 @@ from nnfast.nn.container import ModuleDict as ModuleDict
 from nnfast.nn.container import ModuleList as ModuleList
 from nnfast.nn.container import Sequential as Sequential
 from nnfast.nn.conv import Conv2d as Conv2d
+from nnfast.nn.distance import Bilinear as Bilinear
+from nnfast.nn.distance import CosineSimilarity as CosineSimilarity
+from nnfast.nn.distance import PairwiseDistance as PairwiseDistance
 from nnfast.nn.dropout import Dropout as Dropout
 from nnfast.nn.embedding import Embedding as Embedding
+from nnfast.nn.embedding import EmbeddingBag as EmbeddingBag
 from nnfast.nn.linear import Flatten as Flatten
 from nnfast.nn.linear import Identity as Identity
 from nnfast.nn.linear import Linear as Linear
@@ -33,6 +37,14 @@ from nnfast.nn.norm import LayerNorm as LayerNorm
 from nnfast.nn.parameter import Parameter as Parameter
 from nnfast.nn.pool import AvgPool2d as AvgPool2d
 from nnfast.nn.pool import MaxPool2d as MaxPool2d
+from nnfast.nn.rnn import GRU as GRU
+from nnfast.nn.rnn import LSTM as LSTM
+from nnfast.nn.rnn import RNN as RNN
+from nnfast.nn.rnn import GRUCell as GRUCell
+from nnfast.nn.rnn import LSTMCell as LSTMCell
+from nnfast.nn.rnn import RNNBase as RNNBase
+from nnfast.nn.rnn import RNNCell as RNNCell
+from nnfast.nn.rnn import RNNCellBase as RNNCellBase
 from nnfast.nn.transformer import Transformer as Transformer
 from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
 from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer

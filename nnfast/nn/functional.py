@@ -8,11 +8,14 @@ from __future__ import annotations
 from nnfast import ops
 from nnfast.ops import avg_pool2d as avg_pool2d
 from nnfast.ops import batch_norm as batch_norm
+from nnfast.ops import bilinear as bilinear
 from nnfast.ops import binary_cross_entropy as binary_cross_entropy
 from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from nnfast.ops import conv2d as conv2d
+from nnfast.ops import cosine_similarity as cosine_similarity
 from nnfast.ops import cross_entropy as cross_entropy
 from nnfast.ops import embedding as embedding
+from nnfast.ops import embedding_bag as embedding_bag
 from nnfast.ops import gelu as gelu
 from nnfast.ops import l1_loss as l1_loss
 from nnfast.ops import layer_norm as layer_norm
@@ -21,6 +24,7 @@ from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import max_pool2d as max_pool2d
 from nnfast.ops import mse_loss as mse_loss
 from nnfast.ops import nll_loss as nll_loss
+from nnfast.ops import pairwise_distance as pairwise_distance
 from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import softmax as softmax

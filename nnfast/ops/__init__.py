@@ -6,7 +6,11 @@ from nnfast.ops.activation import relu as relu
 from nnfast.ops.activation import sigmoid as sigmoid
 from nnfast.ops.activation import tanh as tanh
 from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from nnfast.ops.bag import embedding_bag as embedding_bag
 from nnfast.ops.conv import conv2d as conv2d
+from nnfast.ops.distance import bilinear as bilinear
+from nnfast.ops.distance import cosine_similarity as cosine_similarity
+from nnfast.ops.distance import pairwise_distance as pairwise_distance
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
