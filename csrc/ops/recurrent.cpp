@@ -23,7 +23,7 @@ namespace {
 
 constexpr double kCell = 20;        // work of the functions of one gate, see parallel_for
 constexpr int64_t kFewestRows = 4;  // of a task: a tile of fewer waits for memory
-constexpr int64_t kRowTasks = 4;    // that a small batch is cut into
+constexpr int64_t kRowTasks = 2;    // that a small batch is cut into
 
 template <class T>
 void copy(T* to, const T* from, int64_t n) {
@@ -85,22 +85,24 @@ class Packed {
   }
 
   // c (m x N) = or += a (m x K), rows side by side but for those of c, which are ldc apart; m is
-  // at most rows().
+  // at most rows(). Tiles are of like height.
   void multiply(int64_t m, const T* a, T* c, int64_t ldc, bool add, int worker) const {
     T* packed = panels_ + K_ * cols_ + worker * scratch_items();
+    const int64_t tile = ceil_div(m, ceil_div(m, kn_.mr));
     for_blocks(0, K_, [&](int64_t k, int64_t kc) {
-      kn_.pack_a(m, kc, a + k, K_, 1, T(1), packed);
+      for (int64_t i = 0, p = 0; i < m; i += tile, p += kn_.mr * kc)
+        kn_.pack_a(least(tile, m - i), kc, a + i * K_ + k, K_, 1, T(1), packed + p);
       for (int64_t j = 0; j < N_; j += kn_.nr)
-        for (int64_t i = 0; i < m; i += kn_.mr)
-          kn_.gemm_tile(kc, packed + i * kc, panels_ + k * cols_ + j * kc, c + i * ldc + j, ldc,
-                        int(least(kn_.mr, m - i)), int(least(kn_.nr, N_ - j)), add || k > 0);
+        for (int64_t i = 0, p = 0; i < m; i += tile, p += kn_.mr * kc)
+          kn_.gemm_tile(kc, packed + p, panels_ + k * cols_ + j * kc, c + i * ldc + j, ldc,
+                        int(least(tile, m - i)), int(least(kn_.nr, N_ - j)), add || k > 0);
     });
   }
 
   // Rows of the batch that a task takes.
   int64_t rows() const {
     const int64_t part = ceil_div(batch_, kRowTasks);
-    return part < kFewestRows ? kFewestRows : least(part, kn_.mr);
+    return part < kFewestRows ? kFewestRows : least(part, 16);
   }
 
   double work() const { return double(K_) * N_ * kMultiplyAdd; }
