@@ -1,7 +1,7 @@
 """nnfast: train and run neural networks on an ordinary CPU, fast.
 
-`import nnfast` loads NumPy and nothing else; `nnfast.nn`, `nnfast.optim`, `nnfast.data` and
-`nnfast.autograd` are imported when they are first used.
+`import nnfast` loads NumPy and nothing else; `nnfast.nn`, `nnfast.optim`, `nnfast.data`,
+`nnfast.autograd` and `nnfast.func` are imported when they are first used.
 """
 
 from importlib import import_module as _import_module
@@ -94,6 +94,7 @@ from nnfast.tensor import zeros as zeros  # noqa: E402
 if _TYPE_CHECKING:
     from nnfast import autograd as autograd
     from nnfast import data as data
+    from nnfast import func as func
     from nnfast import nn as nn
     from nnfast import optim as optim
     from nnfast.serialize import load as load
@@ -105,7 +106,7 @@ _LAZY = {"load": "nnfast.serialize", "save": "nnfast.serialize"}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("autograd", "data", "nn", "optim"):
+    if name in ("autograd", "data", "func", "nn", "optim"):
         return _import_module(f"nnfast.{name}")
     if name in _LAZY:
         return getattr(_import_module(_LAZY[name]), name)

@@ -17,8 +17,6 @@ constexpr int64_t kTile = 128;      // rows and columns that are transposed at o
 constexpr int64_t kTurned = 32768;  // elements of a task of tiles, about
 constexpr int64_t kLineBytes = 64;
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-
 template <class T>
 void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_stride, T* y,
                int64_t ldy, bool past) {
@@ -55,14 +53,14 @@ struct Tiles {
     across = ceil_div(n, kTile), down = ceil_div(m, kTile);
   }
   int64_t count() const { return matrices * across * down; }
-  int64_t items() const { return min(n, kTile) * min(m, kTile); }
+  int64_t items() const { return least(n, kTile) * least(m, kTile); }
 
   struct Tile {
     int64_t n, m, from, to;
   };
   Tile operator[](int64_t t) const {
     const int64_t i = t % across * kTile, j = t / across % down * kTile;
-    Tile tile{min(n - i, kTile), min(m - j, kTile), i * ldx + j, j * ldy + i};
+    Tile tile{least(n - i, kTile), least(m - j, kTile), i * ldx + j, j * ldy + i};
     int64_t index = t / across / down, size = n;
     for (int d = w.ndim - 2; d >= 0; size *= w.shape[d--]) {
       if (d == turned) continue;
@@ -78,7 +76,7 @@ template <class T>
 void copy_turned(const Tiles& tiles, const T* x, T* y, bool past) {
   const int64_t count = tiles.count(), step = ceil_div(kTurned, tiles.items());
   parallel_for(ceil_div(count, step), double(count) * tiles.items(), [&](int64_t task, int) {
-    const int64_t end = min((task + 1) * step, count);
+    const int64_t end = least((task + 1) * step, count);
     for (int64_t t = task * step; t < end; ++t) {
       const Tiles::Tile tile = tiles[t];
       if (past && t + 1 < count) {  // the processor does not foresee these lines
