@@ -59,11 +59,11 @@ def embedding_bag(
         counts = None if ignored < 0 else index != ignored
         return _of_rows(table, index, counts, factors, mode, ignored)
     starts = _starts(offsets, index.shape[0], include_last_offset)
-    if mode == "max":
+    if mode == "max" and index.shape[0] > 0:
         places, inside = _side_by_side(starts)
         index = take(index, places)
         counts = inside if ignored < 0 else where(inside, (index != ignored).long(), 0).bool()
-        return _of_rows(table, index, counts, factors, mode, ignored)
+        return _of_rows(table, index, counts, None, mode, ignored)
     return _of_runs(table, index, starts, factors, mode, ignored)
 
 
@@ -103,6 +103,9 @@ def _of_runs(
 ) -> Tensor:
     """Sums or means of bags that lie one behind the other; they end where the next starts."""
     bag = wrap(np.repeat(np.arange(len(starts) - 1), np.diff(starts)))
+    if bag.shape != index.shape:  # the last bag ends before the input does
+        index = index[: bag.shape[0]]
+        factors = None if factors is None else factors[: bag.shape[0]]
     rows: Tensor = take(table, index, 0, ignored)
     counts = (index != ignored).to(rows.dtype)
     if factors is not None:
