@@ -17,7 +17,7 @@ from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
 from nnfast.nn.utils.rnn import PackedSequence, numbers
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.recurrent import States, Weights, gru_layer, lstm_layer, rnn_layer
+from nnfast.ops.recurrent import States, Weights
 from nnfast.tensor import Tensor, wrap
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -28,10 +28,10 @@ def _run(
 ) -> States:
     """One direction of a layer: what it finds in each row, and its last states."""
     if mode == "LSTM":
-        return lstm_layer(rows, states, w, sizes, reverse)
+        return ops.lstm_layer(rows, states, w, sizes, reverse)
     if mode == "GRU":
-        return gru_layer(rows, states, w, sizes, reverse)
-    return rnn_layer(rows, states, w, sizes, reverse, mode == "RNN_RELU")
+        return ops.gru_layer(rows, states, w, sizes, reverse)
+    return ops.rnn_layer(rows, states, w, sizes, reverse, mode == "RNN_RELU")
 
 
 class _Recurrent(Module):

@@ -100,6 +100,9 @@ from nnfast.ops.pool_nd import max_unpool2d as max_unpool2d
 from nnfast.ops.pool_nd import max_unpool3d as max_unpool3d
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
+from nnfast.ops.recurrent import gru_layer as gru_layer
+from nnfast.ops.recurrent import lstm_layer as lstm_layer
+from nnfast.ops.recurrent import rnn_layer as rnn_layer
 from nnfast.ops.reduce import amax as amax
 from nnfast.ops.reduce import amin as amin
 from nnfast.ops.reduce import argmax as argmax

@@ -280,6 +280,8 @@ def _scan(
         new = step(input[first[t] : first[t] + n], *(s[:n] for s in states))
         found.append(new[0])
         states = tuple(a if n == N else cat([a, s[n:]]) for a, s in zip(new, states, strict=True))
+    if not found:
+        return (states[0][:0], *states)
     return (cat(found[::-1] if reverse else found), *states)
 
 
