@@ -46,6 +46,7 @@ from nnfast.ops import l1_loss as l1_loss
 from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
 from nnfast.ops import local_response_norm as local_response_norm
+from nnfast.ops import locally_connected2d as locally_connected2d
 from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import lp_pool1d as lp_pool1d
 from nnfast.ops import lp_pool2d as lp_pool2d
