@@ -17,11 +17,11 @@ from nnfast.errors import fail
 from nnfast.graph.mode import MODE
 from nnfast.ops.activation import relu, sigmoid, tanh
 from nnfast.ops.composite import pull_back
+from nnfast.ops.join import cat
 from nnfast.ops.matmul import linear, matmul
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, op, outs
 from nnfast.ops.reduce import sum
-from nnfast.ops.shape import cat
 from nnfast.tensor import Tensor
 
 
