@@ -263,6 +263,32 @@ def test_where_elements_are() -> None:
     assert x.masked_scatter(x > 0, source).tolist() == [[0, 7], [8, 0]]
 
 
+def test_where() -> None:
+    x = nnfast.tensor([[0.0, 2.0], [3.0, 0.0]])
+    assert [i.tolist() for i in nnfast.where(x > 0)] == [[0, 1], [1, 0]]
+    for f in (
+        lambda L, x: L.where(x > 1, x, 0.5),
+        lambda L, x: L.where(x > 1, True, x > 0),
+        lambda L, x: x.where(x > 1, -x),
+    ):
+        agrees_with_torch(f, X)
+        runs_in_a_plan(f, X.astype(np.float32))
+    with pytest.raises(nnfast.NNFastError):
+        nnfast.where(x, x, x)
+
+
+def test_one_hot() -> None:
+    for f in (
+        lambda L, i: L.nn.functional.one_hot(i),
+        lambda L, i: L.nn.functional.one_hot(i, 5),
+        lambda L, i: L.nn.functional.one_hot(i, 2),
+        lambda L, i: L.nn.functional.one_hot(-i, 5),
+    ):
+        agrees_with_torch(f, INDEX)
+    assert nnfast.nn.functional.one_hot(nnfast.tensor([1, 0])).tolist() == [[0, 1], [1, 0]]
+    runs_in_a_plan(lambda L, i: L.nn.functional.one_hot(i, 3), INDEX)
+
+
 def test_numbers_are_checked_in_a_plan() -> None:
     f = nnfast.compile(lambda x, i: x[i] + x.gather(0, i))
     x = nnfast.tensor([1.0, 2.0, 3.0])

@@ -72,6 +72,7 @@ from nnfast.ops import stochastic_depth as stochastic_depth
 from nnfast.ops import tanh as tanh
 from nnfast.ops import unfold as unfold
 from nnfast.ops import vanilla_dropout as vanilla_dropout
+from nnfast.ops.index import one_hot as one_hot
 from nnfast.ops.operands import Operand
 from nnfast.tensor import Tensor
 
