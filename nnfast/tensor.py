@@ -12,19 +12,24 @@ from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from nnfast.ops.operands import Operand
-    from nnfast.ops.reduce import Dims
+    from nnfast.methods import Methods
+else:
+    Methods = object
 
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 int64 = np.dtype(np.int64)
+int32 = np.dtype(np.int32)
+int16 = np.dtype(np.int16)
+int8 = np.dtype(np.int8)
+uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
 KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
 
 
-class Tensor(_core.Tensor):
+class Tensor(_core.Tensor, Methods):
     """An n-dimensional array that remembers how it was computed.
 
     `array` is the NumPy array underneath (shared, not copied). `grad` is filled by `backward`
@@ -45,6 +50,8 @@ class Tensor(_core.Tensor):
         self.array = as_array(data, "Tensor")
         if requires_grad:
             self.requires_grad_()
+        if (trace := tracing()) is not None:
+            trace.made(self)
 
     # ---- the array ------------------------------------------------------------------------
 
@@ -59,6 +66,37 @@ class Tensor(_core.Tensor):
     def numel(self) -> int:
         """Number of elements."""
         return self.array.size
+
+    def nelement(self) -> int:
+        """Number of elements."""
+        return self.array.size
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Elements from one place to the next along each dimension, or along one."""
+        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie one behind the other, in C order."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self.array.dtype.kind == "f"
+
+    @property
+    def device(self) -> str:
+        """Always "cpu"."""
+        return "cpu"
 
     def numpy(self) -> np.ndarray:
         """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients.
@@ -97,6 +135,10 @@ class Tensor(_core.Tensor):
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self.numpy().__array_interface__
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self.numpy().__dlpack__(**kwargs)
@@ -179,6 +221,12 @@ class Tensor(_core.Tensor):
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
+    def __reversed__(self) -> Iterator[Tensor]:
+        return (self[i] for i in reversed(range(len(self))))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self._values() == getattr(element, "array", element)).any())
+
     def __bool__(self) -> bool:
         if self.array.size != 1:
             fail("bool", "one element", f"shape {self.shape}", "compare, then use item().")
@@ -228,104 +276,6 @@ class Tensor(_core.Tensor):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.array, self.requires_grad = state["array"], state["requires_grad"]
 
-    # ---- what nnfast.ops adds: for type checkers (tests/test_typing.py compares the names) ----
-
-    if TYPE_CHECKING:
-
-        def __add__(self, other: Operand) -> Tensor: ...
-        def __radd__(self, other: Operand) -> Tensor: ...
-        def __sub__(self, other: Operand) -> Tensor: ...
-        def __rsub__(self, other: Operand) -> Tensor: ...
-        def __mul__(self, other: Operand) -> Tensor: ...
-        def __rmul__(self, other: Operand) -> Tensor: ...
-        def __truediv__(self, other: Operand) -> Tensor: ...
-        def __rtruediv__(self, other: Operand) -> Tensor: ...
-        def __pow__(self, exponent: Operand) -> Tensor: ...
-        def __rpow__(self, other: Operand) -> Tensor: ...
-        def __matmul__(self, other: Operand) -> Tensor: ...
-        def __rmatmul__(self, other: Operand) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __eq__(self, other: Operand) -> Tensor: ...  # type: ignore[override]
-        def __ne__(self, other: Operand) -> Tensor: ...  # type: ignore[override]
-        def __lt__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
-        def __le__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
-        def __gt__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
-        def __ge__(self, other: Operand) -> Tensor: ...  # type: ignore[misc]
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-
-        def add(self, other: Operand) -> Tensor: ...
-        def sub(self, other: Operand) -> Tensor: ...
-        def mul(self, other: Operand) -> Tensor: ...
-        def div(self, other: Operand) -> Tensor: ...
-        def pow(self, exponent: Operand) -> Tensor: ...
-        def matmul(self, other: Operand) -> Tensor: ...
-        def maximum(self, other: Operand) -> Tensor: ...
-        def minimum(self, other: Operand) -> Tensor: ...
-        def eq(self, other: Operand) -> Tensor: ...
-        def ne(self, other: Operand) -> Tensor: ...
-        def lt(self, other: Operand) -> Tensor: ...
-        def le(self, other: Operand) -> Tensor: ...
-        def gt(self, other: Operand) -> Tensor: ...
-        def ge(self, other: Operand) -> Tensor: ...
-
-        def abs(self) -> Tensor: ...
-        def neg(self) -> Tensor: ...
-        def sign(self) -> Tensor: ...
-        def sqrt(self) -> Tensor: ...
-        def exp(self) -> Tensor: ...
-        def log(self) -> Tensor: ...
-        def log1p(self) -> Tensor: ...
-        def erf(self) -> Tensor: ...
-        def relu(self) -> Tensor: ...
-        def sigmoid(self) -> Tensor: ...
-        def tanh(self) -> Tensor: ...
-        def softmax(self, dim: int) -> Tensor: ...
-        def log_softmax(self, dim: int) -> Tensor: ...
-        def clip(self, min: float | None = None, max: float | None = None) -> Tensor: ...
-        def clamp(self, min: float | None = None, max: float | None = None) -> Tensor: ...
-
-        def sum(self, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor: ...
-        def mean(self, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor: ...
-        def var(
-            self, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
-        ) -> Tensor: ...
-        def std(
-            self, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
-        ) -> Tensor: ...
-        def amax(self, dim: Dims = None, keepdim: bool = False) -> Tensor: ...
-        def amin(self, dim: Dims = None, keepdim: bool = False) -> Tensor: ...
-        def max(self, dim: int | Tensor | None = None, keepdim: bool = False) -> Any: ...
-        def min(self, dim: int | Tensor | None = None, keepdim: bool = False) -> Any: ...
-        def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor: ...
-        def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor: ...
-        def logsumexp(self, dim: Dims, keepdim: bool = False) -> Tensor: ...
-
-        def reshape(self, *shape: int | Sequence[int]) -> Tensor: ...
-        def view(self, *shape: int | Sequence[int]) -> Tensor: ...
-        def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor: ...
-        def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor: ...
-        def squeeze(self, dim: int | None = None) -> Tensor: ...
-        def unsqueeze(self, dim: int) -> Tensor: ...
-        def expand(self, *shape: int | Sequence[int]) -> Tensor: ...
-        def broadcast_to(self, *shape: int | Sequence[int]) -> Tensor: ...
-        def permute(self, *dims: int | Sequence[int]) -> Tensor: ...
-        def transpose(self, dim0: int, dim1: int) -> Tensor: ...
-        def t(self) -> Tensor: ...
-        @property
-        def T(self) -> Tensor: ...
-        @property
-        def mT(self) -> Tensor: ...
-        def contiguous(self) -> Tensor: ...
-        def clone(self) -> Tensor: ...
-
-        def to(self, dtype: Any) -> Tensor: ...
-        def double(self) -> Tensor: ...
-        def long(self) -> Tensor: ...
-        def float(self) -> Tensor: ...
-        def bool(self) -> Tensor: ...
-
 
 class UsedGradient:
     """In place of a gradient that a compiled step has used up in its update."""
@@ -373,63 +323,3 @@ def as_dtype(dtype: Any, where: str) -> np.dtype[Any]:
     if known.kind not in "fiub":
         fail(where, "a dtype of real numbers or booleans", repr(dtype), error=DTypeError)
     return known
-
-
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """A tensor with a copy of `data`. Python floats become float32, ints int64.
-
-    >>> import nnfast
-    >>> nnfast.tensor([[1, 2], [3, 4]]).dtype
-    dtype('int64')
-    >>> nnfast.tensor([1.5]).dtype
-    dtype('float32')
-    """
-    array = as_array(data, "tensor")
-    given = isinstance(data, Tensor | np.ndarray | np.generic)
-    if dtype is None and array.dtype == float64 and not given:
-        dtype = float32
-    target = array.dtype if dtype is None else as_dtype(dtype, "tensor")
-    return Tensor(np.array(array, dtype=target), requires_grad)
-
-
-def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor on the memory of `array`: a change of one is seen in the other.
-
-    >>> import numpy as np, nnfast
-    >>> a = np.zeros(2, np.float32)
-    >>> t = nnfast.from_numpy(a)
-    >>> a[0] = 1
-    >>> t
-    tensor([1., 0.])
-    """
-    if not isinstance(array, np.ndarray):
-        fail("from_numpy", "a NumPy array", type(array).__name__, error=DTypeError)
-    if as_array(array, "from_numpy") is not array:
-        fail(
-            "from_numpy",
-            "an aligned array in native byte order",
-            f"dtype {array.dtype}, strides {array.strides}",
-            "use nnfast.tensor(array), which copies.",
-        )
-    return wrap(array)
-
-
-def _filled(value: float) -> Any:
-    def create(
-        *shape: int | Sequence[int], dtype: Any = None, requires_grad: bool = False
-    ) -> Tensor:
-        sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        try:
-            wanted = as_dtype(dtype or float32, "zeros/ones")
-            array = np.full(sizes, value, dtype=wanted)  # type: ignore[type-var]
-        except (ValueError, TypeError, MemoryError) as e:
-            raise ArgumentError("zeros/ones", f"expected sizes, got {sizes!r}: {e}.") from e
-        return Tensor(array, requires_grad)
-
-    return create
-
-
-zeros = _filled(0)
-zeros.__doc__ = """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`, float32 unless told."""
-ones = _filled(1)
-ones.__doc__ = """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`, float32 unless told."""

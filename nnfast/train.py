@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnfast.creation import from_numpy
 from nnfast.graph.mode import no_grad
 from nnfast.nn import Module
 from nnfast.nn.functional import cross_entropy
 from nnfast.optim import Optimizer
-from nnfast.tensor import Tensor, from_numpy
+from nnfast.tensor import Tensor
 
 Batches = Iterable[tuple[np.ndarray, ...]]
 

@@ -434,7 +434,7 @@ def test_a_compiled_method_knows_its_instance():
 def test_random_numbers_are_drawn_at_each_run():
     f = nnfast.compile(lambda x: x * nnfast.rand(2))
     nnfast.manual_seed(0)
-    got = [y.tolist() for y in falls_back(f, nnfast.ones(2))]
+    got = [f(nnfast.ones(2)).tolist() for _ in range(2)]
     nnfast.manual_seed(0)
     assert got == [nnfast.rand(2).tolist() for _ in range(2)]
 

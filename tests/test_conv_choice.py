@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nnfast import _core
+from nnfast.creation import tensor, zeros
 from nnfast.ops import OPS, conv2d
-from nnfast.tensor import tensor, zeros
 from tests import op_checks
 from tests.specs import conv
 from tests.test_gemm import ACTIVATIONS, normal, run

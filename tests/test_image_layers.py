@@ -110,7 +110,37 @@ NORMS = [
     layer("LocalResponseNorm", 2, shape=(2, 5, 4, 3)),
     layer("BatchNorm3d", 3, shape=(2, 3, 2, 3, 2)),
 ]
-LAYERS = [*PADS, *CONVS, *POOLS, *NORMS]
+SIZES = [
+    layer("Upsample", scale_factor=2, shape=(2, 3, 5)),
+    layer("Upsample", (7, 3), shape=(2, 3, 4, 5)),
+    layer("Upsample", scale_factor=(1.5, 0.7), mode="nearest-exact", shape=(2, 3, 5, 9)),
+    layer("Upsample", scale_factor=1.7, mode="linear", shape=(2, 3, 6)),
+    layer("Upsample", 9, mode="linear", align_corners=True, shape=(2, 3, 4)),
+    layer("Upsample", scale_factor=2, mode="bilinear", shape=(2, 3, 4, 5)),
+    layer("Upsample", (3, 8), mode="bilinear", align_corners=False, shape=(1, 2, 7, 5)),
+    layer("Upsample", scale_factor=(2.3, 0.6), mode="bilinear", recompute_scale_factor=True,
+          shape=(2, 3, 5, 7)),
+    layer("Upsample", scale_factor=1.4, mode="bilinear", shape=(2, 3, 2, 7)),
+    layer("Upsample", (7, 1), mode="bilinear", align_corners=True, shape=(2, 1, 3, 4)),
+    layer("Upsample", (9, 3), mode="bicubic", shape=(2, 3, 5, 6)),
+    layer("Upsample", scale_factor=2.5, mode="bicubic", align_corners=True, shape=(1, 2, 3, 4)),
+    layer("Upsample", scale_factor=0.7, mode="bicubic", shape=(1, 2, 9, 8)),
+    layer("Upsample", (4, 2, 5), mode="trilinear", shape=(2, 2, 3, 4, 2)),
+    layer("Upsample", 3, shape=(1, 2, 4, 2, 5)),
+    layer("Upsample", (3, 4), mode="area", shape=(2, 2, 5, 9)),
+    layer("UpsamplingNearest2d", scale_factor=3, shape=(2, 2, 3, 4)),
+    layer("UpsamplingBilinear2d", (5, 6), shape=(2, 2, 3, 4)),
+    layer("PixelShuffle", 2, shape=(2, 8, 3, 4)),
+    layer("PixelShuffle", 3, shape=(2, 3, 9, 2, 1)),
+    layer("PixelUnshuffle", 2, shape=(2, 3, 4, 6)),
+    layer("PixelUnshuffle", 3, shape=(1, 3, 6)),
+    layer("ChannelShuffle", 3, shape=(2, 6, 3, 2)),
+    layer("Unfold", (2, 3), shape=(2, 3, 5, 6)),
+    layer("Unfold", 3, (2, 1), (2, 1), (1, 2), shape=(3, 7, 6)),
+    layer("Fold", (5, 6), (2, 3), shape=(2, 18, 16)),
+    layer("Fold", (7, 6), 3, (2, 1), (2, 1), (1, 2), shape=(27, 21)),
+]  # fmt: skip
+LAYERS = [*PADS, *CONVS, *POOLS, *NORMS, *SIZES]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*even kernel")
@@ -386,3 +416,22 @@ def test_dropout_of_unbatched_input(name: str) -> None:
     x = np.ones((50, *(2, 3, 2)[:n]), np.float32)
     y = getattr(nn, name)(0.5)(nnfast.tensor(x)).numpy()
     assert y.shape == x.shape and len(np.unique(y)) == 2
+
+
+# ---- sizes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear"])
+def test_every_size_of_a_signal(mode: str) -> None:
+    for n in range(1, 9):
+        x = np.random.default_rng(n).standard_normal((1, 1, n))
+        for out in range(1, 20):
+            got = F.interpolate(nnfast.tensor(x), out, mode=mode).numpy()
+            want = torch.nn.functional.interpolate(torch.tensor(x), out, mode=mode).numpy()
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14, err_msg=f"{n} to {out}")
+        for scale in (0.3, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7, 3.0):
+            if int(n * scale):
+                got = F.interpolate(nnfast.tensor(x), None, scale, mode).numpy()
+                want = torch.nn.functional.interpolate(torch.tensor(x), None, scale, mode).numpy()
+                what = f"{n} times {scale}"
+                np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14, err_msg=what)

@@ -378,3 +378,100 @@ BAD_DROPS = [
 def test_bad_dropouts(call: Any, text: str) -> None:
     with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
         call()
+
+
+# ---- sizes and places ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("align", [True, False])
+def test_interpolation_reproduces_what_its_kernel_can(mode: str, align: bool) -> None:
+    """Inside a plane, or (cubic) a constant; at its own pixels, with aligned corners, all."""
+    h, w = np.mgrid[0:9.0, 0:11.0] * (mode == "bilinear")
+    x = nnfast.tensor((2 * h - 3 * w + 1)[None, None])
+    size = (17, 31)
+    y = F.interpolate(x, size, mode=mode, align_corners=align).numpy()[0, 0]
+    at = [
+        np.arange(m) * (n - 1) / (m - 1) if align else (np.arange(m) + 0.5) * n / m - 0.5
+        for n, m in zip(x.shape[2:], size, strict=True)
+    ]
+    plane = (2 * at[0][:, None] - 3 * at[1]) * (mode == "bilinear") + 1
+    np.testing.assert_allclose(y[4:-4, 6:-6], plane[4:-4, 6:-6], rtol=1e-12, atol=1e-12)
+    if align:
+        z = normal(1, 2, 5, 4)
+        again = F.interpolate(z, (9, 10), mode=mode, align_corners=True)[:, :, ::2, ::3]
+        np.testing.assert_allclose(again.detach().numpy(), z.detach().numpy(), rtol=1e-12)
+
+
+def test_interpolation_keeps_infinity_where_it_is() -> None:
+    x = np.zeros((1, 1, 6, 6))
+    x[..., 0, 0] = np.inf
+    for mode in ("nearest", "bilinear", "bicubic", "area"):
+        y = F.interpolate(nnfast.tensor(x), scale_factor=2, mode=mode).numpy()
+        assert np.isfinite(y[0, 0, 5:, 5:]).all() and not np.isfinite(y[0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: F.interpolate(x, (5, 3), mode="bilinear"),
+        lambda x: F.interpolate(x, scale_factor=1.6, mode="bicubic"),
+        lambda x: F.interpolate(x, (2, 7)),
+        lambda x: F.unfold(x, 2, padding=1, stride=2),
+        lambda x: F.fold(F.unfold(x, 2), (4, 4), 2),
+        lambda x: F.pixel_shuffle(x, 2) * F.pixel_shuffle(x, 2),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_of_sizes(fn: Any, order: int) -> None:
+    assert gradcheck(fn, (normal(1, 4, 4, 4),), order=order)
+
+
+def test_unfold_makes_a_convolution_a_product() -> None:
+    x, w = normal(2, 3, 7, 8), normal(4, 3, 3, 2)
+    columns = F.unfold(x, (3, 2), dilation=(1, 2), padding=(2, 1), stride=2)
+    y = w.reshape(4, -1) @ columns
+    want = F.conv2d(x, w, stride=2, padding=(2, 1), dilation=(1, 2))
+    np.testing.assert_allclose(
+        y.reshape(want.shape).detach().numpy(), want.detach().numpy(), rtol=1e-10, atol=1e-12
+    )
+    ones = F.fold(F.unfold(nnfast.ones(1, 1, 5, 5), 2, stride=1), 5, 2).numpy()
+    assert ones[0, 0, 2, 2] == 4 and ones[0, 0, 0, 0] == 1 and ones[0, 0, 0, 2] == 2
+
+
+def test_shuffles_take_each_other_back() -> None:
+    x = normal(2, 12, 4, 6)
+    for there, back in (
+        (F.pixel_shuffle(x, 2), lambda y: F.pixel_unshuffle(y, 2)),
+        (F.pixel_unshuffle(x, 2), lambda y: F.pixel_shuffle(y, 2)),
+        (F.channel_shuffle(x, 3), lambda y: F.channel_shuffle(y, 4)),
+    ):
+        np.testing.assert_array_equal(back(there).detach().numpy(), x.detach().numpy())
+
+
+BAD_SIZES = [
+    (lambda: F.interpolate(normal(1, 1, 4)), "size or scale_factor, got none"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, 2), "size or scale_factor, got both"),
+    (lambda: F.interpolate(normal(1, 4), 2), "input of shape (N, C, W)"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, mode="bilinear"), "mode one of nearest"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, align_corners=True), "align_corners with a linear"),
+    (lambda: F.interpolate(normal(1, 1, 4), (2, 3)), "one size or 1 of them"),
+    (lambda: F.interpolate(normal(1, 1, 4), 0), "at least one pixel in and out"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2.5), "integers as size"),
+    (lambda: F.interpolate(normal(1, 1, 4), None, -1.0), "a finite scale_factor above 0"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2**60), "an output of less than 2**59 elements"),
+    (lambda: F.unfold(normal(1, 3, 3), 4), "a kernel within the padded image of 3 x 3, got 4 x 4"),
+    (lambda: F.unfold(normal(3, 3), 2), "input of shape (N, C, H, W)"),
+    (lambda: F.fold(normal(1, 8, 9), 4, 3), "a multiple of 9 rows and 4 columns, got 8 x 9"),
+    (lambda: F.pixel_shuffle(normal(6, 2, 2), 2), "channels that 2^2 divides, got 6"),
+    (lambda: F.pixel_unshuffle(normal(6, 2, 3), 2), "height and width that 2 divides"),
+    (lambda: F.channel_shuffle(normal(1, 6, 2), 4), "with C that 4 divides"),
+    (lambda: nn.PixelShuffle(0), "upscale_factor >= 1"),
+    (lambda: nn.Unfold(0), "kernel_size from 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), BAD_SIZES)
+def test_bad_sizes(call: Any, text: str) -> None:
+    with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
+        call()

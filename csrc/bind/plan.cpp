@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "bind/bind.h"
+#include "bind/tensor.h"
 
 namespace py = pybind11;
 
@@ -72,6 +73,10 @@ class BoundPlan {
       sizes_.push_back(extent(externals_.back().view));
     }
     if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+    for (py::handle t : tensors_) {
+      if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
+      graded_.push_back(tensor_of(t.ptr())->requires_grad);
+    }
     std::vector<Operand> views;
     for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
       Operand o{buffer, offset, make_view(dtype, shape, strides)};
@@ -101,11 +106,8 @@ class BoundPlan {
   }
 
   bool fits() const {
-    for (size_t i = 0; i < tensors_.size(); ++i) {
-      auto a = py::reinterpret_steal<py::object>(PyObject_GetAttr(tensors_[i].ptr(), array_name()));
-      if (!a) throw py::error_already_set();
-      if (!fits(int(i), a.ptr())) return false;
-    }
+    for (size_t i = 0; i < graded_.size(); ++i)
+      if (!fits(int(i), tensor(i)->array) || tensor(i)->requires_grad != graded_[i]) return false;
     return true;
   }
 
@@ -144,11 +146,10 @@ class BoundPlan {
     std::vector<py::object> more;
     int buffer = 0;
     bool fits = true;
-    for (py::handle t : tensors_) {
-      PyObject* a = PyObject_GetAttr(t.ptr(), array_name());
-      if (!a) throw py::error_already_set();
+    for (size_t i = 0; i < graded_.size(); ++i) {
+      PyObject* a = tensor(i)->array;
       py::object& slot = buffer < kHeld ? held[buffer] : more.emplace_back();
-      slot = py::reinterpret_steal<py::object>(a);
+      slot = py::reinterpret_borrow<py::object>(a);
       fits = fits && bind(*context, buffer++, a);
     }
     for (py::handle a : arrays) fits = fits && bind(*context, buffer++, a.ptr());
@@ -203,9 +204,8 @@ class BoundPlan {
     return arrays;
   }
 
-  static PyObject* array_name() {
-    static PyObject* name = PyUnicode_InternFromString("array");
-    return name;
+  const Tensor* tensor(size_t i) const {
+    return tensor_of(PyList_GET_ITEM(tensors_.ptr(), Py_ssize_t(i)));
   }
 
   bool bind(Context& context, int i, PyObject* o) {
@@ -216,7 +216,7 @@ class BoundPlan {
 
   bool fits(int i, PyObject* o) const {
     using api = py::detail::npy_api;
-    if (!api::get().PyArray_Check_(o)) return false;
+    if (!o || !api::get().PyArray_Check_(o)) return false;
     const auto* a = py::detail::array_proxy(o);
     const View& v = externals_[i].view;
     if (a->nd != v.ndim || !(a->flags & api::NPY_ARRAY_ALIGNED_) ||
@@ -252,11 +252,34 @@ class BoundPlan {
   }
 
   py::list tensors_;
+  std::vector<bool> graded_;  // whether each required gradients when the plan was made
   std::vector<External> externals_;
   std::vector<int64_t> sizes_;
   std::unique_ptr<Plan> plan_;
   std::shared_ptr<Arenas> arenas_;
 };
+
+// Whether what dicts, lists, and dicts in dicts hold is `before`, one by one and in order.
+bool same_values(const py::tuple& before, const py::tuple& containers) {
+  size_t next = 0;
+  auto is_next = [&](PyObject* o) {
+    return next < before.size() && PyTuple_GET_ITEM(before.ptr(), Py_ssize_t(next++)) == o;
+  };
+  for (py::handle c : containers) {
+    if (PyList_Check(c.ptr())) {
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(c.ptr()); ++i)
+        if (!is_next(PyList_GET_ITEM(c.ptr(), i))) return false;
+      continue;
+    }
+    PyObject *key, *value, *inner;
+    for (Py_ssize_t i = 0; PyDict_Next(c.ptr(), &i, &key, &value);) {
+      if (!PyDict_Check(value)) return false;
+      for (Py_ssize_t j = 0; PyDict_Next(value, &j, &key, &inner);)
+        if (!is_next(inner)) return false;
+    }
+  }
+  return next == before.size();
+}
 
 }  // namespace
 
@@ -279,6 +302,7 @@ void bind_plan(py::module_& m) {
       .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
            "Whether the arrays of `tensors` are what the plan was made for.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
+  m.def("same_values", &same_values);
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
       "Whether an op reads inputs of any strides, or C-contiguous ones only.");

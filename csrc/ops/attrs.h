@@ -83,6 +83,19 @@ struct SelectAttrs {
   int64_t ignored;
 };
 
+// scan.cpp. smallest: of minima, not of maxima.
+struct ScanAttrs {
+  int64_t dim, reverse;
+};
+struct RunningAttrs {
+  int64_t dim, smallest;
+};
+
+// sort.cpp
+struct SortAttrs {
+  int64_t descending;
+};
+
 // reduce.cpp
 struct ReduceAttrs {
   int64_t dims;  // bit d: dimension d is reduced

@@ -6,7 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import deepcopy
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -91,7 +91,10 @@ class Compiled(Generic[P, R]):
 
     def _key(self, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
         """What a plan depends on of the arguments, and their leaves."""
-        leaves, structure = flatten((args, kwargs))
+        if kwargs or any([type(x) is not Tensor for x in args]):
+            leaves, structure = flatten((args, kwargs))
+        else:  # the ordinary call
+            leaves, structure = list(args), _tensors(len(args))
         key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
         try:
             refused = key in self._refused
@@ -184,6 +187,12 @@ def compile(fn: Any = None, *, memory_limit: int | None = None) -> Any:
     if not callable(fn):
         fail("compile", "a function or module", type(fn).__name__, error=DTypeError)
     return Compiled(fn, memory_limit)
+
+
+@cache
+def _tensors(n: int) -> Any:
+    """The structure of n tensors as arguments."""
+    return flatten(((0,) * n, {}))[1]
 
 
 def _kind(x: Any) -> Any:

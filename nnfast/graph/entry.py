@@ -55,8 +55,6 @@ class Entry:
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step)
         self._guards, self._after = trace.guards, trace.after
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        tensors = [v.source.tensor for v in self.plan.captured if isinstance(v.source, Captured)]
-        self._wanted = [(t, t.requires_grad) for t in tensors]
 
     def _follow(
         self, trace: Trace, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any
@@ -121,16 +119,14 @@ class Entry:
             if any(not _same(m.__dict__, before) for m, before in self._modules):
                 return False
             self._changes = CHANGES.count
-        for tensor, wanted in self._wanted:
-            if tensor.requires_grad is not wanted:
-                return False
         for read, expected in self._guards:
             if read() != expected:
                 return False
         return self._around.same()
 
     def run(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
-        """(True, the answer); (False, None) if a parameter has another shape or dtype now."""
+        """(True, the answer); (False, None) if a captured tensor has another shape or dtype now, or
+        requires gradients that it did not."""
         arrays = self.plan.run([x.array if isinstance(x, Tensor) else x for x in leaves])
         if arrays is None:
             return False, None

@@ -156,12 +156,34 @@ def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
     dtype, shape = value.dtype, value.shape
     if isinstance(source, Argument):
         index = source.index
-        return lambda leaves: np.ascontiguousarray(leaves[index], dtype)
+        return lambda leaves: _dense(leaves[index], dtype)
     if isinstance(source, Refreshed):
         refresh = source.refresh
-        return lambda leaves: np.array(refresh(), dtype).reshape(shape)
+        return _Fresh(refresh, shape, dtype)
     leaf = source.leaf  # type: ignore[union-attr]
-    return lambda leaves: np.ascontiguousarray(leaf.grad.array, dtype)  # type: ignore[union-attr]
+    return lambda leaves: _dense(leaf.grad.array, dtype)  # type: ignore[union-attr]
+
+
+def _dense(a: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """The array itself where the core can read it."""
+    return a if a.flags.carray and a.dtype == dtype else np.require(a, dtype, ["C", "A"])
+
+
+class _Fresh:
+    """A small array of what `refresh` answers; a new one whenever that changes."""
+
+    def __init__(
+        self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        self.refresh, self.shape, self.dtype = refresh, shape, dtype
+        self.latest: tuple[Any, np.ndarray] | None = None
+
+    def __call__(self, leaves: Sequence[Any]) -> np.ndarray:
+        latest, values = self.latest, self.refresh()
+        if latest is None or latest[0] != values:
+            array = np.array(values, self.dtype).reshape(self.shape)
+            self.latest = latest = values, array
+        return latest[1]
 
 
 def _is_outside(v: Value, given: dict[Value, int]) -> bool:

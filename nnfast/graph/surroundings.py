@@ -33,6 +33,11 @@ class Surroundings:
             x = read.now()
             self._reads.append((read, x, mark(x)))
             self._copy(x)
+        # Most are names that stand for objects; they are looked up directly.
+        self._names = [
+            (r.owner, r.name, x) for r, x, c in self._reads if r.kind == "name" and c is None
+        ]
+        self._others = [r for r in self._reads if r[0].kind != "name" or r[2] is not None]
 
     def _copy(self, x: Any) -> None:
         inside = _inside(x)
@@ -44,7 +49,10 @@ class Surroundings:
 
     def same(self) -> bool:
         """Whether all of it still is what it was."""
-        return all(_same(read, x, contents) for read, x, contents in self._reads)
+        for namespace, name, x in self._names:
+            if namespace.get(name) is not x:
+                return False
+        return not self._others or all(_same(*other) for other in self._others)
 
     def changed(self) -> str | None:
         """The first that is no longer what it was; all are put back."""
@@ -58,7 +66,9 @@ class Surroundings:
 
 def _same(read: Read, x: Any, contents: Any) -> bool:
     now = read.now()
-    return now is x if contents is None else mark(now) == contents
+    if now is x and (contents is None or isinstance(x, _PLAIN)):
+        return True
+    return contents is not None and mark(now) == contents
 
 
 def mark(x: Any, seen: tuple[int, ...] = ()) -> Any:

@@ -42,6 +42,7 @@ class Trace(Tracing):
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
+        self._made: set[int] = set()  # ids of tensors that the function made itself
         self._captured: dict[int, Value] = {}
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
@@ -106,6 +107,21 @@ class Trace(Tracing):
             self._keep.append(new)
             self._sources[id(new)] = self._sources.get(id(source), source)
 
+    def made(self, x: Tensor) -> None:
+        """The function made x of data."""
+        self._made.add(id(x))
+        self._keep.append(x)
+
+    def owns(self, x: Tensor) -> bool:
+        """Whether nobody else sees the memory of x: made by the function, and no view of it."""
+        if not isinstance(x.array, Symbol):
+            return id(x) in self._made and x.array.base is None
+        value = x.array.value
+        if value.root is not None or value.source is not None:
+            return False
+        alive = [s for ref in self._symbols if (s := ref()) is not None]
+        return all(s is x.array or s.value.memory is not value for s in alive)
+
     def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
         """An argument in another dtype than it came in."""
         if not isinstance(symbol.value.source, Argument):
@@ -128,7 +144,8 @@ class Trace(Tracing):
             a = x.array
             if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
                 raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
-            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(x))
+            kept = wrap(a) if id(x) in self._made else x  # x may become something else
+            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
             self._captured[id(x)] = known
             self._keep.append(x)
         return known
@@ -204,7 +221,8 @@ class Trace(Tracing):
         self.guards.append((read, read()))
 
     def kept(self) -> bool:
-        """Whether somebody still holds a symbol."""
+        """Whether somebody still holds a symbol, when the function has ended."""
+        self._keep.clear()
         return any(ref() is not None for ref in self._symbols)
 
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:

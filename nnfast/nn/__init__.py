@@ -47,6 +47,7 @@ from nnfast.nn.linear import Flatten as Flatten
 from nnfast.nn.linear import Identity as Identity
 from nnfast.nn.linear import Linear as Linear
 from nnfast.nn.linear import Unflatten as Unflatten
+from nnfast.nn.locally_connected import LocallyConnected2d as LocallyConnected2d
 from nnfast.nn.loss import BCELoss as BCELoss
 from nnfast.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from nnfast.nn.loss import CrossEntropyLoss as CrossEntropyLoss
@@ -54,6 +55,8 @@ from nnfast.nn.loss import L1Loss as L1Loss
 from nnfast.nn.loss import MSELoss as MSELoss
 from nnfast.nn.loss import NLLLoss as NLLLoss
 from nnfast.nn.module import Module as Module
+from nnfast.nn.neuron import Adaline as Adaline
+from nnfast.nn.neuron import Perceptron as Perceptron
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
 from nnfast.nn.norm import BatchNorm3d as BatchNorm3d
@@ -74,6 +77,8 @@ from nnfast.nn.pad import ZeroPad1d as ZeroPad1d
 from nnfast.nn.pad import ZeroPad2d as ZeroPad2d
 from nnfast.nn.pad import ZeroPad3d as ZeroPad3d
 from nnfast.nn.parameter import Parameter as Parameter
+from nnfast.nn.parameter_container import ParameterDict as ParameterDict
+from nnfast.nn.parameter_container import ParameterList as ParameterList
 from nnfast.nn.pool import AvgPool1d as AvgPool1d
 from nnfast.nn.pool import AvgPool2d as AvgPool2d
 from nnfast.nn.pool import AvgPool3d as AvgPool3d
@@ -91,3 +96,14 @@ from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
 from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from nnfast.nn.transformer import TransformerEncoder as TransformerEncoder
 from nnfast.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from nnfast.nn.units import AdaptivePiecewiseLinear as AdaptivePiecewiseLinear
+from nnfast.nn.units import Maxout as Maxout
+from nnfast.nn.upsample import ChannelShuffle as ChannelShuffle
+from nnfast.nn.upsample import Fold as Fold
+from nnfast.nn.upsample import PixelShuffle as PixelShuffle
+from nnfast.nn.upsample import PixelUnshuffle as PixelUnshuffle
+from nnfast.nn.upsample import Unfold as Unfold
+from nnfast.nn.upsample import Upsample as Upsample
+from nnfast.nn.upsample import UpsamplingBilinear2d as UpsamplingBilinear2d
+from nnfast.nn.upsample import UpsamplingNearest2d as UpsamplingNearest2d
+from nnfast.nn.wired import RandomlyWired as RandomlyWired

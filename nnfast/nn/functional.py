@@ -19,6 +19,7 @@ from nnfast.ops import avg_pool3d as avg_pool3d
 from nnfast.ops import batch_norm as batch_norm
 from nnfast.ops import binary_cross_entropy as binary_cross_entropy
 from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from nnfast.ops import channel_shuffle as channel_shuffle
 from nnfast.ops import conv1d as conv1d
 from nnfast.ops import conv2d as conv2d
 from nnfast.ops import conv3d as conv3d
@@ -32,6 +33,7 @@ from nnfast.ops import dropout2d as dropout2d
 from nnfast.ops import dropout3d as dropout3d
 from nnfast.ops import embedding as embedding
 from nnfast.ops import feature_alpha_dropout as feature_alpha_dropout
+from nnfast.ops import fold as fold
 from nnfast.ops import fractional_max_pool2d as fractional_max_pool2d
 from nnfast.ops import gelu as gelu
 from nnfast.ops import group_norm as group_norm
@@ -41,6 +43,7 @@ from nnfast.ops import l1_loss as l1_loss
 from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
 from nnfast.ops import local_response_norm as local_response_norm
+from nnfast.ops import locally_connected2d as locally_connected2d
 from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import lp_pool1d as lp_pool1d
 from nnfast.ops import lp_pool2d as lp_pool2d
@@ -55,13 +58,17 @@ from nnfast.ops import mse_loss as mse_loss
 from nnfast.ops import nll_loss as nll_loss
 from nnfast.ops import normalize as normalize
 from nnfast.ops import pad as pad
+from nnfast.ops import pixel_shuffle as pixel_shuffle
+from nnfast.ops import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops import rms_norm as rms_norm
 from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import softmax as softmax
 from nnfast.ops import stochastic_depth as stochastic_depth
 from nnfast.ops import tanh as tanh
+from nnfast.ops import unfold as unfold
 from nnfast.ops import vanilla_dropout as vanilla_dropout
+from nnfast.ops.index import one_hot as one_hot
 from nnfast.ops.operands import Operand
 from nnfast.tensor import Tensor
 

@@ -46,8 +46,6 @@ Taps = tuple[np.ndarray, np.ndarray]  # (taps, out): which pixels, and their wei
 def _nearest(axis: _Axis, shift: float = 0.0) -> Taps:
     i = np.arange(axis.out, dtype=np.float32)  # in float32, as PyTorch rounds
     index = np.floor((i + np.float32(shift)) * np.float32(axis.scale))
-    if axis.n == axis.out:
-        index = i
     return np.minimum(index, axis.n - 1)[None], np.ones((1, axis.out))
 
 
@@ -150,7 +148,7 @@ def interpolate(
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](x, shape)
     for d in reversed(range(2, x.ndim)):  # the last one first, while the image is small
         axis = _Axis(x.shape[d], shape[d - 2], scales[d - 2], bool(align_corners))
-        if axis.n != axis.out or (axis.scale != 1 and not mode.startswith("near")):
+        if axis.n != axis.out or (axis.scale != 1 and not mode.endswith("linear")):
             x = _resized(x, d, _TAPS[mode](axis))
     return x
 

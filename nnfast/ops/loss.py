@@ -99,7 +99,7 @@ select_class_backward.vjp(
 def _check_no_nan(name: str, target: Tensor) -> None:
     def check(values: np.ndarray) -> None:
         if values.size and np.isnan(values.min()):
-            fail(name, "a target without NaN", "NaN", target=target)
+            fail(name, "a target without NaN", "NaN", target=values)
 
     on_values(target, check)
 

@@ -23,6 +23,7 @@ so they record too.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeAlias
@@ -55,7 +56,7 @@ class Result(NamedTuple):
 
 def out(shape: Sequence[int], dtype: Any, attrs: Any = None) -> Result:
     """One output, computed by the kernel."""
-    return Result(((tuple(shape), dtype),), attrs)
+    return Result(((_possible(shape), dtype),), attrs)
 
 
 def outs(*specs: Spec, attrs: Any = None) -> Result:
@@ -72,7 +73,14 @@ def view(
     compute: Callable[[np.ndarray], np.ndarray], shape: Shape, x: Tensor, attrs: Any = None
 ) -> Result:
     """One output that shares memory with x where NumPy can (reshape, transpose, slice)."""
-    return Result(((shape, x.array.dtype),), attrs, compute, True)
+    return Result(((_possible(shape), x.array.dtype),), attrs, compute, True)
+
+
+def _possible(shape: Sequence[int]) -> Shape:
+    """`shape` as a tuple; raises if no memory could ever hold so many elements."""
+    if math.prod([n or 1 for n in shape]) >= 2**59:
+        fail("shape", "a result of fewer than 2**59 elements", f"shape {tuple(shape)}")
+    return tuple(shape)
 
 
 def computed(
@@ -308,6 +316,12 @@ def method(fn: Callable[P, Any]) -> Callable[P, Any]:
     """Make a function of a tensor, composed of ops, a method of Tensor too."""
     setattr(Tensor, fn.__name__, fn)
     return fn
+
+
+def methods(**functions: Callable[..., Any]) -> None:
+    """Make functions methods of Tensor under these names."""
+    for name, fn in functions.items():
+        setattr(Tensor, name, fn)
 
 
 def check_dim(where: str, dim: int, ndim: int) -> int:
