@@ -435,6 +435,45 @@ def erf(input: Operand) -> Result:
 erf.vjp(input=lambda dy, input: dy * exp(-(input * input)) * (2 / math.sqrt(math.pi)))
 
 
+# ---- three at once --------------------------------------------------------------------------
+
+
+@method
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
+    """y = input + weight (end - input).
+
+    >>> import nnfast
+    >>> nnfast.lerp(nnfast.tensor([0.0, 10.0]), nnfast.tensor([1.0, 20.0]), 0.5)
+    tensor([ 0.5, 15. ])
+    """
+    y: Tensor = input + weight * (end - input)
+    return y
+
+
+@method
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """y = input + value tensor1 tensor2.
+
+    >>> import nnfast
+    >>> nnfast.addcmul(nnfast.ones(1), nnfast.tensor([2.0]), nnfast.tensor([3.0]), value=0.5)
+    tensor([4.])
+    """
+    product: Tensor = tensor1 * tensor2
+    return input + (product if value == 1 else product * value)
+
+
+@method
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """y = input + value tensor1 / tensor2.
+
+    >>> import nnfast
+    >>> nnfast.addcdiv(nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor([2.0]))
+    tensor([2.5])
+    """
+    quotient: Tensor = tensor1 / tensor2
+    return input + (quotient if value == 1 else quotient * value)
+
+
 # ---- dtype ----------------------------------------------------------------------------------
 
 
