@@ -31,6 +31,14 @@ OPTIMIZERS = {
     "adam": lambda p: optim.Adam(p, lr=1e-2),
     "amsgrad": lambda p: optim.Adam(p, lr=1e-2, amsgrad=True, weight_decay=1e-2),
     "adamw": lambda p: optim.AdamW(p, lr=1e-2),
+    "adagrad": lambda p: optim.Adagrad(p, lr=1e-2, lr_decay=0.1),
+    "adadelta": lambda p: optim.Adadelta(p),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=1e-3, momentum=0.5, centered=True),
+    "adamax": lambda p: optim.Adamax(p, lr=1e-2),
+    "nadam": lambda p: optim.NAdam(p, lr=1e-2),
+    "radam": lambda p: optim.RAdam(p, lr=1e-2, weight_decay=0.1, decoupled_weight_decay=True),
+    "rprop": lambda p: optim.Rprop(p),
+    "asgd": lambda p: optim.ASGD(p, lr=1e-2, t0=2),
 }
 
 
@@ -163,6 +171,58 @@ def test_optimizer_state_is_saved_and_loaded_between_planned_steps():
     opt.load_state_dict(state)
     step(x, t)
     assert bits(net) == after
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam", "nadam"])
+@pytest.mark.parametrize("replace", ["clear", "one", "state", "groups", "nothing"])
+def test_state_replaced_by_hand_is_noticed(name, replace):
+    """Also where the new buffer holds the same numbers: later steps must change it, not the old."""
+    results = []
+    for wrap in (lambda f: f, planned):
+        nnfast.manual_seed(0)
+        net = mlp(4, 3)
+        opt = OPTIMIZERS[name](net.parameters())
+        step = wrap(trainer(net, opt, F.mse_loss))
+        x, t = nnfast.ones(2, 4), nnfast.zeros(2, 3)
+        for i in range(5):
+            p = opt.param_groups[0]["params"][0]
+            if i == 2 and replace == "clear":
+                opt.state.clear()
+            elif i == 2 and replace == "one":
+                opt.state[p].update(copy.deepcopy(opt.state[p]))
+            elif i == 2 and replace == "state":
+                opt.state[p] = {k: v * 2 if v.ndim else v for k, v in opt.state[p].items()}
+            elif i == 2 and replace == "groups":
+                opt.param_groups[0] = {**opt.param_groups[0], "lr": 1e-3}
+            step(x, t)
+        buffers = [v.tolist() for s in opt.state.values() for v in s.values()]
+        results.append((bits(net), buffers))
+        if replace == "nothing" and wrap is planned:
+            assert sum(map(len, step.compiled._entries.values())) == 1
+    assert results[0] == results[1]
+
+
+def test_lbfgs_runs_eagerly():
+    results = []
+    for compiled in (False, True):
+        w = nnfast.tensor([3.0, -2.0], requires_grad=True)
+        opt = optim.LBFGS([w], max_iter=3)
+
+        def step(opt=opt, w=w):
+            def closure():
+                opt.zero_grad()
+                loss = ((w - 1) ** 2).sum()
+                loss.backward()
+                return loss
+
+            return opt.step(closure)
+
+        if compiled:
+            falls_back(nnfast.compile(step), match="values")
+        else:
+            step(), step()
+        results.append(w.tolist())
+    assert results[0] == results[1]
 
 
 # ---- modes, guards ---------------------------------------------------------------------------

@@ -471,9 +471,9 @@ MISUSE: list[tuple[Any, type[Exception], str]] = [
         "Conv2d: expected stride 1 with padding='same', got stride=(2, 2).",
     ),
     (
-        lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"),
+        lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"),
         ArgumentError,
-        "Conv2d: expected padding_mode one of 'zeros', got 'reflect'.",
+        "Conv2d: expected padding_mode one of 'zeros', 'reflect', 'replicate', 'circular', got ",
     ),
     (
         lambda: nn.MaxPool2d(2, padding=2),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import itertools
 import math
 from typing import Any
@@ -13,8 +12,22 @@ import pytest
 import nnfast
 from nnfast import _core
 from nnfast.errors import NNFastError
-from nnfast.optim import SGD, Adam, AdamW, Optimizer
+from nnfast.optim import (
+    ASGD,
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from nnfast.tensor import Tensor
+from tests.specs import update_adaptive as formulas
 from tests.specs.update import adam, sgd
 
 STEPS = 20
@@ -33,7 +46,34 @@ ADAM_GRID = [
         [(0.9, 0.999), (0.3, 0.7)], [1e-8, 0.1], [0, 0.05], [False, True], [False, True]
     )
 ]
+
+
+def grid(**options: list[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(options, v, strict=True)) for v in itertools.product(*options.values())]
+
+
+SIGNS = [False, True]
+OTHERS: dict[Any, list[dict[str, Any]]] = {
+    Adagrad: grid(lr=[0.1], lr_decay=[0, 0.1], weight_decay=[0, 0.05],
+                  initial_accumulator_value=[0, 0.5], eps=[1e-10, 0.1], maximize=SIGNS),
+    Adadelta: grid(lr=[1.0, 0.5], rho=[0.9, 0.5], eps=[1e-6, 0.1], weight_decay=[0, 0.05],
+                   maximize=SIGNS),
+    RMSprop: grid(lr=[0.01], alpha=[0.99, 0.5], eps=[1e-8, 0.1], weight_decay=[0, 0.05],
+                  momentum=[0, 0.9], centered=SIGNS, maximize=SIGNS),
+    Adamax: grid(lr=[0.05], betas=[(0.9, 0.999), (0.3, 0.7)], eps=[1e-8, 0.1],
+                 weight_decay=[0, 0.05], maximize=SIGNS),
+    NAdam: grid(lr=[0.05], betas=[(0.9, 0.999), (0.3, 0.7)], eps=[1e-8, 0.1],
+                weight_decay=[0, 0.05], momentum_decay=[4e-3, 0.5],
+                decoupled_weight_decay=SIGNS, maximize=SIGNS),
+    RAdam: grid(lr=[0.05], betas=[(0.9, 0.999), (0.3, 0.7)], eps=[1e-8, 0.1],
+                weight_decay=[0, 0.05], decoupled_weight_decay=SIGNS, maximize=SIGNS),
+    Rprop: grid(lr=[0.01], etas=[(0.5, 1.2), (0.2, 3.0)], step_sizes=[(1e-6, 50), (5e-3, 0.1)],
+                maximize=SIGNS),
+    ASGD: grid(lr=[0.1], lambd=[1e-4, 0.1], alpha=[0.75, 0.2], t0=[1e6, 3], weight_decay=[0, 0.05],
+               maximize=SIGNS),
+}  # fmt: skip
 GRID = [(SGD, kw) for kw in SGD_GRID] + [(c, kw) for c in (Adam, AdamW) for kw in ADAM_GRID]
+GRID += [(c, kw) for c, options in OTHERS.items() for kw in options]
 IDS = [f"{c.__name__}-{'-'.join(str(v) for v in kw.values())}" for c, kw in GRID]
 
 
@@ -69,6 +109,8 @@ def trajectory(cls: Any, kw: dict[str, Any], w: np.ndarray, grads: list[np.ndarr
             w, *rest = sgd(w, g.astype(np.float64), [*hyper, kw["maximize"], t == 0], buffer)
             buffer = rest[0] if rest else None
         return w
+    if cls in OTHERS:
+        return other_trajectory(cls, kw, w, grads)
     m, v, top = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
     (b1, b2), decay = kw["betas"], kw["weight_decay"]
     for t, g in enumerate(grads):
@@ -79,16 +121,56 @@ def trajectory(cls: Any, kw: dict[str, Any], w: np.ndarray, grads: list[np.ndarr
     return w
 
 
+def other_trajectory(
+    cls: Any, kw: dict[str, Any], w: np.ndarray, grads: list[np.ndarray]
+) -> np.ndarray:
+    formula = getattr(formulas, cls.__name__.lower())
+    names = {"beta1": "betas", "beta2": "betas", "decoupled": "decoupled_weight_decay"}
+    hyper = [kw.get(names.get(n, n)) for n in cls.hyper._fields]
+    if "betas" in kw:
+        hyper[1:3] = kw["betas"]
+    if cls is Rprop:
+        hyper[:4] = *kw["etas"], *kw["step_sizes"]
+    begin = {"sum": kw.get("initial_accumulator_value"), "step_size": kw["lr"], "mu_product": 1.0,
+             "eta": kw["lr"], "mu": 1.0}  # fmt: skip
+    absent = set()
+    if cls is RMSprop:
+        absent = {n for n in ("centered", "momentum") if not kw[n]}
+    needs = {"grad_avg": "centered", "momentum_buffer": "momentum"}
+    state: list[Any] = [0]
+    for name in cls.op.inputs[4:]:
+        number = name in ("mu_product", "eta", "mu")
+        value = begin.get(name, 0.0)
+        state.append(
+            None if needs.get(name) in absent else value if number else np.full_like(w, value)
+        )
+    for g in grads:
+        w, *new = formula(w, g.astype(np.float64), hyper, *state)
+        found = iter(new)
+        state = [None if x is None else next(found) for x in state]
+    return w
+
+
+def largest_step(cls: Any, kw: dict[str, Any], g: float) -> float:
+    """How far an element moves at most in one step, for gradients of size up to g."""
+    lr = kw["lr"]
+    if cls is SGD:
+        return lr * 2 * g / (1 - kw["momentum"])
+    if cls is RMSprop:  # |g| / sqrt((1 - alpha) g^2), and v >= alpha s where it is centered
+        return lr * 1.5 / math.sqrt(1 - kw["alpha"]) / (1 - kw["momentum"])
+    if cls is Rprop:
+        return min(kw["step_sizes"][1], lr * kw["etas"][1] ** STEPS)
+    return lr * 6 * g  # a ratio of means: at most |g| max / |g| min = 3, and twice in NAdam
+
+
 def allowed(cls: Any, kw: dict[str, Any], dtype: Any) -> float:
     """Bound of the rounding error after all steps.
 
     A step adds an update of size at most s to a parameter of at most 4 + STEPS s, both rounded.
-    SGD: s <= lr (|g| + weight decay) / (1 - momentum), twice that for Nesterov. Adam: the ratio
-    of the means is at most |g| max / |g| min = 3. Each update has a relative error of at most 10
-    roundings, times the steps that its means go back.
+    Each update has a relative error of at most 10 roundings, times the steps that its means go
+    back.
     """
-    g = 1.5 + 4 * kw["weight_decay"]
-    s = kw["lr"] * (2 * g / (1 - kw["momentum"]) if cls is SGD else 3 * g)
+    s = largest_step(cls, kw, 1.5 + 4 * kw.get("weight_decay", 0))
     return float(np.finfo(dtype).eps) * STEPS * (4 + STEPS * s + 10 * STEPS * s)
 
 
@@ -116,40 +198,57 @@ def test_trajectory_is_pytorchs(cls: Any, kw: dict[str, Any], dtype: str) -> Non
     params = leaves(values)
     run(cls(params, **kw), params, grads)
     theirs = [torch.tensor(v, requires_grad=True) for v in values]
-    optimizer = getattr(torch.optim, cls.__name__)(theirs, **kw)
-    for step in grads:
-        for p, g in zip(theirs, step, strict=True):
-            p.grad = torch.tensor(g)
-        optimizer.step()
+    torch.set_default_dtype(getattr(torch, dtype))  # of the numbers in its state
+    try:
+        optimizer = getattr(torch.optim, cls.__name__)(theirs, **kw)
+        for step in grads:
+            for p, g in zip(theirs, step, strict=True):
+                p.grad = torch.tensor(g)
+            optimizer.step()
+    finally:
+        torch.set_default_dtype(torch.float32)
     limit = 1e-12 if dtype == "float64" else 2 * allowed(cls, kw, dtype)
     for p, q in zip(params, theirs, strict=True):
         np.testing.assert_allclose(p.detach(), q.detach().numpy(), rtol=0, atol=limit)
 
 
+MAKERS: list[Any] = [
+    lambda p: SGD(p, 0.1, momentum=0.5),
+    lambda p: Adam(p, 0.1, amsgrad=True),
+    lambda p: AdamW(p, 0.1),
+    lambda p: Adagrad(p, 0.5, lr_decay=1e-4),
+    lambda p: Adadelta(p, 1.0, eps=1e-3),
+    lambda p: RMSprop(p, 0.01, momentum=0.5, centered=True),
+    lambda p: Adamax(p, 0.1),
+    lambda p: NAdam(p, 0.1),
+    lambda p: RAdam(p, 0.1),
+    lambda p: Rprop(p, 0.1),
+    lambda p: ASGD(p, 0.1),
+]
+
+
 def test_bits_do_not_depend_on_isa_or_threads() -> None:
     before, bits = _core.isa(), set()
     rng = np.random.default_rng(1)
-    w, g = rng.standard_normal((2, 100_003)).astype(np.float32)
+    w, g = rng.standard_normal((2, 40_003)).astype(np.float32)
+    makers = [lambda p: SGD(p, 0.1, 0.9, 0, 0.01, True), *MAKERS]
     try:
         for isa, threads in itertools.product(_core.isas(), (1, 2, 3)):
             _core.set_isa(isa)
             _core.set_num_threads(threads)
-            params = leaves([w, w])
-            sgd_, adam_ = SGD(params[:1], 0.1, 0.9, 0, 0.01, True), Adam(params[1:], amsgrad=True)
-            for _ in range(3):
-                params[0].grad = params[1].grad = nnfast.from_numpy(g)
-                sgd_.step()
-                adam_.step()
+            params = leaves([w] * len(makers))
+            for p, make in zip(params, makers, strict=True):
+                optimizer = make([p])
+                for _ in range(3):
+                    p.grad = nnfast.from_numpy(g)
+                    optimizer.step()
             bits.add(b"".join(p.detach().numpy().tobytes() for p in params))
     finally:
         _core.set_isa(before)
     assert len(bits) == 1
 
 
-@pytest.mark.parametrize(
-    "make",
-    [lambda p: SGD(p, 0.1, 0.5), lambda p: Adam(p, 0.1), lambda p: AdamW(p, 0.1, amsgrad=True)],
-)
+@pytest.mark.parametrize("make", MAKERS)
 def test_minimizes_a_quadratic(isa: str, make: Any) -> None:
     w = nnfast.tensor([3.0, -2.0, 1.0], requires_grad=True)
     optimizer = make([w])
@@ -233,13 +332,6 @@ def test_groups_have_options_of_their_own() -> None:
     assert a.item() == 0
 
 
-MAKERS: list[Any] = [
-    lambda p: SGD(p, 0.1, momentum=0.9),
-    lambda p: Adam(p, 0.1, amsgrad=True),
-    lambda p: AdamW(p, 0.1),
-]
-
-
 @pytest.mark.parametrize("make", MAKERS)
 def test_state_dict_goes_on_with_the_same_bits(make: Any) -> None:
     values, grads = problem(np.float32)
@@ -254,20 +346,28 @@ def test_state_dict_goes_on_with_the_same_bits(make: Any) -> None:
     for p, q in zip(straight, resumed, strict=True):
         assert p.detach().numpy().tobytes() == q.detach().numpy().tobytes()
     # What was loaded is a copy: the first optimizer's buffers have not moved.
-    name = "momentum_buffer" if "momentum" in second.defaults else "exp_avg"
+    name = next(n for n, v in first.state[resumed[0]].items() if v.shape)
     assert first.state[resumed[0]][name].tolist() != second.state[resumed[0]][name].tolist()
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+OPTIONS: dict[str, dict[str, Any]] = {
+    "SGD": {"momentum": 0.9}, "Adam": {"amsgrad": True}, "AdamW": {"amsgrad": True},
+    "RMSprop": {"momentum": 0.9, "centered": True}, "Adagrad": {}, "Adadelta": {}, "Adamax": {},
+    "NAdam": {}, "RAdam": {}, "Rprop": {}, "ASGD": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIONS)
 def test_state_dict_has_pytorchs_structure(name: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    kw = {"momentum": 0.9} if name == "SGD" else {"amsgrad": True}
+    kw = OPTIONS[name]
     values, grads = problem(np.float32)
     mine, theirs = leaves(values), [torch.tensor(v, requires_grad=True) for v in values]
     mine_in_groups = [{"params": mine[:2]}, {"params": mine[2:], "lr": 0.5}]
-    a = getattr(nnfast.optim, name)(mine_in_groups, **kw)
+    a = getattr(nnfast.optim, name)(mine_in_groups, foreach=False, **kw)
     theirs_in_groups = [{"params": theirs[:2]}, {"params": theirs[2:], "lr": 0.5}]
     b = getattr(torch.optim, name)(theirs_in_groups, **kw)
+    assert a.state_dict()["state"].keys() == b.state_dict()["state"].keys()
     run(a, mine, grads[:2])
     for step in grads[:2]:
         for p, g in zip(theirs, step, strict=True):
@@ -300,6 +400,78 @@ def test_loaded_buffers_take_the_parameters_dtype() -> None:
     a.step()
     b.load_state_dict(a.state_dict())
     assert b.state[narrow]["exp_avg"].dtype == np.float32 and b.state[narrow]["step"] == 1
+
+
+def test_parameters_with_names() -> None:
+    model = nnfast.nn.Linear(2, 1)
+    optimizer = Adam(model.named_parameters())
+    assert optimizer.param_groups[0]["params"] == [model.weight, model.bias]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+
+
+# ---- LBFGS ----------------------------------------------------------------------------------
+
+
+def rosenbrock(a: Any, b: Any) -> Any:
+    """In 2 + 3 variables, with one parameter each."""
+    return ((1 - a) ** 2).sum() + 10 * ((b[:2] - a * a) ** 2).sum() + ((b[2] - 0.5) ** 2).sum()
+
+
+LBFGS_GRID = grid(
+    lr=[1, 0.1], max_iter=[20, 4], history_size=[100, 2], line_search_fn=[None, "strong_wolfe"]
+)
+
+
+@pytest.mark.parametrize("kw", LBFGS_GRID, ids=str)
+def test_lbfgs_follows_pytorch(kw: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    start = [np.array([-0.5, 0.7]), np.array([0.2, 0.1, -3.0])]
+    mine, theirs = leaves(start), [torch.tensor(v, requires_grad=True) for v in start]
+    # Without a search it may diverge; then errors grow with the steps.
+    first = LBFGS(mine, **kw), torch.optim.LBFGS(theirs, **kw)
+    losses: tuple[list[float], list[float]] = ([], [])
+    for _ in range(3 if kw["line_search_fn"] is None else 10):
+        for optimizer, params, found in zip(first, (mine, theirs), losses, strict=True):
+
+            def closure(optimizer: Any = optimizer, params: Any = params) -> Any:
+                optimizer.zero_grad()
+                loss = rosenbrock(*params)
+                loss.backward()
+                return loss
+
+            found.append(optimizer.step(closure).item())
+    np.testing.assert_allclose(*losses, rtol=1e-6, atol=1e-9)
+    for p, q in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(p.detach(), q.detach().numpy(), rtol=1e-6, atol=1e-6)
+    x, y = (optimizer.state_dict()["state"][0] for optimizer in first)
+    assert x.keys() == y.keys() - {"al"}
+    assert all(x[n] == y[n] for n in ("func_evals", "n_iter"))
+
+
+def test_lbfgs_finds_the_minimum_and_goes_on_from_its_state() -> None:
+    start = [np.array([-0.5, 0.7]), np.array([0.2, 0.1, -3.0])]
+    ends = []
+    for reload in (False, True):
+        params = leaves(start)
+        optimizer = LBFGS(params, max_iter=5, line_search_fn="strong_wolfe")
+
+        def closure(params: Any = params) -> Tensor:
+            for p in params:
+                p.grad = None
+            loss = rosenbrock(*params)
+            loss.backward()
+            return loss
+
+        for i in range(12):
+            if reload and i == 2:
+                saved = optimizer.state_dict()
+                optimizer = LBFGS(params, max_iter=5, line_search_fn="strong_wolfe")
+                optimizer.load_state_dict(saved)
+            optimizer.step(closure)
+        ends.append([p.tolist() for p in params])
+    assert ends[0] == ends[1]
+    np.testing.assert_allclose(ends[0][0], 1, atol=1e-5)
+    np.testing.assert_allclose(ends[0][1], [1, 1, 0.5], atol=1e-5)
 
 
 def test_repr() -> None:
@@ -363,6 +535,17 @@ def loaded(change: Any) -> None:
         (lambda: SGD([{"params": {W}}]), "SGD: expected parameters in an order, got a set"),
         (lambda: SGD([{"params": [W], "lr": -1}]), "SGD: expected lr >= 0"),
         (lambda: SGD([W]).add_param_group({"params": W}), "SGD: expected each parameter once"),
+        (lambda: Adam([W], foreach=True, speed=1), "Adam: expected options lr, betas, eps"),
+        (lambda: Adam([W], differentiable=True), "Adam: expected differentiable=False"),
+        (lambda: Adadelta([W], rho=1.5), "Adadelta: expected rho <= 1"),
+        (lambda: Adagrad([W], lr_decay=-1), "Adagrad: expected lr_decay >= 0"),
+        (lambda: RMSprop([W], momentum=-1), "RMSprop: expected momentum >= 0"),
+        (lambda: NAdam([W], momentum_decay=-1), "NAdam: expected momentum_decay >= 0"),
+        (lambda: RAdam([W], betas=(0.9, 1)), "RAdam: expected betas[1] < 1"),
+        (lambda: Rprop([W], etas=(1.5, 1.2)), "Rprop: expected 0 < etaminus < 1 < etaplus"),
+        (lambda: LBFGS([{"params": [W]}, {"params": []}]), "LBFGS: expected one group"),
+        (lambda: LBFGS([W], line_search_fn="armijo"), "LBFGS: expected line_search_fn='strong"),
+        (lambda: LBFGS([W]).step(), "LBFGS: expected a closure"),
         (lambda: stepped(nnfast.ones(3), np.ones(2, "f4")), "sgd_update: expected grad of param's"),
         (lambda: stepped(nnfast.ones(3), np.ones(3)), "sgd_update: expected one dtype, got"),
         (lambda: stepped(nnfast.ones(3), np.ones(3, "i8")), "sgd_update: expected float32 or f"),
@@ -388,11 +571,3 @@ def test_a_failed_step_leaves_no_state() -> None:
     with pytest.raises(NNFastError):
         optimizer.step()
     assert not optimizer.state[w] and w.tolist() == [1, 1, 1]
-
-
-@pytest.mark.parametrize("name", ["nnfast.ops.update", "nnfast.optim.sgd", "nnfast.optim.adam"])
-def test_examples_in_the_documentation(name: str) -> None:
-    module = __import__(name, fromlist=["_"])
-    result = doctest.testmod(module)
-    assert result.attempted > 0 and result.failed == 0
-    assert issubclass(Adam, Optimizer)

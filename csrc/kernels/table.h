@@ -74,6 +74,24 @@ struct AdamHyper {
   double decoupled, maximize;                 // flags; decoupled: AdamW
   double bias_correction1, bias_correction2;  // 1 - beta^step; not in the vector
 };
+// The other updates: what they change besides param, and the numbers of this step. What a kernel
+// takes from them stands above it (kernels/update.h).
+struct UpdateRates {
+  double sign = 1;    // of grad; -1: maximize
+  double decay = 0;   // of param, added to grad
+  double shrink = 1;  // factor of param before the update
+  double lr = 0, lr2 = 0, eps = 0;
+  double beta1 = 0, beta2 = 0;
+  double low = 0, high = 0;
+};
+template <class T>
+struct UpdateArgs {
+  int64_t n;
+  T* param;
+  const T* grad;
+  T* state[3];
+  UpdateRates h;
+};
 constexpr int kProbeChains = 12;  // vectors that probe_fma works on
 // How many values become one.
 enum class Reduction : int64_t { sum, max, min };

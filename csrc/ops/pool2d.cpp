@@ -2,9 +2,11 @@
 //   max_pool2d:          (x) -> the largest element of each window, and its index in the plane
 //   max_pool2d_backward: (dy, index) -> dx
 //   max_pool2d_gather:   (x, index) -> y
+//   max_unpool2d:        (x, index) -> y: each x at its index, the last of equal ones
 //   avg_pool2d:          (x) -> the mean of each window
 //   avg_pool2d_backward: (dy) -> dx
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/table.h"
@@ -184,6 +186,23 @@ void max_pool2d_gather(const OpArgs& args) {
     for_planes(planes_of(y), n, double(n), [&](int64_t p, int) {
       kernels<T>().max_pool_gather(n, x.ptr<T>() + p * size, index.ptr<int64_t>() + p * n, size,
                                    y.ptr<T>() + p * n);
+    });
+  });
+}
+
+void max_unpool2d(const OpArgs& args) {
+  const View &x = args.in[0], &index = args.in[1], &y = args.out[0];
+  if (y.size == 0) return;
+  const int64_t size = y.dim(-2) * y.dim(-1), n = x.dim(-2) * x.dim(-1);
+  for_float(y.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    for_planes(planes_of(y), size, double(size) + n, [&](int64_t p, int) {
+      const T* from = x.ptr<T>() + p * n;
+      const int64_t* at = index.ptr<int64_t>() + p * n;
+      T* to = y.ptr<T>() + p * size;
+      std::memset(to, 0, size_t(size) * sizeof(T));
+      for (int64_t i = 0; i < n; ++i)
+        if (uint64_t(at[i]) < uint64_t(size)) to[at[i]] = from[i];
     });
   });
 }

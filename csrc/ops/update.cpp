@@ -1,5 +1,6 @@
 // Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
 // (see table.h), an input so that a plan can change it.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -54,6 +55,64 @@ void run_adam(const OpArgs& args) {
   });
 }
 
+// The hyper-parameters of the updates below.
+struct AdagradHyper {
+  double lr, lr_decay, eps, weight_decay, maximize;
+};
+struct AdadeltaHyper {
+  double lr, rho, eps, weight_decay, maximize;
+};
+struct RmspropHyper {
+  double lr, alpha, eps, weight_decay, momentum, maximize;
+};
+struct AdamaxHyper {
+  double lr, beta1, beta2, eps, weight_decay, maximize;
+};
+struct NadamHyper {
+  double lr, beta1, beta2, eps, weight_decay, momentum_decay, decoupled, maximize;
+};
+struct RadamHyper {
+  double lr, beta1, beta2, eps, weight_decay, decoupled, maximize;
+};
+struct RpropHyper {
+  double etaminus, etaplus, low, high, maximize;
+};
+struct AsgdHyper {
+  double lr, lambd, alpha, t0, weight_decay, maximize;
+};
+
+template <class Hyper>
+const Hyper& hyper_of(const OpArgs& args) {
+  return *args.in[2].ptr<const Hyper>();
+}
+
+// Counts one more step and answers its number.
+double next_step(const OpArgs& args) { return double(++*args.in[3].ptr<int64_t>()); }
+
+// Those that all have; a decoupled weight decay shrinks the parameter by itself.
+UpdateRates rates_of(double maximize, double weight_decay, double shrink_by = 0) {
+  UpdateRates r;
+  r.sign = maximize != 0 ? -1 : 1;
+  r.decay = shrink_by != 0 ? 0 : weight_decay;
+  r.shrink = 1 - shrink_by;
+  return r;
+}
+
+// Inputs: param, grad, hyper, number of steps so far, then `states` that the kernel changes.
+template <class Pick>
+void run_update(const OpArgs& args, const UpdateRates& rates, int states, Pick&& kernel_of) {
+  const View *in = args.in, &param = args.out[0];
+  for_float(param.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    auto* kernel = kernel_of(kernels<T>());
+    for_blocks(param.size, 8, [&](int64_t i, int64_t n) {
+      UpdateArgs<T> u{n, at<T>(param, i), at<T>(in[1], i), {}, rates};
+      for (int k = 0; k < states; ++k) u.state[k] = at<T>(in[4 + k], i);
+      kernel(u);
+    });
+  });
+}
+
 }  // namespace
 
 namespace ops {
@@ -65,6 +124,106 @@ void sgd_update(const OpArgs& args) {
 void adam_update(const OpArgs& args) {
   for_float(args.out[0].dtype,
             [&](auto* t) { run_adam<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void adagrad_update(const OpArgs& args) {
+  const auto& h = hyper_of<AdagradHyper>(args);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.lr = h.lr / (1 + (next_step(args) - 1) * h.lr_decay);
+  r.eps = h.eps;
+  run_update(args, r, 1, [](const auto& k) { return k.adagrad_update; });
+}
+
+void adadelta_update(const OpArgs& args) {
+  const auto& h = hyper_of<AdadeltaHyper>(args);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  next_step(args);
+  r.lr = h.lr;
+  r.beta2 = h.rho;
+  r.eps = h.eps;
+  run_update(args, r, 2, [](const auto& k) { return k.adadelta_update; });
+}
+
+void rmsprop_update(const OpArgs& args) {
+  const auto& h = hyper_of<RmspropHyper>(args);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  next_step(args);
+  r.lr = h.lr;
+  r.beta1 = h.momentum;
+  r.beta2 = h.alpha;
+  r.eps = h.eps;
+  run_update(args, r, 3, [](const auto& k) { return k.rmsprop_update; });
+}
+
+void adamax_update(const OpArgs& args) {
+  const auto& h = hyper_of<AdamaxHyper>(args);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.lr = h.lr / (1 - std::pow(h.beta1, next_step(args)));
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps;
+  run_update(args, r, 2, [](const auto& k) { return k.adamax_update; });
+}
+
+// The last input is the product of all mu so far.
+void nadam_update(const OpArgs& args) {
+  const auto& h = hyper_of<NadamHyper>(args);
+  const double t = next_step(args);
+  double& product = *args.in[6].ptr<double>();
+  auto mu = [&](double step) {
+    return h.beta1 * (1 - 0.5 * std::pow(0.96, step * h.momentum_decay));
+  };
+  product *= mu(t);
+  const double root = std::sqrt(1 - std::pow(h.beta2, t));
+  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
+  r.lr = h.lr * root * mu(t + 1) / (1 - product * mu(t + 1));
+  r.lr2 = h.lr * root * (1 - mu(t)) / (1 - product);
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps * root;
+  run_update(args, r, 2, [](const auto& k) { return k.nadam_update; });
+}
+
+void radam_update(const OpArgs& args) {
+  const auto& h = hyper_of<RadamHyper>(args);
+  const double t = next_step(args), power = std::pow(h.beta2, t);
+  const double c1 = 1 - std::pow(h.beta1, t), c2 = 1 - power;
+  const double most = 2 / (1 - h.beta2) - 1, length = most - 2 * t * power / c2;
+  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
+  if (length > 5)
+    r.lr = h.lr / c1 *
+           std::sqrt(c2 * (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length));
+  else
+    r.lr2 = h.lr / c1;
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps;
+  run_update(args, r, 2, [](const auto& k) { return k.radam_update; });
+}
+
+void rprop_update(const OpArgs& args) {
+  const auto& h = hyper_of<RpropHyper>(args);
+  UpdateRates r = rates_of(h.maximize, 0);
+  next_step(args);
+  r.beta1 = h.etaminus;
+  r.beta2 = h.etaplus;
+  r.low = h.low;
+  r.high = h.high;
+  run_update(args, r, 2, [](const auto& k) { return k.rprop_update; });
+}
+
+// The last inputs are the rates of param and of its mean in this step.
+void asgd_update(const OpArgs& args) {
+  const auto& h = hyper_of<AsgdHyper>(args);
+  double &eta = *args.in[5].ptr<double>(), &mu = *args.in[6].ptr<double>();
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.shrink = 1 - h.lambd * eta;
+  r.lr = eta;
+  r.lr2 = mu;
+  run_update(args, r, 1, [](const auto& k) { return k.asgd_update; });
+  const double t = next_step(args);
+  eta = h.lr / std::pow(1 + h.lambd * h.lr * t, h.alpha);
+  mu = 1 / std::max(1.0, t - h.t0);
 }
 
 }  // namespace ops

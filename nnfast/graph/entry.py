@@ -46,7 +46,7 @@ class Entry:
             raise Untraceable("it keeps a tensor beyond its end")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas)
-        self._guards = trace.guards
+        self._guards, self._after = trace.guards, trace.after
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
         tensors = [v.source.tensor for v in self.plan.captured if isinstance(v.source, Captured)]
         self._wanted = [(t, t.requires_grad) for t in tensors]
@@ -126,6 +126,8 @@ class Entry:
             leaf.grad = next(tensors)
         for leaf, grad in self._left:
             leaf.grad = grad
+        for action in self._after:
+            action()
         return True, rebuild(found, self._structure)
 
 

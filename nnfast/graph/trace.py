@@ -36,6 +36,7 @@ class Trace(Tracing):
         self.modules: dict[Module, None] = {}  # that were called
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # must give the same again
         self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
+        self.after: list[Callable[[], None]] = []  # to do after each run
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
@@ -63,6 +64,8 @@ class Trace(Tracing):
 
     def refreshed(self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
         """The symbol of a small array that is filled before each run."""
+        if self.after:
+            raise self.give_up("it asks for rates or random numbers after a schedule's step")
         return self._outside(shape, np.dtype(dtype), Refreshed(refresh))
 
     def gradient(self, leaf: Tensor) -> Tensor | None:
@@ -208,6 +211,14 @@ def follow_gradients(leaves: Iterable[Tensor]) -> None:
     if (trace := tracing()) is not None:
         for leaf in leaves:
             trace.gradient(leaf)
+
+
+def after_run(action: Callable[[], None]) -> None:
+    """Do it now; where a function is traced, after each run of its plan."""
+    if (trace := tracing()) is not None:
+        trace.after.append(action)
+    else:
+        action()
 
 
 def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:

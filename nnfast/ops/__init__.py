@@ -22,7 +22,20 @@ from nnfast.ops.activation_smooth import silu as silu
 from nnfast.ops.activation_smooth import softplus as softplus
 from nnfast.ops.activation_smooth import softsign as softsign
 from nnfast.ops.activation_smooth import tanhshrink as tanhshrink
+from nnfast.ops.adaptive_pool import adaptive_avg_pool1d as adaptive_avg_pool1d
+from nnfast.ops.adaptive_pool import adaptive_avg_pool2d as adaptive_avg_pool2d
+from nnfast.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
+from nnfast.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
+from nnfast.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
+from nnfast.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
+from nnfast.ops.adaptive_pool import fractional_max_pool2d as fractional_max_pool2d
+from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops.conv import conv2d as conv2d
+from nnfast.ops.conv_nd import conv1d as conv1d
+from nnfast.ops.conv_nd import conv3d as conv3d
+from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
+from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
+from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import addcdiv as addcdiv
@@ -68,23 +81,55 @@ from nnfast.ops.logic import logical_and as logical_and
 from nnfast.ops.logic import logical_not as logical_not
 from nnfast.ops.logic import logical_or as logical_or
 from nnfast.ops.logic import logical_xor as logical_xor
-from nnfast.ops.loss import bce as bce
-from nnfast.ops.loss import bce_with_logits as bce_with_logits
-from nnfast.ops.loss import binary_cross_entropy as binary_cross_entropy
-from nnfast.ops.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
-from nnfast.ops.loss import cross_entropy as cross_entropy
-from nnfast.ops.loss import l1_loss as l1_loss
-from nnfast.ops.loss import mse_loss as mse_loss
-from nnfast.ops.loss import nll_loss as nll_loss
-from nnfast.ops.loss import select_class as select_class
+from nnfast.ops.loss_binary import bce as bce
+from nnfast.ops.loss_binary import bce_with_logits as bce_with_logits
+from nnfast.ops.loss_binary import binary_cross_entropy as binary_cross_entropy
+from nnfast.ops.loss_binary import (
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+)
+from nnfast.ops.loss_class import cross_entropy as cross_entropy
+from nnfast.ops.loss_class import nll_loss as nll_loss
+from nnfast.ops.loss_class import select_class as select_class
+from nnfast.ops.loss_ctc import ctc_loss as ctc_loss
+from nnfast.ops.loss_margin import cosine_embedding_loss as cosine_embedding_loss
+from nnfast.ops.loss_margin import hinge_embedding_loss as hinge_embedding_loss
+from nnfast.ops.loss_margin import hinge_loss as hinge_loss
+from nnfast.ops.loss_margin import margin_ranking_loss as margin_ranking_loss
+from nnfast.ops.loss_margin import multi_margin_loss as multi_margin_loss
+from nnfast.ops.loss_margin import multiclass_svm_loss as multiclass_svm_loss
+from nnfast.ops.loss_margin import multilabel_margin_loss as multilabel_margin_loss
+from nnfast.ops.loss_margin import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+from nnfast.ops.loss_margin import soft_margin_loss as soft_margin_loss
+from nnfast.ops.loss_margin import triplet_margin_loss as triplet_margin_loss
+from nnfast.ops.loss_margin import (
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
+from nnfast.ops.loss_regression import gaussian_nll_loss as gaussian_nll_loss
+from nnfast.ops.loss_regression import huber_loss as huber_loss
+from nnfast.ops.loss_regression import kl_div as kl_div
+from nnfast.ops.loss_regression import l1_loss as l1_loss
+from nnfast.ops.loss_regression import mse_loss as mse_loss
+from nnfast.ops.loss_regression import poisson_nll_loss as poisson_nll_loss
+from nnfast.ops.loss_regression import smooth_l1_loss as smooth_l1_loss
 from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
 from nnfast.ops.norm import batch_norm as batch_norm
 from nnfast.ops.norm import batch_norm_eval as batch_norm_eval
 from nnfast.ops.norm import batch_norm_train as batch_norm_train
 from nnfast.ops.norm import layer_norm as layer_norm
+from nnfast.ops.pad import pad as pad
 from nnfast.ops.pool import avg_pool2d as avg_pool2d
 from nnfast.ops.pool import max_pool2d as max_pool2d
+from nnfast.ops.pool_nd import avg_pool1d as avg_pool1d
+from nnfast.ops.pool_nd import avg_pool3d as avg_pool3d
+from nnfast.ops.pool_nd import lp_pool1d as lp_pool1d
+from nnfast.ops.pool_nd import lp_pool2d as lp_pool2d
+from nnfast.ops.pool_nd import lp_pool3d as lp_pool3d
+from nnfast.ops.pool_nd import max_pool1d as max_pool1d
+from nnfast.ops.pool_nd import max_pool3d as max_pool3d
+from nnfast.ops.pool_nd import max_unpool1d as max_unpool1d
+from nnfast.ops.pool_nd import max_unpool2d as max_unpool2d
+from nnfast.ops.pool_nd import max_unpool3d as max_unpool3d
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
 from nnfast.ops.reduce import amax as amax
@@ -131,3 +176,11 @@ from nnfast.ops.trigonometry import sinh as sinh
 from nnfast.ops.trigonometry import tan as tan
 from nnfast.ops.update import adam_update as adam_update
 from nnfast.ops.update import sgd_update as sgd_update
+from nnfast.ops.update_adaptive import adadelta_update as adadelta_update
+from nnfast.ops.update_adaptive import adagrad_update as adagrad_update
+from nnfast.ops.update_adaptive import adamax_update as adamax_update
+from nnfast.ops.update_adaptive import asgd_update as asgd_update
+from nnfast.ops.update_adaptive import nadam_update as nadam_update
+from nnfast.ops.update_adaptive import radam_update as radam_update
+from nnfast.ops.update_adaptive import rmsprop_update as rmsprop_update
+from nnfast.ops.update_adaptive import rprop_update as rprop_update

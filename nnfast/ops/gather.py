@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import ArgumentError, fail
+from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import where
 from nnfast.ops.operands import AnyTensor, IntTensor, as_tensor
 from nnfast.ops.record import Result, check_dim, op, out
@@ -24,7 +25,11 @@ class _NumberError(ArgumentError, IndexError):
 
 
 def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
-    numbers, n = index.array, input.shape[dim]
+    n = input.shape[dim]
+    on_values(index, lambda numbers: _check_range(numbers, n))
+
+
+def _check_range(numbers: np.ndarray, n: int) -> None:
     if numbers.size == 0 or np.ascontiguousarray(numbers).view(np.uint64).max() < n:
         return  # a negative one is huge
     place = tuple(int(i) for i in np.argwhere((numbers < 0) | (numbers >= n))[0])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.trace import on_values
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, op, out, outs
 from nnfast.ops.window import Axis, Pair, check_image, check_size, is_integer, pair, window_shape
@@ -162,6 +165,33 @@ max_pool2d_backward.vjp(dy=lambda ddx, index: max_pool2d_gather(ddx, index))
 max_pool2d_gather.vjp(
     input=lambda dy, index, input_shape: max_pool2d_backward(dy, index, input_shape[-2:])
 )
+
+
+def _check_places(input: Tensor, index: Tensor, size: Pair) -> None:
+    on_values(index, lambda places: _check_range(places, size[0] * size[1]))
+
+
+def _check_range(places: np.ndarray, n: int) -> None:
+    if places.size and not 0 <= places.min() <= places.max() < n:
+        got = f"{places.min()} to {places.max()}"
+        fail("max_unpool2d", f"indices from 0 to {n - 1}, of a plane of the output", got)
+
+
+@op("max_unpool2d", values=_check_places)
+def _max_unpool2d(input: Tensor, index: IntTensor, size: Pair) -> Result:
+    """Each element at its index in a plane of `size` (H, W) zeros; of equal indices the last.
+
+    >>> import nnfast
+    >>> from nnfast.ops.pool import _max_unpool2d
+    >>> _max_unpool2d(nnfast.tensor([[[5.0, 6.0]]]), nnfast.tensor([[[2, 0]]]), (1, 3))
+    tensor([[[6., 0., 5.]]])
+    """
+    where = "max_unpool2d"
+    _check_index(where, "input", input, index, same=True)
+    return out(check_size(where, (*input.shape[:-2], *size)), input.dtype)
+
+
+_max_unpool2d.vjp(input=lambda dy, index: max_pool2d_gather(dy, index))
 
 
 # ---- mean -----------------------------------------------------------------------------------

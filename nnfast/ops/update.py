@@ -14,7 +14,7 @@ from nnfast.errors import describe, fail
 from nnfast.ops.elementwise import broadcast_shape
 from nnfast.ops.operands import AnyTensor, IntTensor
 from nnfast.ops.record import Result, op
-from nnfast.tensor import Tensor, float64, wrap
+from nnfast.tensor import Tensor, float64, int64, wrap
 
 
 class SGDHyper(NamedTuple):
@@ -62,13 +62,24 @@ def _check_writable(where: str, name: str, x: Tensor) -> None:
         )
 
 
-def _check(where: str, hyper: Tensor, n: int, param: Tensor, **others: Tensor | None) -> Result:
-    """All of param's shape, those that change (all but grad) contiguous and writable."""
+# Buffers that are one number, with their dtype; all others are like their parameter.
+SCALARS = {"step": int64, "mu_product": float64, "eta": float64, "mu": float64}
+
+
+def check_update(
+    where: str, hyper: Tensor, n: int, param: Tensor, **others: Tensor | None
+) -> Result:
+    """Numbers are scalars, all else of param's shape; what changes is contiguous and writable."""
     shape = param.array.shape
     for name, x in others.items():
-        if x is not None and name != "step" and x.array.shape != shape:
+        if x is None:
+            continue
+        if (dtype := SCALARS.get(name)) is not None:
+            if x.array.shape != () or x.array.dtype != dtype:
+                fail(where, f"{name} as a scalar of {dtype}", describe(**{name: x}))
+        elif x.array.shape != shape:
             fail(where, f"{name} of param's shape {shape}", describe(**{name: x}))
-        if x is not None and name != "grad":
+        if name != "grad":
             _check_writable(where, name, x)
     _check_writable(where, "param", param)
     h = hyper.array
@@ -97,7 +108,7 @@ def sgd_update(
     >>> w
     tensor([0.75, 1.75])
     """
-    return _check(
+    return check_update(
         "sgd_update", hyper, len(SGDHyper._fields), param,
         grad=grad, momentum_buffer=momentum_buffer,
     )  # fmt: skip
@@ -133,9 +144,7 @@ def adam_update(
     >>> w
     tensor([0.9])
     """
-    if step.array.shape != ():
-        fail("adam_update", "step as an int64 scalar", describe(step=step))
-    return _check(
+    return check_update(
         "adam_update", hyper, len(AdamHyper._fields), param, grad=grad, exp_avg=exp_avg,
         exp_avg_sq=exp_avg_sq, step=step, max_exp_avg_sq=max_exp_avg_sq,
     )  # fmt: skip

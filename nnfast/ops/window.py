@@ -19,14 +19,21 @@ def is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
+def sizes(where: str, name: str, value: Any, least: int, n: int) -> tuple[int, ...]:
+    """A size for each of n dimensions: one integer for all or n of them, none below `least`."""
+    given = tuple(value) if isinstance(value, tuple | list) else (value,) * n
+    if len(given) != n or not all(is_integer(v) for v in given):
+        several = {1: "", 2: " or a pair of them"}.get(n, f" or {n} of them")
+        fail(where, f"{name} as an integer{several}", repr(value), error=DTypeError)
+    if not all(least <= v <= _LARGEST for v in given):
+        fail(where, f"{name} from {least} to {_LARGEST}", f"{name}={value!r}")
+    return tuple(int(v) for v in given)
+
+
 def pair(where: str, name: str, value: Any, least: int) -> Pair:
     """A size for height and width: one integer for both or two of them, none below `least`."""
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(is_integer(v) for v in both):
-        fail(where, f"{name} as an integer or a pair of them", repr(value), error=DTypeError)
-    if not all(least <= v <= _LARGEST for v in both):
-        fail(where, f"{name} from {least} to {_LARGEST}", f"{name}={value!r}")
-    return int(both[0]), int(both[1])
+    height, width = sizes(where, name, value, least, 2)
+    return height, width
 
 
 class Axis(NamedTuple):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from nnfast.errors import DTypeError
-from nnfast.graph.trace import follow, refreshed
 from nnfast.ops.update import AdamHyper, adam_update
 from nnfast.optim.optimizer import Optimizer
-from nnfast.tensor import Tensor, float64, int64, wrap
 
 
 class Adam(Optimizer):
@@ -18,7 +13,8 @@ class Adam(Optimizer):
 
     g = grad + weight_decay w; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
     w = w - lr m' / (sqrt(v') + eps), where m' = m / (1 - beta1^t), v' = v / (1 - beta2^t) in
-    step t. `amsgrad` takes the largest v so far; `maximize` goes up: -grad.
+    step t. `amsgrad` takes the largest v so far; `maximize` goes up: -grad;
+    `decoupled_weight_decay` makes it AdamW.
 
     Sources: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Reddi et al.,
     On the convergence of Adam and beyond, ICLR 2018.
@@ -32,7 +28,7 @@ class Adam(Optimizer):
     tensor([0.75], requires_grad=True)
     """
 
-    _decoupled = False
+    op, hyper = adam_update, AdamHyper
 
     def __init__(
         self,
@@ -44,54 +40,25 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **how: Any,
     ) -> None:
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "amsgrad": amsgrad,
-                "maximize": maximize,
-            },
-        )
+        defaults = dict(
+            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
+            maximize=maximize, decoupled_weight_decay=decoupled_weight_decay,
+        )  # fmt: skip
+        super().__init__(params, defaults, how)
 
     def _check(self, group: dict[str, Any]) -> None:
-        for name in ("lr", "eps", "weight_decay"):
-            self._check_number(group, name)
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            self._fail("betas = (beta1, beta2)", repr(betas), error=DTypeError)
-        for i, beta in enumerate(betas):
-            self._check_number({f"betas[{i}]": beta}, f"betas[{i}]")
-            if beta >= 1:
-                self._fail(f"betas[{i}] < 1", f"betas[{i}]={beta}")
+        self._check_numbers(group, "lr", "eps", "weight_decay")
+        self._check_betas(group)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        hyper = refreshed(lambda: self._hyper(group), (len(AdamHyper._fields),), float64)
-        follow(lambda: (group["amsgrad"], len(group["params"])))
-        for p in group["params"]:
-            grad = p.grad
-            if grad is None:
-                continue
-            state = self.state[p]
-            if not state:
-                state.update(step=wrap(np.zeros((), int64)), exp_avg=_zeros(p))
-                state["exp_avg_sq"] = _zeros(p)
-            if group["amsgrad"] and "max_exp_avg_sq" not in state:
-                state["max_exp_avg_sq"] = _zeros(p)
-            largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
-            adam_update(
-                p, grad, state["exp_avg"], state["exp_avg_sq"], state["step"], hyper, largest
-            )
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        buffers: dict[str, float] = {"step": 0, "exp_avg": 0, "exp_avg_sq": 0}
+        return {**buffers, "max_exp_avg_sq": 0} if group["amsgrad"] else buffers
 
-    def _hyper(self, group: dict[str, Any]) -> AdamHyper:
-        beta1, beta2 = group["betas"]
-        return AdamHyper(
-            group["lr"], beta1, beta2, group["eps"], group["weight_decay"], self._decoupled,
-            group["maximize"],
-        )  # fmt: skip
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return with_betas(group)
 
 
 class AdamW(Adam):
@@ -104,8 +71,6 @@ class AdamW(Adam):
     0.01
     """
 
-    _decoupled = True
-
     def __init__(
         self,
         params: Any,
@@ -116,9 +81,16 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **how: Any,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
+            decoupled_weight_decay=True, **how,
+        )  # fmt: skip
 
 
-def _zeros(p: Tensor) -> Tensor:
-    return wrap(np.zeros(p.shape, p.dtype))
+def with_betas(group: dict[str, Any]) -> dict[str, Any]:
+    """The options of Adam's family as their updates name them."""
+    beta1, beta2 = group["betas"]
+    decoupled = group.get("decoupled_weight_decay", False)
+    return {**group, "beta1": beta1, "beta2": beta2, "decoupled": decoupled}

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from itertools import chain
+from operator import is_
+from typing import Any, ClassVar
 
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import enable_grad
-from nnfast.graph.trace import follow, follow_gradients
-from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
+from nnfast.graph.trace import follow, follow_gradients, refreshed
+from nnfast.ops.record import Op
+from nnfast.ops.update import SCALARS
+from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
 
 class Optimizer:
     """Base of all optimizers.
 
     `param_groups` is a list of dicts: "params" and the options of that group. `state` maps each
-    parameter to a dict of its buffers. A subclass checks the options of a group in `_check` and
-    updates its parameters in `_update`.
+    parameter to a dict of its buffers. A subclass names the op of its update and the numbers that
+    it takes, `hyper`; `_check` looks at the options of a group, `_initial` says which buffers the
+    op takes, by the names of its inputs, and what they begin with.
+
+    `how`: PyTorch's foreach, fused and capturable make no difference here, where every update is
+    one pass over memory and part of a plan.
     """
 
-    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+    op: ClassVar[Op[Any]]
+    hyper: ClassVar[Any]  # a NamedTuple, of options mostly
+
+    def __init__(
+        self, params: Any, defaults: dict[str, Any], how: dict[str, Any] | None = None
+    ) -> None:
+        for name, value in (how or {}).items():
+            if name not in ("foreach", "fused", "capturable", "differentiable"):
+                self._fail(f"options {', '.join(defaults)}", f"'{name}'", error=DTypeError)
+            if name == "differentiable" and value:
+                self._fail("differentiable=False", "True", "write the update with ops.")
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -50,6 +68,8 @@ class Optimizer:
         if isinstance(params, set):
             self._fail("parameters in an order", "a set", "use a list.", DTypeError)
         params = [params] if isinstance(params, Tensor) else list(params)
+        names = [p[0] for p in params if isinstance(p, tuple)]  # of model.named_parameters()
+        params = [p[1] if isinstance(p, tuple) else p for p in params]
         seen = {id(p) for group in self.param_groups for p in group["params"]}
         for p in params:
             if not isinstance(p, Tensor):
@@ -61,7 +81,7 @@ class Optimizer:
             if id(p) in seen:
                 self._fail("each parameter once", "one twice", "leave out the repeated one.", p=p)
             seen.add(id(p))
-        group = {"params": params, **self.defaults}
+        group = {"params": params, **({"param_names": names} if names else {}), **self.defaults}
         group.update((k, v) for k, v in param_group.items() if k != "params")
         self._check(group)
         self.param_groups.append(group)
@@ -81,21 +101,76 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        state, groups = self.state, self.param_groups
-        follow(lambda: self.state is state and self.param_groups is groups)
-        follow(lambda: len(groups))
         follow_gradients(self._params())
-        for group in groups:
+        for group in self.param_groups:
             self._update(group)
+        parts = self._parts()
+        follow(lambda: _same(parts, self._parts()))
         return loss
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
         raise NotImplementedError
 
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        """The buffers that a parameter of the group needs, and what they begin with."""
+        raise NotImplementedError
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The options of the group under the names that `hyper` has."""
+        return group
+
     def _update(self, group: dict[str, Any]) -> None:
         """One step for the parameters of the group."""
-        raise NotImplementedError
+        self._run(group, self._ready(group), lambda: self._options(group))
+
+    def _ready(self, group: dict[str, Any]) -> list[Tensor]:
+        """The parameters of the group that have a gradient, their buffers made."""
+        follow(lambda: tuple(self._initial(group)))
+        initial = self._initial(group)
+        params = [p for p in group["params"] if p.grad is not None]
+        for p in params:
+            self._fill(p, initial)
+        return params
+
+    def _fill(self, p: Tensor, initial: dict[str, float]) -> None:
+        """Make the buffers of a parameter that are not there yet."""
+        state = self.state[p]
+        for name, value in initial.items():
+            if name not in state:
+                dtype = SCALARS.get(name)
+                state[name] = wrap(
+                    np.array(value, dtype) if dtype else np.full(p.shape, value, p.dtype)
+                )
+
+    def _run(
+        self, group: dict[str, Any], params: list[Tensor], options: Callable[[], dict[str, Any]]
+    ) -> None:
+        """Run the op on each of the parameters; a plan asks for the options before each run."""
+        names = self.hyper._fields
+
+        def read() -> list[float]:
+            now = options()
+            return [now[name] for name in names]
+
+        if not params:
+            return
+        hyper = refreshed(read, (len(names),), float64)
+        op, used = type(self).op, self._initial(group)
+        for p in params:
+            state = self.state[p]
+            rest = [
+                hyper if name == "hyper" else state[name] if name in used else None
+                for name in op.inputs[2:]
+            ]
+            op(p, p.grad, *rest)
+
+    def _parts(self) -> list[Any]:
+        """All that a plan holds of this optimizer."""
+        groups = self.param_groups
+        params = chain.from_iterable([group["params"] for group in groups])
+        buffers = chain.from_iterable(map(dict.values, self.state.values()))
+        return [*groups, *params, *buffers]
 
     # ---- saving ---------------------------------------------------------------------------
 
@@ -146,8 +221,8 @@ class Optimizer:
     def _loaded(self, name: str, value: Any, p: Tensor) -> Any:
         """A saved value: a buffer like the parameter, or a plain number."""
         where = f"{type(self).__name__}.load_state_dict"
-        if name == "step":
-            return wrap(np.array(int(as_array(value, where)), int64))
+        if name in SCALARS:
+            return wrap(np.array(as_array(value, where).item(), SCALARS[name]))
         if value is None or isinstance(value, bool | int | float):
             return value
         array = as_array(value, where)
@@ -170,13 +245,28 @@ class Optimizer:
     ) -> Any:
         fail(type(self).__name__, expected, got, hint, error, **values)
 
-    def _check_number(self, group: dict[str, Any], name: str) -> None:
-        """The option is a number >= 0."""
-        value = group[name]
+    def _check_numbers(self, group: dict[str, Any], *names: str) -> None:
+        """These options are numbers >= 0."""
+        for name in names:
+            self._check_number(name, group[name])
+
+    def _check_number(self, name: str, value: Any, below: float = np.inf) -> None:
         if not isinstance(value, int | float | np.integer | np.floating):
             self._fail(f"a number as {name}", repr(value), error=DTypeError)
         if not value >= 0:
             self._fail(f"{name} >= 0", f"{name}={value}")
+        if value >= below:
+            self._fail(f"{name} < {below}", f"{name}={value}")
+
+    def _check_pair(self, group: dict[str, Any], name: str, parts: str) -> tuple[Any, Any]:
+        pair = group[name]
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            self._fail(f"{name} = ({parts})", repr(pair), error=DTypeError)
+        return pair[0], pair[1]
+
+    def _check_betas(self, group: dict[str, Any]) -> None:
+        for i, beta in enumerate(self._check_pair(group, "betas", "beta1, beta2")):
+            self._check_number(f"betas[{i}]", beta, below=1)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -184,3 +274,7 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _same(before: list[Any], now: list[Any]) -> bool:
+    return len(before) == len(now) and all(map(is_, before, now))

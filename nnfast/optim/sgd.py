@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nnfast.errors import NNFastError
-from nnfast.graph.trace import follow, refreshed
 from nnfast.ops.update import SGDHyper, sgd_update
 from nnfast.optim.optimizer import Optimizer
-from nnfast.tensor import Tensor, float64, wrap
+from nnfast.tensor import Tensor
 
 
 class SGD(Optimizer):
@@ -31,6 +28,8 @@ class SGD(Optimizer):
     tensor([0.5], requires_grad=True)
     """
 
+    op, hyper = sgd_update, SGDHyper
+
     def __init__(
         self,
         params: Any,
@@ -41,66 +40,48 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **how: Any,
     ) -> None:
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "momentum": momentum,
-                "dampening": dampening,
-                "weight_decay": weight_decay,
-                "nesterov": nesterov,
-                "maximize": maximize,
-            },
-        )
+        self._empty: set[Tensor] = set()  # buffers that hold nothing yet
+        defaults = dict(
+            lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+            nesterov=nesterov, maximize=maximize,
+        )  # fmt: skip
+        super().__init__(params, defaults, how)
 
     def _check(self, group: dict[str, Any]) -> None:
-        for name in ("lr", "momentum", "weight_decay"):
-            self._check_number(group, name)
+        self._check_numbers(group, "lr", "momentum", "weight_decay")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             self._fail(
                 "momentum > 0 and dampening = 0 for Nesterov's momentum",
                 f"momentum={group['momentum']}, dampening={group['dampening']}",
             )
 
+    def _initial(self, group: dict[str, Any]) -> dict[str, float]:
+        return {} if group["momentum"] == 0 else {"momentum_buffer": 0}
+
+    def _fill(self, p: Tensor, initial: dict[str, float]) -> None:
+        is_new = initial and "momentum_buffer" not in self.state[p]
+        super()._fill(p, initial)
+        if is_new:
+            self._empty.add(self.state[p]["momentum_buffer"])
+
     def _update(self, group: dict[str, Any]) -> None:
-        follow(lambda: (group["momentum"] == 0, len(group["params"])))
-        params = [p for p in group["params"] if p.grad is not None]
-        if group["momentum"] == 0:
-            hyper = self._hyper(group, [])
-            for p in params:
-                sgd_update(p, p.grad, hyper)
-            return
-        for p in params:
-            if "momentum_buffer" not in self.state[p]:
-                buffer = wrap(np.empty(p.shape, p.dtype))
-                self.state[p].update(momentum_buffer=buffer, empty=True)
-        new = [self.state[p] for p in params if "empty" in self.state[p]]
+        params = self._ready(group)
+        buffer = {p: self.state[p].get("momentum_buffer") for p in params}
+        new = [p for p in params if buffer[p] in self._empty]
+        empty = {buffer[p] for p in new}
+
+        def first() -> dict[str, Any]:
+            options = {**group, "first": not self._empty.isdisjoint(empty)}
+            self._empty -= empty
+            return options
+
         try:
-            self._with_momentum(group, params, new)
+            self._run(group, new, first)
         except NNFastError:
-            for state in new:
-                state.clear()
+            for p in new:
+                self.state[p].clear()
             raise
-
-    def _with_momentum(
-        self, group: dict[str, Any], params: list[Tensor], new: list[dict[str, Any]]
-    ) -> None:
-        fresh = ["empty" in self.state[p] for p in params]
-        first, later = self._hyper(group, new), self._hyper(group, [])
-        for p, is_fresh in zip(params, fresh, strict=True):
-            hyper = first if is_fresh else later
-            buffer = self.state[p]["momentum_buffer"]
-            sgd_update(p, p.grad, hyper, buffer)  # type: ignore[arg-type]
-
-    def _hyper(self, group: dict[str, Any], new: list[dict[str, Any]]) -> Tensor:
-        """The options of a group; `first` as long as the buffers of `new` are empty."""
-
-        def make() -> SGDHyper:
-            empty = [state.pop("empty", False) for state in new]
-            return SGDHyper(
-                group["lr"], group["momentum"], group["dampening"], group["weight_decay"],
-                group["nesterov"], group["maximize"], any(empty),
-            )  # fmt: skip
-
-        return refreshed(make, (len(SGDHyper._fields),), float64)
+        later = [p for p in params if buffer[p] not in empty]
+        self._run(group, later, lambda: {**group, "first": False})

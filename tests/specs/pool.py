@@ -77,6 +77,21 @@ def max_pool2d_gather(x: Array, index: Array) -> Array:
     return np.take_along_axis(_flat(x), _flat(index), -1).reshape(index.shape)
 
 
+def max_unpool2d(x: Array, index: Array, size: tuple[int, int]) -> Array:
+    y = np.zeros((*x.shape[:-2], size[0] * size[1]))
+    np.put_along_axis(y, _flat(index), _flat(x), -1)
+    return y.reshape(*x.shape[:-2], *size)
+
+
+def _unpooled(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """Places of which none comes twice in a plane, within the smallest output."""
+    if name != "index":
+        return rng.standard_normal(shape)
+    n = shape[-2] * shape[-1]
+    places = np.broadcast_to(np.arange(n), (*shape[:-2], n))
+    return rng.permuted(places, axis=-1).reshape(shape)
+
+
 def _share(
     size: tuple[int, int],
     rows: list[int],
@@ -201,6 +216,19 @@ SPECS = {
         magnitude=_absolute(max_pool2d_backward),
     ),
     "max_pool2d_gather": Spec(_gather_cases(), max_pool2d_gather, sample=_distinct),
+    "max_unpool2d": Spec(
+        [
+            Case((x, x), {"size": size})
+            for x, size in (
+                ((2, 3, 4, 5), (7, 6)),
+                ((3, 1, 7), (1, 7)),
+                ((0, 2, 3, 3), (3, 4)),
+                ((2, 6, 30, 30), (60, 60)),
+            )
+        ],
+        max_unpool2d,
+        sample=_unpooled,
+    ),
     "avg_pool2d": Spec(
         [Case((x,), kw) for x, kw in _AVERAGES],
         avg_pool2d,

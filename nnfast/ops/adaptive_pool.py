@@ -1,0 +1,266 @@
+"""Pooling to a size: windows that follow from the size that comes out, or from chance.
+
+Where the sizes do not divide, windows overlap and differ by an element or so. Their elements are
+laid side by side (take), each window as long as the longest, so that ordinary pooling does it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import DTypeError, fail
+from nnfast.generator import default_generator
+from nnfast.ops.elementwise import cast, where
+from nnfast.ops.gather import take
+from nnfast.ops.operands import as_tensor
+from nnfast.ops.pool import avg_pool2d, max_pool2d
+from nnfast.ops.pool_nd import by_depth, largest_by_depth, space
+from nnfast.ops.random import _uniform
+from nnfast.ops.shape import reshape, squeeze, unsqueeze
+from nnfast.ops.window import is_integer, sizes
+from nnfast.tensor import Tensor, int64, wrap
+
+
+def _output_size(name: str, n: int, given: Any, x: Tensor) -> tuple[int, ...]:
+    """One size for all dimensions or n of them; None is the input's own."""
+    wanted = tuple(given) if isinstance(given, tuple | list) else (given,) * n
+    if len(wanted) != n or not all(m is None or is_integer(m) for m in wanted):
+        fail(name, f"output_size as an integer or {n} of them", repr(given), error=DTypeError)
+    shape = tuple(int(a if m is None else m) for m, a in zip(wanted, x.shape[-n:], strict=True))
+    if min(shape) < 0:
+        fail(name, "output_size of at least 0", f"{given}")
+    if 0 in x.shape[-n:]:
+        fail(name, "an input of at least one element in each dimension", "none", input=x)
+    return shape
+
+
+class _Windows(NamedTuple):
+    """The windows along one dimension, from floor(i n / out) up to ceil((i + 1) n / out)."""
+
+    n: int
+    out: int
+    taps: int  # elements of the longest
+    places: np.ndarray  # (out, taps); a short window ends in its last element again
+    sizes: np.ndarray  # (out,)
+
+    @staticmethod
+    def of(n: int, out: int) -> _Windows:
+        i = np.arange(out)
+        first, end = i * n // out, -(-(i + 1) * n // out)
+        taps = int((end - first).max())
+        index = np.minimum(first[:, None] + np.arange(taps), end[:, None] - 1)
+        return _Windows(n, out, taps, index, end - first)
+
+    @property
+    def tiled(self) -> bool:
+        """Whether the windows lie side by side in the input as it is."""
+        return self.n == self.out * self.taps
+
+    def spread(self, x: Tensor, dim: int) -> Tensor:
+        """x with the windows one after the other along `dim`."""
+        return x if self.tiled else take(x, wrap(self.places.reshape(-1)), dim)
+
+    def inside(self) -> np.ndarray:
+        """Which elements of the windows laid out count: not the repeated ones."""
+        inside: np.ndarray = np.arange(self.taps) < self.sizes[:, None]
+        return inside.reshape(-1)
+
+
+# ---- mean -----------------------------------------------------------------------------------
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of output_size windows; see adaptive_avg_pool2d.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.adaptive_avg_pool1d(nnfast.tensor([[1.0, 2.0, 6.0]]), 2)
+    tensor([[1.5, 4. ]])
+    """
+    name = "adaptive_avg_pool1d"
+    x = space(name, 1, input)
+    return squeeze(_avg(unsqueeze(x, -2), (1, *_output_size(name, 1, output_size, x))), -2)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of output_size windows that cover the image evenly.
+
+    Window u begins at row floor(u H / OH) and ends before ceil((u + 1) H / OH); columns alike.
+
+    Shapes: input (N, C, H, W) or (C, H, W) -> (N, C, OH, OW), output_size being (OH, OW) or one
+    number for both; None keeps a size. float32, float64. Errors: an empty image.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])
+    >>> nnfast.nn.functional.adaptive_avg_pool2d(x, (1, 2))
+    tensor([[[3., 4.]]])
+    """
+    name = "adaptive_avg_pool2d"
+    x = space(name, 2, input)
+    return _avg(x, _output_size(name, 2, output_size, x))
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """The means of output_size windows that cover the volume evenly; see adaptive_avg_pool2d."""
+    name = "adaptive_avg_pool3d"
+    x = space(name, 3, input)
+    depth, *plane = _output_size(name, 3, output_size, x)
+    return by_depth(x, lambda a: _avg(a, tuple(plane)), lambda a: _avg(a, (depth, a.shape[-1])))
+
+
+def _avg(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    if 0 in size:
+        return _empty(x, size)
+    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
+    if h.tiled and w.tiled:
+        y: Tensor = avg_pool2d(x, (h.taps, w.taps))
+        return y
+    x = w.spread(h.spread(x, -2), -1)
+    inside = h.inside()[:, None] & w.inside()
+    total = avg_pool2d(where(wrap(inside), x, 0.0), (h.taps, w.taps), divisor_override=1)
+    return total / wrap(np.multiply.outer(h.sizes, w.sizes).astype(x.dtype))
+
+
+def _empty(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    return reshape(x[..., :0, :0], (*x.shape[:-2], *size))
+
+
+# ---- largest --------------------------------------------------------------------------------
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of output_size windows; see adaptive_max_pool2d.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.adaptive_max_pool1d(nnfast.tensor([[1.0, 6.0, 2.0]]), 2)
+    tensor([[6., 6.]])
+    """
+    name = "adaptive_max_pool1d"
+    x = space(name, 1, input)
+    y, index = _max(unsqueeze(x, -2), (1, *_output_size(name, 1, output_size, x)))
+    y = squeeze(y, -2)
+    return (y, squeeze(index, -2)) if return_indices else y
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of output_size windows that cover the image evenly.
+
+    The windows are those of adaptive_avg_pool2d. With `return_indices` also where in its plane
+    each lies, h W + w as int64; the first of equals. float32, float64.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]]])
+    >>> nnfast.nn.functional.adaptive_max_pool2d(x, (1, 2))
+    tensor([[[6., 5.]]])
+    """
+    name = "adaptive_max_pool2d"
+    x = space(name, 2, input)
+    y, index = _max(x, _output_size(name, 2, output_size, x))
+    return (y, index) if return_indices else y
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of output_size windows; see adaptive_max_pool2d."""
+    name = "adaptive_max_pool3d"
+    x = space(name, 3, input)
+    depth, *plane = _output_size(name, 3, output_size, x)
+    y, index = largest_by_depth(
+        x, lambda a: _max(a, tuple(plane)), lambda a: _max(a, (depth, a.shape[-1]))
+    )
+    return (y, index) if return_indices else y
+
+
+def _max(x: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    if 0 in size:
+        y = _empty(x, size)
+        return y, wrap(np.zeros(y.shape, int64))
+    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
+    y, index = max_pool2d(w.spread(h.spread(x, -2), -1), (h.taps, w.taps), return_indices=True)
+    if h.tiled and w.tiled:
+        return y, index
+    rows, cols = (a.places.reshape(-1) for a in (h, w))
+    return y, take(wrap((rows[:, None] * w.n + cols).reshape(-1)), index)
+
+
+# ---- at random ------------------------------------------------------------------------------
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The largest elements of windows at random places, so that sizes shrink by any factor.
+
+    With a = (H - KH) / (OH - 1) and r uniform in [0, 1), anew for each plane, window u begins at
+    row floor((u + r) a) - floor(r a), the last one at H - KH; columns alike.
+
+    Shapes: input (N, C, H, W) or (C, H, W) -> (N, C, OH, OW): output_size, or output_ratio (each
+    above 0 and below 1) times (H, W). `_random_samples`: (N, C, 2), r of columns and of rows.
+
+    Errors: both or none of output_size and output_ratio, windows that do not fit.
+
+    Source: Graham, Fractional max-pooling, 2014.
+
+    >>> import nnfast
+    >>> x = nnfast.ones(1, 2, 9, 9)
+    >>> nnfast.nn.functional.fractional_max_pool2d(x, 2, output_ratio=0.7).shape
+    (1, 2, 6, 6)
+    """
+    name = "fractional_max_pool2d"
+    x = space(name, 2, input)
+    kernel = sizes(name, "kernel_size", kernel_size, 1, 2)
+    size = _fractional_size(name, x, kernel, output_size, output_ratio)
+    planes = int(np.prod(x.shape[:-2]))
+    if _random_samples is None:
+        r = _uniform(default_generator.next_rng(), (planes, 2), x.dtype)
+    else:
+        r = reshape(as_tensor(_random_samples, name), (planes, 2))
+    H, W = x.shape[-2:]
+    rows = _starts(r[:, 1:], H, size[0], kernel[0])  # (planes, OH)
+    cols = _starts(r[:, :1], W, size[1], kernel[1])
+    i, j = (np.arange(k, dtype=int64) for k in kernel)
+    at = (reshape(rows, (planes, -1, 1)) + wrap(i)) * W  # (planes, OH, KH)
+    along = reshape(cols, (planes, 1, 1, -1, 1)) + wrap(j)
+    at = reshape(at, (*at.shape, 1, 1)) + along  # (planes, OH, KH, OW, KW)
+    first = np.arange(planes, dtype=int64).reshape(-1, 1, 1)
+    seen = take(reshape(x, -1), at + wrap(first.reshape(-1, 1, 1, 1, 1) * (H * W)))
+    spread = (size[0] * kernel[0], size[1] * kernel[1])
+    y, chosen = max_pool2d(reshape(seen, (planes, *spread)), kernel, return_indices=True)
+    y = reshape(y, (*x.shape[:-2], *size))
+    if not return_indices:
+        return y
+    index = take(reshape(at, -1), chosen + wrap(first * (spread[0] * spread[1])))
+    return y, reshape(index, y.shape)
+
+
+def _fractional_size(
+    name: str, x: Tensor, kernel: tuple[int, ...], output_size: Any, output_ratio: Any
+) -> tuple[int, ...]:
+    if (output_size is None) == (output_ratio is None):
+        fail(name, "output_size or output_ratio", "both" if output_size else "none")
+    if output_size is None:
+        ratio = output_ratio if isinstance(output_ratio, tuple | list) else (output_ratio,) * 2
+        if len(ratio) != 2 or not all(0 < r < 1 for r in ratio):
+            fail(name, "output_ratio above 0 and below 1", f"{output_ratio}")
+        output_size = tuple(int(n * r) for n, r in zip(x.shape[-2:], ratio, strict=True))
+    size = sizes(name, "output_size", output_size, 1, 2)
+    if any(k + m - 1 > n for k, m, n in zip(kernel, size, x.shape[-2:], strict=True)):
+        got = f"kernel_size={kernel} and output_size={size}"
+        fail(name, "windows that fit: kernel + output - 1 at most the input", got, input=x)
+    return size
+
+
+def _starts(r: Tensor, n: int, out: int, kernel: int) -> Tensor:
+    """Where the windows of each plane begin, from its number r (planes, 1)."""
+    last = np.full((1, out), n - kernel, int64)
+    if out == 1:
+        return wrap(last) + cast(r, int64) * 0
+    a = (n - kernel) / (out - 1)
+    steps = wrap(np.arange(out, dtype=r.dtype))
+    starts = cast((r + steps) * a, int64) - cast(r * a, int64)
+    return where(wrap(np.arange(out) == out - 1), wrap(last), starts)
