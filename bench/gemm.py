@@ -58,22 +58,15 @@ def _turned(letter: str, x: np.ndarray) -> np.ndarray:
     return x.swapaxes(-1, -2) if letter == "T" else x
 
 
-def _nnfast(layout: str, a: np.ndarray, b: np.ndarray) -> Call:
-    nnfast = importlib.import_module("nnfast")
-    ta, tb = nnfast.tensor(a), nnfast.tensor(b)
-    x, y = (t.mT if letter == "T" else t for t, letter in zip((ta, tb), layout, strict=True))
+def _tensors(library: str, layout: str, a: np.ndarray, b: np.ndarray) -> Call:
+    tensor = importlib.import_module(library).tensor
+    pairs = zip((tensor(a), tensor(b)), layout, strict=True)
+    x, y = (t.mT if letter == "T" else t for t, letter in pairs)
     return lambda: x @ y
 
 
 def _numpy(layout: str, a: np.ndarray, b: np.ndarray) -> Call:
     x, y = _turned(layout[0], a), _turned(layout[1], b)
-    return lambda: x @ y
-
-
-def _torch(layout: str, a: np.ndarray, b: np.ndarray) -> Call:
-    torch = importlib.import_module("torch")
-    ta, tb = torch.tensor(a), torch.tensor(b)
-    x, y = (t.mT if letter == "T" else t for t, letter in zip((ta, tb), layout, strict=True))
     return lambda: x @ y
 
 
@@ -97,9 +90,9 @@ def _onnxruntime(layout: str, a: np.ndarray, b: np.ndarray) -> Call:
 
 
 BUILDERS = {
-    "nnfast": _nnfast,
+    "nnfast": partial(_tensors, "nnfast"),
     "numpy": _numpy,
-    "torch": _torch,
+    "torch": partial(_tensors, "torch"),
     "jax": _jax,
     "onnxruntime": _onnxruntime,
 }

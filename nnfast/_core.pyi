@@ -49,13 +49,16 @@ class Node:
     def free(self) -> None:
         """Drops the saved values."""
 
-    def changed(self) -> FullTensor | None:
-        """A saved input that was changed in place since."""
+    def changed(self) -> FullTensor | np.ndarray | None:
+        """A saved value that was changed in place since."""
 
     def pull(
         self, rules: Any, joint: Any, dys: list[FullTensor | None], edges: list[Any], /
     ) -> list[tuple[Any, FullTensor]]:
         """Pairs of an edge that is not None and its gradient."""
+
+def note_write(array: np.ndarray, /) -> None:
+    """Nodes that saved values in this memory may not use them any more."""
 
 class Op:
     """What every call of an op needs of its record."""
@@ -125,15 +128,26 @@ class Plan:
         tensors: list[Any],
         arena: int,
         arenas: Arenas,
+        commit: int,
+        watched: list[int],
     ) -> None: ...
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""
 
-    def run(self, arrays: tuple[np.ndarray, ...], seconds: np.ndarray | None = None) -> bool:
-        """False, and nothing done, if an array does not fit."""
+    def run(self, arrays: tuple[np.ndarray, ...], seconds: np.ndarray | None = None) -> int:
+        """1; 0, and nothing done, if an array does not fit; 2, and nothing committed, if what is
+        watched is not finite."""
+
+    def replay(
+        self, arrays: tuple[np.ndarray, ...], visit: Callable[[int, list[Any], list[Any]], bool]
+    ) -> int:
+        """Runs without committing; visits each instruction until told to stop."""
 
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""
+
+def same_values(before: tuple[Any, ...], containers: tuple[Any, ...], /) -> bool:
+    """Whether lists, and the dicts in dicts, hold these objects, in this order."""
 
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""

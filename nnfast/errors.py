@@ -39,6 +39,14 @@ class StateError(NNFastError, RuntimeError):
     """A call that comes at the wrong time (a second backward, gradients switched off)."""
 
 
+class NonFiniteError(NNFastError, ArithmeticError):
+    """A step of training whose loss or gradients are infinite or not a number."""
+
+
+class MemoryLimitError(NNFastError, MemoryError):
+    """A plan that needs more memory than it may."""
+
+
 class FormatError(NNFastError, ValueError):
     """A file whose content is not what its format says."""
 

@@ -1,4 +1,4 @@
-"""Random tensors: rand, randn, randint, randperm, bernoulli. All but the last are leaves.
+"""Random tensors: uniform, normal, integers, permutations, and draws with given probabilities.
 
 The numbers follow from the generator's seed and the number of draws before, so they are the same
 on every machine and for any number of threads; those of `randn` may differ in the last bit from
@@ -11,12 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.errors import ArgumentError, DTypeError, fail
+from nnfast.creation import sizes
+from nnfast.errors import DTypeError, fail
 from nnfast.generator import Generator as Generator
 from nnfast.generator import default_generator as default_generator
 from nnfast.generator import manual_seed as manual_seed
+from nnfast.graph.trace import on_values
+from nnfast.ops.elementwise import broadcast_shapes, cast, log1p, minimum, where
+from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
-from nnfast.tensor import Tensor, as_array, float32, float64, int64, wrap
+from nnfast.ops.scan import cumsum
+from nnfast.ops.shape import unsqueeze
+from nnfast.ops.slices import narrow
+from nnfast.ops.sort import topk
+from nnfast.tensor import Tensor, float32, float64, int64, wrap
 
 
 def rand(
@@ -74,7 +82,7 @@ def randint(
     low, high = _integer("randint", "low", low), _integer("randint", "high", high)
     if not -(2**63) <= low < high < 2**63:
         fail("randint", "low < high, both of 64 bits", f"low={low}, high={high}")
-    bits = _bits(_sizes("randint", (size,)), generator) % np.uint64(high - low)
+    bits = _bits(sizes("randint", (size,)), generator) % np.uint64(high - low)
     values = (bits + np.uint64(low % 2**64)).view(int64)
     return _cast("randint", values, dtype, requires_grad)
 
@@ -105,16 +113,106 @@ def bernoulli(input: Any, *, generator: Generator | None = None) -> Tensor:
     >>> nnfast.bernoulli(nnfast.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    p = as_array(input, "bernoulli")
-    if p.dtype.kind != "f":
-        fail("bernoulli", "probabilities as a float tensor", str(p.dtype), error=DTypeError)
-    if not ((p >= 0) & (p <= 1)).all():
-        fail("bernoulli", "probabilities from 0 to 1", "others", input=p)
-    u = _uniform(_generator(generator).next_rng(), p.shape, float64).array
-    return wrap((u < p).astype(p.dtype))
+    p = _probabilities("bernoulli", input)
+    _check_probabilities(p)
+    u = _uniform(_generator(generator).next_rng(), p.shape, float64)
+    return cast(u < p, p.dtype)
+
+
+def normal(
+    mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers, one for each element of mean and std broadcast together, or of `size`.
+
+    >>> import nnfast
+    >>> nnfast.normal(nnfast.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 2.])
+    """
+    given = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if isinstance(std, int | float) and not std >= 0:
+        fail("normal", "std >= 0", f"{std}")
+    shape = broadcast_shapes("normal", *[x.shape for x in given], ())
+    z = randn(*([size] if size is not None else [shape]), generator=generator)
+    return z * std + mean
+
+
+def multinomial(
+    input: Any,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Numbers of columns, drawn with probabilities proportional to a row's weights.
+
+    Shapes: weights (n) -> (num_samples), (rows, n) -> (rows, num_samples). Without replacement
+    the draws of a row differ: those whose exponential clocks of these rates ring first.
+
+    >>> import nnfast
+    >>> nnfast.multinomial(nnfast.tensor([0.0, 3.0, 0.0]), 2, replacement=True)
+    tensor([1, 1])
+    """
+    w = _probabilities("multinomial", input)
+    if w.ndim not in (1, 2) or w.shape[-1] == 0 or num_samples < 1:
+        fail("multinomial", "weights (n) or (rows, n) and num_samples > 0", f"{w.shape}", input=w)
+    on_values(w, lambda values: _check_weights(values, 1 if replacement else num_samples))
+    rng = _generator(generator).next_rng()
+    if not replacement:
+        rings = -log1p(-_uniform(rng, w.shape, float64)) / w.double()
+        rings = where(w > 0, rings, np.inf)
+        return topk(rings, num_samples, -1, largest=False).indices
+    reached = cumsum(w.double(), -1)
+    total = narrow(reached, -1, w.shape[-1] - 1, 1)
+    u = _uniform(rng, (*w.shape[:-1], num_samples), float64) * total
+    passed = unsqueeze(reached, -2) <= unsqueeze(u, -1)
+    return minimum(passed.sum(-1), _last_positive(w))
+
+
+def _last_positive(w: Tensor) -> Tensor:
+    """The number of the last column of each row that may be drawn."""
+    columns = wrap(np.arange(w.shape[-1]))
+    return where(w > 0, columns, 0).amax(-1, keepdim=True)
+
+
+def _check_weights(values: np.ndarray, least: int) -> None:
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        fail("multinomial", "finite weights >= 0", "others", input=values)
+    if ((values > 0).sum(-1) < least).any():
+        fail("multinomial", f"at least {least} weights > 0 in each row", "fewer", input=values)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`rand` of the shape and dtype of `input`."""
+    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`randn` of the shape and dtype of `input`."""
+    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+    """`randint` of the shape and dtype of `input`."""
+    bounds = (0, low) if high is None else (low, high)
+    return randint(*bounds, input.shape, dtype=dtype or input.dtype)
 
 
 # ---- arguments ------------------------------------------------------------------------------
+
+
+def _probabilities(where: str, input: Any) -> Tensor:
+    p = as_tensor(input, where)
+    if p.dtype.kind != "f":
+        fail(where, "probabilities as a float tensor", str(p.dtype), error=DTypeError)
+    return p.detach()
+
+
+def _check_probabilities(p: Tensor) -> None:
+    def check(values: np.ndarray) -> None:
+        if not ((values >= 0) & (values <= 1)).all():
+            fail("bernoulli", "probabilities from 0 to 1", "others", input=values)
+
+    on_values(p, check)
 
 
 def _generator(generator: Generator | None) -> Generator:
@@ -128,7 +226,7 @@ def _draw(
     if target.kind != "f":
         fail(where, "a float dtype", str(target), "use randint for integers.", DTypeError)
     drawn = target if target in (float32, float64) else float32
-    x = op(_generator(generator).next_rng(), _sizes(where, size), drawn)
+    x = op(_generator(generator).next_rng(), sizes(where, size), drawn)
     return Tensor(x.array.astype(target, copy=False), requires_grad)
 
 
@@ -149,15 +247,3 @@ def _integer(where: str, name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         fail(where, f"an integer as '{name}'", repr(value), error=DTypeError)
     return int(value)
-
-
-def _sizes(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:
-    """Sizes given one by one or as one sequence."""
-    sizes = size[0] if len(size) == 1 and not isinstance(size[0], int | np.integer) else size
-    try:
-        shape = tuple(int(n) for n in sizes)
-    except (TypeError, ValueError):
-        raise ArgumentError(where, f"expected sizes, got {sizes!r}.") from None
-    if any(n < 0 for n in shape):
-        fail(where, "sizes >= 0", str(shape))
-    return shape

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnfast.graph.compiled import compile
+from nnfast.creation import from_numpy
 from nnfast.graph.mode import no_grad
 from nnfast.nn import Module
 from nnfast.nn.functional import cross_entropy
 from nnfast.optim import Optimizer
-from nnfast.tensor import Tensor, from_numpy
+from nnfast.tensor import Tensor
 
 Batches = Iterable[tuple[np.ndarray, ...]]
 
@@ -42,21 +42,14 @@ class _Running:
         return Score(self.loss / n, self.right / n, self.count)
 
 
-def train_epoch(
-    model: Module,
-    optimizer: Optimizer,
-    batches: Batches,
-    on_batch: Callable[[int], object] = lambda count: None,
-    eager: bool = False,
-) -> Score:
-    """One pass over batches of (inputs, labels) with cross entropy; the model learns.
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-    `on_batch` is told the size of each batch when it is done. The score is that of the outputs
-    seen while training, so dropout lowers it. Each step is one planned call, or with `eager` one
-    call for each op; the results have the same bits.
+
+def training_step(model: Module, optimizer: Optimizer) -> Step:
+    """A function of (inputs, labels) that does one update with cross entropy, to be compiled.
+
+    It returns the loss and the scores that the update was made with.
     """
-    model.train()
-    running = _Running()
 
     def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad()
@@ -66,9 +59,24 @@ def train_epoch(
         optimizer.step()
         return loss, scores
 
-    run = step if eager else compile(step)
+    return step
+
+
+def train_epoch(
+    model: Module,
+    step: Step,
+    batches: Batches,
+    on_batch: Callable[[int], object] = lambda count: None,
+) -> Score:
+    """One pass over batches of (inputs, labels), `step` on each; the model learns.
+
+    `on_batch` is told the size of each batch when it is done. The score is that of the outputs
+    seen while training, so dropout lowers it.
+    """
+    model.train()
+    running = _Running()
     for inputs, labels in batches:
-        loss, scores = run(from_numpy(inputs), from_numpy(labels))
+        loss, scores = step(from_numpy(inputs), from_numpy(labels))
         running.add(loss, scores, labels)
         on_batch(len(labels))
     return running.score()

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import copy
-import threading
-import warnings
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import nnfast
-from nnfast import nn, ops, optim
+from nnfast import nn, optim
 from nnfast.errors import ArgumentError, StateError
-from nnfast.graph.memory import plan_memory
 from nnfast.models import MODELS
 from nnfast.nn import functional as F
 from nnfast.nn import utils
+from tests.plans import RNG, X, Y, bits, falls_back, mlp, planned, trainer
 
-RNG = np.random.default_rng(5)
-X = nnfast.from_numpy(RNG.standard_normal((6, 1, 28, 28), dtype=np.float32))
-Y = nnfast.from_numpy(RNG.integers(0, 10, 6))
 OPTIMIZERS = {
     "sgd": lambda p: optim.SGD(p, lr=0.05),
     "momentum": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.5, weight_decay=1e-2),
@@ -42,42 +33,6 @@ OPTIMIZERS = {
 }
 
 
-def mlp(*sizes: int, norm: bool = False) -> nn.Module:
-    layers: list[nn.Module] = []
-    for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b), *([nn.BatchNorm1d(b)] if norm else []), nn.Tanh()]
-    return nn.Sequential(*layers[:-1])
-
-
-def bits(model: nn.Module) -> list[bytes]:
-    """Parameters and buffers."""
-    return [t.numpy().tobytes() for t in model.state_dict().values()]
-
-
-def trainer(model, optimizer, loss=F.cross_entropy):
-    def step(x, y):
-        optimizer.zero_grad()
-        value = loss(model(x), y)
-        value.backward()
-        optimizer.step()
-        return value
-
-    return step
-
-
-def planned(fn):
-    """A compiled function that must not fall back."""
-    compiled = nnfast.compile(fn)
-
-    def call(*args, **kwargs):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return compiled(*args, **kwargs)
-
-    call.compiled = compiled
-    return call
-
-
 def run(make_model, make_optimizer, steps, compiled, batches=None):
     nnfast.manual_seed(3)
     model = make_model()
@@ -88,7 +43,7 @@ def run(make_model, make_optimizer, steps, compiled, batches=None):
     return losses, bits(model)
 
 
-# ---- training -------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -330,7 +285,7 @@ def test_labels_of_any_width(dtype):
         loss(x, nnfast.from_numpy(np.array([0, 3, 1, 1], dtype)))
 
 
-# ---- gradients ------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 def test_gradients_without_an_update_are_left_in_grad():
@@ -489,236 +444,3 @@ def test_arguments_without_a_hash_and_signed_zeros():
     falls_back(nnfast.compile(lambda x, names: x * len(names)), x, {1, 2}, match="argument")
     divide = nnfast.compile(lambda x, k: x / (x * k))
     assert [divide(x, k).item() for k in (0.0, -0.0)] == [np.inf, -np.inf]
-
-
-# ---- what cannot be planned -----------------------------------------------------------------
-
-
-def falls_back(fn, *args, match=""):
-    """The answers of two compiled calls; exactly one warning."""
-    with pytest.warns(UserWarning, match=f"runs eagerly, with the same result, because.*{match}"):
-        first = fn(*args)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return first, fn(*args)
-
-
-W = nnfast.tensor([1.0, -2.0])
-
-
-@pytest.mark.parametrize(
-    ("fn", "match"),
-    [
-        (lambda x: x * 2 if x.sum() > 0 else x, "values"),
-        (lambda x: x * 2 if float(x.sum()) > 0 else x, "values"),
-        (lambda x: x * np.asarray(x.numpy() + 1), "values"),
-        (lambda x: x * (2.0 if W[0] > 0 else 1.0), "values"),
-        (lambda x: x * W.item() if W.ndim == 0 else x * W.numpy()[0], "values"),
-        (lambda x: x.tolist(), "values"),
-        (lambda x: (x, 3.0), "returns float"),
-        (lambda x: f"{x.sum()}", "values"),
-    ],
-)
-def test_functions_that_look_at_values_run_eagerly(fn, match):
-    x = nnfast.tensor([1.0, 2.0])
-    for answer in falls_back(nnfast.compile(fn), x, match=match):
-        assert str(answer) == str(fn(x))
-
-
-def test_an_exception_that_the_function_catches_does_not_hide_it():
-    @nnfast.compile
-    def f(x):
-        try:
-            return x * x.sum().item()
-        except Exception:
-            return x
-
-    x = nnfast.tensor([1.0, 2.0])
-    assert [y.tolist() for y in falls_back(f, x)] == [[3.0, 6.0]] * 2
-
-
-def test_side_effects_happen_once_a_call():
-    kept: list = []
-    counts = {"calls": 0}
-
-    @nnfast.compile
-    def keeps(x):
-        kept.append(x * 2)
-        return x + 1
-
-    @nnfast.compile
-    def counts_calls(x):
-        counts["calls"] += 1
-        return x + 1
-
-    falls_back(keeps, nnfast.ones(2), match="keeps a tensor|changes kept")
-    assert [k.tolist() for k in kept] == [[2.0, 2.0]] * 2
-    falls_back(counts_calls, nnfast.ones(2), match="changes counts")
-    assert counts["calls"] == 2
-
-
-def test_a_module_that_changes_itself_runs_eagerly():
-    class Counting(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.calls = 0
-
-        def forward(self, x):
-            self.calls += 1
-            return x * self.calls
-
-    net = Counting()
-    assert [y.tolist() for y in falls_back(nnfast.compile(net), nnfast.ones(1))] == [[1.0], [2.0]]
-    assert net.calls == 2
-
-
-def test_errors_are_those_of_eager_code():
-    net = nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 3))
-    with pytest.raises(ArgumentError) as planned_error:
-        nnfast.compile(net)(nnfast.ones(2, 4))
-    with pytest.raises(ArgumentError) as eager_error:
-        net(nnfast.ones(2, 4))
-    assert str(planned_error.value) == str(eager_error.value)
-    w = nnfast.ones(2, requires_grad=True)
-
-    @nnfast.compile
-    def fails():
-        (w * 2).sum().backward()
-        raise KeyError("mine")
-
-    with pytest.raises(KeyError):
-        fails()
-    assert w.grad is None and (w * 2).node is not None
-    with pytest.raises(nnfast.errors.DTypeError):
-        nnfast.compile(3)
-
-
-# ---- the plan -------------------------------------------------------------------------------
-
-
-def test_blocks_overlap_only_when_their_times_do_not():
-    net = MODELS["lenet"]()
-    step = planned(trainer(net, optim.Adam(net.parameters())))
-    step(X, Y)
-    plan = step.compiled.plan
-    outside = {v.memory for c in plan.graph.calls for v in (*c.inputs, *c.outputs)
-               if v is not None and v.memory.source is not None}  # fmt: skip
-    blocks, arena = plan_memory(plan.graph, outside | set(plan.graph.results))
-    unique = list({id(b): b for b in blocks.values()}.values())
-    assert len(unique) > 10 and arena == plan.arena
-    for i, a in enumerate(unique):
-        assert a.offset % 64 == 0 and a.offset + a.nbytes <= arena
-        for b in unique[:i]:
-            apart = a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
-            assert apart or a.last < b.first or b.last < a.first
-    assert arena < sum(b.nbytes for b in unique)
-
-
-def test_a_plan_tells_what_it_does():
-    net = mlp(4, 5, 3)
-    step = planned(trainer(net, optim.Adam(net.parameters()), F.mse_loss))
-    step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
-    plan = step.compiled.plan
-    plan.timed = True
-    for _ in range(3):
-        step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
-    lines = plan.explain().splitlines()
-    assert len(lines) == len(plan.graph.calls) + 1 and plan.timed_runs == 3
-    assert sum("adam_update" in line for line in lines) == 4 and all("us" in x for x in lines[:-1])
-    weights = sum(p.numel() for p in net.parameters()) * 4
-    # With two moments and a step count each; and two numbers.
-    assert plan.memory().captured == 3 * weights + 4 * 8 + 2 * 4
-
-
-def test_a_refused_run_draws_no_random_numbers():
-    net = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Dropout(0.5))
-    f = planned(net)
-    f(nnfast.ones(1, 3))
-    net[0].weight.data = nnfast.ones(5, 3)
-    before = nnfast.default_generator.get_state().tolist()
-    f(nnfast.ones(1, 3))
-    assert nnfast.default_generator.get_state().tolist() == [before[0], before[1] + 1]
-
-
-def test_plans_share_their_memory_and_go_with_the_function():
-    f = planned(lambda x: (x.exp() + x).sum())
-    for n in range(1, 200):
-        f(nnfast.ones(n))
-    assert len(f.compiled._entries) == 64
-
-
-def test_several_threads_may_call_it():
-    net = mlp(20, 30, 10)
-    predict = nnfast.compile(net)
-    batches = [nnfast.from_numpy(RNG.standard_normal((8, 20)).astype(np.float32))
-               for _ in range(40)]  # fmt: skip
-    with nnfast.no_grad():
-        want = [net(x).tolist() for x in batches]
-
-    def call(x):
-        with nnfast.no_grad():
-            return predict(x).tolist()
-
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(call, batches * 5)) == want * 5
-    assert threading.active_count() >= 1
-
-
-# ---- random programs ------------------------------------------------------------------------
-
-UNARY = [
-    ops.exp,
-    ops.tanh,
-    ops.relu,
-    ops.neg,
-    ops.sigmoid,
-    lambda x: x.softmax(-1),
-    lambda x: x * 0.5,
-    lambda x: x.T.contiguous().T,
-    lambda x: x[1:],
-    lambda x: x[:, 0],
-    lambda x: x[0],
-    lambda x: x[-1:, ..., None],
-    lambda x: x.unsqueeze(0).expand(2, *x.shape).sum(0),
-    lambda x: x.reshape(-1),
-    lambda x: x.sum(),
-    lambda x: x.mean(-1, True) if x.ndim else x,
-    lambda x: x.detach(),
-    lambda x: x.permute(*reversed(range(x.ndim))),
-]
-BINARY = [ops.add, ops.mul, ops.sub, ops.maximum, lambda a, b: ops.where(a > b, a, b)]
-
-
-@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)),
-                min_size=1, max_size=14), st.integers(1, 3))  # fmt: skip
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-def test_random_programs(code, threads):
-    """Shared nodes, views, broadcasting, gradients: the plan's bits are eager's."""
-
-    def program(x, w):
-        values = [x, w, w * x]
-        for which, i, j in code:
-            a, b = values[i % len(values)], values[j % len(values)]
-            try:
-                if which % 2:
-                    values.append(UNARY[which // 2 % len(UNARY)](a))
-                else:
-                    values.append(BINARY[which // 2 % len(BINARY)](a, b))
-            except (nnfast.NNFastError, IndexError):
-                continue  # shapes that do not fit: so in both
-        (dw,) = nnfast.autograd.grad(values[-1].sum() + w.sum(), [w])
-        return values[-1], values[len(values) // 2], dw
-
-    rng = np.random.default_rng(len(code))
-    x = nnfast.from_numpy(rng.standard_normal((3, 4)).astype(np.float32))
-    w = nnfast.from_numpy(rng.standard_normal((3, 4)).astype(np.float32)).requires_grad_()
-    with nnfast.threads(threads):
-        want = [t.detach().numpy().tobytes() for t in program(x, w)]
-        f = planned(program)
-        for _ in range(2):
-            assert [t.detach().numpy().tobytes() for t in f(x, w)] == want

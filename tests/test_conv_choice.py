@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nnfast import _core
+from nnfast.creation import tensor, zeros
 from nnfast.ops import OPS, conv2d
-from nnfast.tensor import zeros
 from tests import op_checks
 from tests.specs import conv
+from tests.test_gemm import ACTIVATIONS, normal, run
 from tests.test_process import output, python
 
 CONVS = sorted(conv.SPECS)
@@ -35,6 +37,36 @@ def test_each_algorithm(isa: str, algorithm: str, name: str, dtype: str) -> None
     assert op_checks.check_memory(op, spec, dtype) > 0
     assert op_checks.check_threads(op, spec, dtype) > 0
     assert name == "conv2d_weight" or op_checks.check_rows(op, spec, dtype, 1) > 0
+
+
+# Input, weight, arguments: in place, images joined, bands, groups, tiles in several regions.
+FUSED: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((2, 5, 9, 11), (15, 5, 3, 3), {"padding": 1}),
+    ((3, 40, 4, 4), (20, 40, 3, 3), {"padding": 1}),
+    ((2, 3, 40, 21), (16, 3, 3, 3), {"stride": 2}),
+    ((2, 4, 6, 300), (18, 2, 3, 3), {"groups": 2}),
+    ((1, 6, 10, 37), (6, 1, 3, 3), {"groups": 6}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_fused_residual_and_activation_give_the_bits_of_separate_ops(
+    isa: str, algorithm: str, dtype: str
+) -> None:
+    """With and without bias and residual."""
+    for x, w, kw in FUSED:
+        a, weight = normal(*x, dtype=dtype), normal(*w, dtype=dtype)
+        y = conv2d(tensor(a), tensor(weight), **kw)
+        residual = normal(*y.shape, dtype=dtype)
+        attrs = conv2d.rule(tensor(a), tensor(weight), **kw).attrs
+        for bias in (None, normal(w[0], dtype=dtype)):
+            terms = conv2d(tensor(a), tensor(weight), None if bias is None else tensor(bias), **kw)
+            for act, separate in enumerate(ACTIVATIONS):
+                fused = attrs._replace(activation=act, slope=0.25)
+                for r in (None, residual):
+                    expected = separate(terms if r is None else terms + tensor(r))
+                    got = run("conv2d", fused, a, weight, bias, r, shape=y.shape)
+                    assert got.tobytes() == expected.numpy().tobytes(), (x, kw, act)
 
 
 def test_an_unknown_algorithm_is_refused() -> None:

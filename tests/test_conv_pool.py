@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from nnfast import _core
+from nnfast.creation import zeros
 from nnfast.errors import ArgumentError, DTypeError
 from nnfast.ops import avg_pool2d, conv2d, max_pool2d
 from nnfast.ops.conv import conv2d_input, conv2d_weight
 from nnfast.ops.pool import avg_pool2d_backward, max_pool2d_backward, max_pool2d_gather
-from nnfast.tensor import Tensor, int64, zeros
+from nnfast.tensor import Tensor, int64
 
 
 def image(*shape: int, seed: int = 0) -> Tensor:

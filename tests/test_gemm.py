@@ -11,7 +11,7 @@ import nnfast
 from nnfast import _core
 from nnfast.nn import functional as F
 from nnfast.ops import OPS
-from nnfast.ops.matmul import MatmulAttrs
+from nnfast.ops.matmul import MatmulAttrs, pack_linear
 from tests.guarded import Arena
 
 ACTIVATIONS = [  # in the order of Activation in csrc/kernels/table.h
@@ -128,3 +128,20 @@ def test_every_path_stays_inside_its_memory(isa: str, shape: tuple[int, int, int
             _core.run(OPS["matmul"].id, OPS["matmul"].pack(MatmulAttrs()), tuple(inputs), (y,))
             assert (y == 2 * k).all(), (order, at_end)
             assert all(arena.untouched() for arena in arenas), (order, at_end)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", PATHS)
+def test_a_packed_weight_gives_the_bits_of_the_weight(
+    isa: str, shape: tuple[int, int, int], dtype: str
+) -> None:
+    """On every path, with an epilogue, on any number of threads."""
+    m, n, k = shape
+    x, w, bias = normal(m, k, dtype=dtype), normal(n, k, dtype=dtype), normal(n, dtype=dtype)
+    y = run("linear", MatmulAttrs(1.0, 1), x, w, bias, shape=(m, n))
+    for threads in (1, 3):
+        _core.set_num_threads(threads)
+        for weight in (w, stored(w, "t")):
+            packed = pack_linear(nnfast.tensor(weight)).numpy()
+            again = run("linear", MatmulAttrs(1.0, 1, in_panels=1), x, packed, bias, shape=(m, n))
+            assert again.tobytes() == y.tobytes(), threads

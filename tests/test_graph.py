@@ -163,7 +163,7 @@ def test_change_after_it_was_saved_is_noticed(change: Callable[[Tensor], None]) 
     y = x * x
     with nnfast.no_grad():
         change(x)
-    text = r"mul: expected an input of shape \(1,\) unchanged since the forward pass, but it was"
+    text = r"mul: expected a value of shape \(1,\) unchanged since the forward pass, but it was"
     with pytest.raises(StateError, match=text):
         y.backward()
     assert x.grad is None

@@ -19,7 +19,16 @@ from nnfast.nn import functional as F
 
 torch = pytest.importorskip("torch")
 
-from tests.test_nn_layers import DTYPES, Layer, compare, layer, pair, random  # noqa: E402
+from tests.test_nn_layers import (  # noqa: E402
+    DTYPES,
+    Layer,
+    compare,
+    layer,
+    pair,
+    random,
+    reference_run,
+    run,
+)  # fmt: skip
 
 PADS = [
     *[layer(f"{kind}Pad1d", (2, 1), shape=(2, 3, 5)) for kind in ("Reflection", "Replication")],
@@ -84,7 +93,54 @@ POOLS = [
     layer("AdaptiveMaxPool2d", (7, 2), shape=(3, 5, 4)),
     layer("AdaptiveMaxPool3d", (2, None, 4), shape=(2, 2, 5, 3, 6)),
 ]  # fmt: skip
-LAYERS = [*PADS, *CONVS, *POOLS]
+NORMS = [
+    layer("GroupNorm", 2, 6, shape=(3, 6, 4, 5)),
+    layer("GroupNorm", 3, 3, 1e-3, False, shape=(2, 3, 7)),
+    layer("GroupNorm", 1, 4, shape=(3, 4)),
+    layer("GroupNorm", 2, 4, bias=False, shape=(1, 4, 2, 2, 3)),
+    layer("InstanceNorm1d", 3, shape=(2, 3, 7)),
+    layer("InstanceNorm1d", 3, affine=True, track_running_stats=True, shape=(3, 7)),
+    layer("InstanceNorm2d", 3, 1e-3, 0.3, True, True, shape=(4, 3, 5, 6)),
+    layer("InstanceNorm2d", 3, track_running_stats=True, shape=(2, 3, 3, 3)),
+    layer("InstanceNorm3d", 2, affine=True, shape=(2, 2, 3, 2, 4)),
+    layer("RMSNorm", 6, shape=(2, 3, 6)),
+    layer("RMSNorm", (3, 6), 1e-3, False, shape=(2, 3, 6)),
+    layer("LocalResponseNorm", 3, 0.5, 0.6, 2.0, shape=(2, 7, 3, 4)),
+    layer("LocalResponseNorm", 4, 0.9, shape=(2, 3, 5)),
+    layer("LocalResponseNorm", 2, shape=(2, 5, 4, 3)),
+    layer("BatchNorm3d", 3, shape=(2, 3, 2, 3, 2)),
+]
+SIZES = [
+    layer("Upsample", scale_factor=2, shape=(2, 3, 5)),
+    layer("Upsample", (7, 3), shape=(2, 3, 4, 5)),
+    layer("Upsample", scale_factor=(1.5, 0.7), mode="nearest-exact", shape=(2, 3, 5, 9)),
+    layer("Upsample", scale_factor=1.7, mode="linear", shape=(2, 3, 6)),
+    layer("Upsample", 9, mode="linear", align_corners=True, shape=(2, 3, 4)),
+    layer("Upsample", scale_factor=2, mode="bilinear", shape=(2, 3, 4, 5)),
+    layer("Upsample", (3, 8), mode="bilinear", align_corners=False, shape=(1, 2, 7, 5)),
+    layer("Upsample", scale_factor=(2.3, 0.6), mode="bilinear", recompute_scale_factor=True,
+          shape=(2, 3, 5, 7)),
+    layer("Upsample", scale_factor=1.4, mode="bilinear", shape=(2, 3, 2, 7)),
+    layer("Upsample", (7, 1), mode="bilinear", align_corners=True, shape=(2, 1, 3, 4)),
+    layer("Upsample", (9, 3), mode="bicubic", shape=(2, 3, 5, 6)),
+    layer("Upsample", scale_factor=2.5, mode="bicubic", align_corners=True, shape=(1, 2, 3, 4)),
+    layer("Upsample", scale_factor=0.7, mode="bicubic", shape=(1, 2, 9, 8)),
+    layer("Upsample", (4, 2, 5), mode="trilinear", shape=(2, 2, 3, 4, 2)),
+    layer("Upsample", 3, shape=(1, 2, 4, 2, 5)),
+    layer("Upsample", (3, 4), mode="area", shape=(2, 2, 5, 9)),
+    layer("UpsamplingNearest2d", scale_factor=3, shape=(2, 2, 3, 4)),
+    layer("UpsamplingBilinear2d", (5, 6), shape=(2, 2, 3, 4)),
+    layer("PixelShuffle", 2, shape=(2, 8, 3, 4)),
+    layer("PixelShuffle", 3, shape=(2, 3, 9, 2, 1)),
+    layer("PixelUnshuffle", 2, shape=(2, 3, 4, 6)),
+    layer("PixelUnshuffle", 3, shape=(1, 3, 6)),
+    layer("ChannelShuffle", 3, shape=(2, 6, 3, 2)),
+    layer("Unfold", (2, 3), shape=(2, 3, 5, 6)),
+    layer("Unfold", 3, (2, 1), (2, 1), (1, 2), shape=(3, 7, 6)),
+    layer("Fold", (5, 6), (2, 3), shape=(2, 18, 16)),
+    layer("Fold", (7, 6), 3, (2, 1), (2, 1), (1, 2), shape=(27, 21)),
+]  # fmt: skip
+LAYERS = [*PADS, *CONVS, *POOLS, *NORMS, *SIZES]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*even kernel")
@@ -258,3 +314,124 @@ def test_random_windows_are_new_in_each_run_of_a_plan() -> None:
         answers.append([fn(x).numpy() for _ in range(2)])
     assert (answers[0][0] != answers[0][1]).any()
     np.testing.assert_array_equal(answers[0], answers[1])
+
+
+# ---- normalization ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args", [(), (1,), (3.0, -1), (2.0, (0, 2)), (float("inf"), 0), (2, 1, 3.0)]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normalize(args: Any, dtype: str) -> None:
+    x = np.random.default_rng(4).standard_normal((3, 4, 5)).astype(dtype)
+    x[0, :, 0] = 0
+    found = []
+    for f, tensor in ((F, nnfast.tensor), (torch.nn.functional, torch.tensor)):
+        a = tensor(x, requires_grad=True)
+        y = f.normalize(a, *args)
+        (y * tensor(x + 1)).sum().backward()
+        found.append((y.detach().numpy(), a.grad.numpy()))
+    for mine, want in zip(*found, strict=True):
+        np.testing.assert_allclose(
+            mine, want, rtol=1e-5, atol=1e-5 if dtype == "float32" else 1e-12
+        )
+
+
+WEIGHTS = [(name, dim) for name in ("weight_norm", "parametrizations.weight_norm")
+           for dim in (0, 1, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "dim"), WEIGHTS)
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_weight_norm(name: str, dim: int | None) -> None:
+    rng = np.random.default_rng(5)
+    mine, theirs = nn.Conv2d(3, 4, 3), torch.nn.Conv2d(3, 4, 3)
+    for module, package in ((mine, nn), (theirs, torch.nn)):
+        utils = package.utils
+        part = utils.parametrizations if "." in name else utils
+        assert part.weight_norm(module, dim=dim) is module
+    pair(mine, theirs, "float64", rng)
+    x = random(rng, (2, 3, 5, 5), "float64")
+    check_compiled(mine, x)
+    dy = random(rng, (2, 4, 3, 3), "float64")
+    got, want = run(mine, nnfast.tensor, x, dy), reference_run(theirs, x, dy)
+    assert got.keys() == want.keys()
+    for key, value in want.items():
+        np.testing.assert_allclose(got[key], value, rtol=1e-10, atol=1e-12, err_msg=key)
+    again = copy.deepcopy(mine)
+    np.testing.assert_array_equal(again.weight.detach().numpy(), mine.weight.detach().numpy())
+
+
+def test_weight_norm_keeps_the_weight_and_can_be_removed() -> None:
+    layer = nn.Linear(5, 4)
+    before = layer.weight.detach().numpy().copy()
+    nn.utils.weight_norm(nn.utils.weight_norm(layer), "bias")
+    np.testing.assert_allclose(layer.weight.detach().numpy(), before, rtol=1e-6)
+    assert repr(layer) == "Linear(in_features=5, out_features=4, bias=True)"
+    for name in ("weight", "bias"):
+        nn.utils.remove_weight_norm(layer, name)
+    assert type(layer) is nn.Linear and list(layer.state_dict()) == ["weight", "bias"]
+    np.testing.assert_allclose(layer.weight.detach().numpy(), before, rtol=1e-6)
+    with pytest.raises(nnfast.NNFastError, match="a module with weight_norm of 'weight'"):
+        nn.utils.remove_weight_norm(layer)
+
+
+# ---- dropout ------------------------------------------------------------------------------------
+
+DROPOUTS = ["Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_dropout_values_as_pytorch(name: str, p: float) -> None:
+    """What an element may become, what stands together, and how often: not which."""
+    n = int(name[7]) if name[7:8].isdigit() else 2
+    x = np.full((40, 50, *(2, 3, 2)[:n]), 1.5)
+    found = []
+    for m, tensor in ((nn, nnfast.tensor), (torch.nn, torch.tensor)):
+        drop = getattr(m, name)(p)
+        a = tensor(x, requires_grad=True)
+        y = drop(a)
+        y.sum().backward()
+        assert (drop.eval()(a).detach().numpy() == x).all()
+        found.append((repr(drop), y.detach().numpy(), a.grad.numpy()))
+    assert found[0][0] == found[1][0]
+    for mine, want in zip(found[0][1:], found[1][1:], strict=True):
+        values, counts = np.unique(mine.round(12), return_counts=True)
+        theirs = np.unique(want.round(12))
+        np.testing.assert_allclose(values, theirs, rtol=1e-10)
+        apart = mine.size if name == "AlphaDropout" else 2000
+        if len(values) == 2:
+            share = counts[np.argmin(abs(values))] if name[0] == "D" else counts[0]
+            assert abs(share / mine.size - p) < 5 * np.sqrt(p * (1 - p) / apart)
+    if name != "AlphaDropout":
+        flat = found[0][1].reshape(40, 50, -1)
+        assert (flat == flat[:, :, :1]).all()
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_dropout_of_unbatched_input(name: str) -> None:
+    n = int(name[7]) if name[7:8].isdigit() else 2
+    x = np.ones((50, *(2, 3, 2)[:n]), np.float32)
+    y = getattr(nn, name)(0.5)(nnfast.tensor(x)).numpy()
+    assert y.shape == x.shape and len(np.unique(y)) == 2
+
+
+# ---- sizes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "linear"])
+def test_every_size_of_a_signal(mode: str) -> None:
+    for n in range(1, 9):
+        x = np.random.default_rng(n).standard_normal((1, 1, n))
+        for out in range(1, 20):
+            got = F.interpolate(nnfast.tensor(x), out, mode=mode).numpy()
+            want = torch.nn.functional.interpolate(torch.tensor(x), out, mode=mode).numpy()
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14, err_msg=f"{n} to {out}")
+        for scale in (0.3, 0.5, 0.9, 1.0, 1.1, 1.5, 2.0, 2.7, 3.0):
+            if int(n * scale):
+                got = F.interpolate(nnfast.tensor(x), None, scale, mode).numpy()
+                want = torch.nn.functional.interpolate(torch.tensor(x), None, scale, mode).numpy()
+                what = f"{n} times {scale}"
+                np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14, err_msg=what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import nnfast
 from nnfast import nn
-from nnfast.autograd import gradcheck
+from nnfast.autograd import grad, gradcheck
 from nnfast.nn import functional as F
 
 RNG = np.random.default_rng(7)
@@ -222,5 +223,255 @@ BAD_POOLS = [
 
 @pytest.mark.parametrize(("call", "text"), BAD_POOLS)
 def test_bad_pools(call: Any, text: str) -> None:
+    with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
+        call()
+
+
+# ---- normalization ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fn", "dims"),
+    [
+        (lambda x: F.group_norm(x, 2, eps=0.0), (2, 3, 4)),
+        (lambda x: F.instance_norm(x, eps=0.0), (3, 4)),
+    ],
+)
+def test_groups_have_mean_0_and_variance_1(fn: Any, dims: tuple[int, ...]) -> None:
+    x = normal(3, 4, 5, 6)
+    y = fn(x * 3.0 + 7.0).detach().numpy().reshape(3, 2, 2, 5, 6)
+    np.testing.assert_allclose(y.mean(dims), 0, atol=1e-13)
+    np.testing.assert_allclose(y.var(dims), 1, rtol=1e-12)
+
+
+def test_other_norms() -> None:
+    x = normal(3, 5, 4)
+    a = x.detach().numpy()
+    rms = a / np.sqrt((a * a).mean((1, 2), keepdims=True) + 1e-3)
+    np.testing.assert_allclose(F.rms_norm(x, (5, 4), eps=1e-3).detach().numpy(), rms, rtol=1e-13)
+    near = [(a[:, max(c - 1, 0) : c + 2] ** 2).sum(1) for c in range(5)]
+    want = a / (2.0 + 0.5 / 3 * np.stack(near, 1)) ** 0.75
+    got = F.local_response_norm(x, 3, 0.5, 0.75, 2.0).detach().numpy()
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    unit = F.normalize(x, 3.0, 2).detach().numpy()
+    np.testing.assert_allclose((abs(unit) ** 3).sum(2), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        lambda x, w, b: F.instance_norm(x, None, None, w, b),
+        lambda x, w, b: F.rms_norm(x, 4) * w.sum() * b.sum(),
+        lambda x, w, b: F.local_response_norm(x, 3, 0.5) * w.sum() * b.sum(),
+        lambda x, w, b: F.normalize(x, 2.0, (1, 2)) * w.sum() * b.sum(),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_of_norms(fn: Any, order: int) -> None:
+    assert gradcheck(fn, (normal(2, 6, 4), normal(6), normal(6)), order=order)
+
+
+def test_a_row_of_group_norm_does_not_depend_on_the_batch() -> None:
+    x = nnfast.tensor(RNG.standard_normal((8, 6, 9, 9)).astype("float32"))
+    norm = nn.GroupNorm(3, 6)
+    whole = norm(x).detach().numpy()
+    for i in range(8):
+        np.testing.assert_array_equal(norm(x[i : i + 1]).detach().numpy(), whole[i : i + 1])
+
+
+BAD_NORMS = [
+    (lambda: F.group_norm(normal(2, 6, 3), 4), "num_groups that divides C=6, got 4"),
+    (lambda: F.group_norm(normal(1, 2), 2), "more than 1 value per group"),
+    (lambda: F.group_norm(normal(6), 2), "input of shape (N, C)"),
+    (lambda: F.group_norm(normal(2, 6), 2, normal(5)), "weight of shape (6,), input's channels"),
+    (lambda: F.instance_norm(normal(2, 6, 1)), "more than 1 value per channel"),
+    (lambda: F.instance_norm(normal(2, 6)), "input of shape (N, C, L)"),
+    (lambda: F.instance_norm(normal(2, 6, 3), use_input_stats=False), "expected running stat"),
+    (lambda: F.rms_norm(normal(2, 6), 5), "an input whose last sizes are normalized_shape"),
+    (lambda: F.local_response_norm(normal(2, 6), 2), "at least 3 dimensions"),
+    (lambda: F.local_response_norm(normal(2, 6, 3), 0), "a size of at least 1"),
+    (lambda: nn.GroupNorm(4, 6), "num_groups that divides 6"),
+    (lambda: nn.InstanceNorm2d(3)(normal(2, 4, 3, 3)), "input with C=3 channels, got C=4"),
+    (lambda: nn.InstanceNorm1d(3)(normal(2, 3, 3, 3)), "an input of shape (N, C, L) or (C, L)"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), BAD_NORMS)
+def test_bad_norms(call: Any, text: str) -> None:
+    with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
+        call()
+
+
+# ---- dropout ------------------------------------------------------------------------------------
+
+DROPS: dict[str, Any] = {
+    "dropout2d": lambda x: F.dropout2d(x, 0.4),
+    "alpha": lambda x: F.alpha_dropout(x, 0.4, True),
+    "feature_alpha": lambda x: F.feature_alpha_dropout(x, 0.4, True),
+    "vanilla": lambda x: F.vanilla_dropout(x, 0.4),
+    "connect": lambda x: F.drop_connect(x, x[0, 0], p=0.4),
+    "depth": lambda x: F.stochastic_depth(x, 0.4),
+    "all_depth": lambda x: F.stochastic_depth(x, 0.4, "batch"),
+}
+
+
+@pytest.mark.parametrize("name", DROPS)
+def test_dropout_is_new_in_each_run_of_a_plan(name: str) -> None:
+    """A plan draws the numbers that eager code would draw, in its gradients too."""
+    x = nnfast.tensor(RNG.standard_normal((16, 5, 6, 7)).astype("float32"), requires_grad=True)
+
+    def step(x: nnfast.Tensor) -> Any:
+        y = DROPS[name](x)
+        return y, grad((y * y).sum(), x)[0]
+
+    answers = []
+    for fn in (step, nnfast.compile(step)):
+        nnfast.manual_seed(5)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "nnfast.compile")
+            answers.append([[t.detach().numpy() for t in fn(x)] for _ in range(4)])
+    runs = [run[0] for run in answers[0]]
+    assert any((runs[0] != other).any() for other in runs[1:])
+    for mine, want in zip(answers[1], answers[0], strict=True):
+        for a, b in zip(mine, want, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    nnfast.manual_seed(6)
+    x = nnfast.tensor(RNG.standard_normal(100_000))
+    for p in (0.1, 0.5):
+        y = F.alpha_dropout(x, p, True).numpy()
+        assert abs(y.mean()) < 0.03 and abs(y.var() - 1) < 0.05
+
+
+def test_dropout_of_branches_and_weights() -> None:
+    nnfast.manual_seed(7)
+    x = nnfast.ones(2000, 3)
+    rows = F.stochastic_depth(x, 0.25).numpy()
+    assert (rows == rows[:, :1]).all() and set(np.unique(rows)) == {0.0, np.float32(4 / 3)}
+    assert abs((rows[:, 0] > 0).mean() - 0.75) < 5 * np.sqrt(0.1875 / 2000)
+    whole = np.array([F.stochastic_depth(x[:2], 0.5, "batch").numpy() for _ in range(50)])
+    assert (whole == whole[:, :1, :1]).all() and set(np.unique(whole)) == {0.0, 2.0}
+    kept = F.vanilla_dropout(x, 0.25).numpy()
+    assert set(np.unique(kept)) == {0.0, 1.0} and abs(kept.mean() - 0.75) < 0.03
+    assert (F.vanilla_dropout(x, 0.25, training=False).numpy() == 0.75).all()
+    layer = nn.DropConnect(100, 200, p=0.5, bias=False)
+    eye = nnfast.tensor(np.eye(100, dtype=np.float32))
+    seen, w = layer(eye).detach().numpy().T, layer.weight.detach().numpy()
+    assert ((seen == 0) | (seen == 2 * w)).all() and abs((seen == 0).mean() - 0.5) < 0.02
+    np.testing.assert_array_equal(layer.eval()(eye).detach().numpy().T, w)
+
+
+BAD_DROPS = [
+    (lambda: F.dropout2d(normal(3, 4, 5), 1.5), "a probability p from 0 to 1"),
+    (lambda: F.dropout2d(normal(3)), "an input of shape (N, C, ...)"),
+    (lambda: F.stochastic_depth(normal(3), 0.5, "rows"), "mode 'row' or 'batch'"),
+    (lambda: nn.StochasticDepth(2.0), "p from 0 to 1"),
+    (lambda: nn.DropConnect(2, 3, p=-1.0), "p from 0 to 1"),
+    (lambda: nn.AlphaDropout(float("nan")), "p from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), BAD_DROPS)
+def test_bad_dropouts(call: Any, text: str) -> None:
+    with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
+        call()
+
+
+# ---- sizes and places ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("align", [True, False])
+def test_interpolation_reproduces_what_its_kernel_can(mode: str, align: bool) -> None:
+    """Inside a plane, or (cubic) a constant; at its own pixels, with aligned corners, all."""
+    h, w = np.mgrid[0:9.0, 0:11.0] * (mode == "bilinear")
+    x = nnfast.tensor((2 * h - 3 * w + 1)[None, None])
+    size = (17, 31)
+    y = F.interpolate(x, size, mode=mode, align_corners=align).numpy()[0, 0]
+    at = [
+        np.arange(m) * (n - 1) / (m - 1) if align else (np.arange(m) + 0.5) * n / m - 0.5
+        for n, m in zip(x.shape[2:], size, strict=True)
+    ]
+    plane = (2 * at[0][:, None] - 3 * at[1]) * (mode == "bilinear") + 1
+    np.testing.assert_allclose(y[4:-4, 6:-6], plane[4:-4, 6:-6], rtol=1e-12, atol=1e-12)
+    if align:
+        z = normal(1, 2, 5, 4)
+        again = F.interpolate(z, (9, 10), mode=mode, align_corners=True)[:, :, ::2, ::3]
+        np.testing.assert_allclose(again.detach().numpy(), z.detach().numpy(), rtol=1e-12)
+
+
+def test_interpolation_keeps_infinity_where_it_is() -> None:
+    x = np.zeros((1, 1, 6, 6))
+    x[..., 0, 0] = np.inf
+    for mode in ("nearest", "bilinear", "bicubic", "area"):
+        y = F.interpolate(nnfast.tensor(x), scale_factor=2, mode=mode).numpy()
+        assert np.isfinite(y[0, 0, 5:, 5:]).all() and not np.isfinite(y[0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: F.interpolate(x, (5, 3), mode="bilinear"),
+        lambda x: F.interpolate(x, scale_factor=1.6, mode="bicubic"),
+        lambda x: F.interpolate(x, (2, 7)),
+        lambda x: F.unfold(x, 2, padding=1, stride=2),
+        lambda x: F.fold(F.unfold(x, 2), (4, 4), 2),
+        lambda x: F.pixel_shuffle(x, 2) * F.pixel_shuffle(x, 2),
+    ],
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_of_sizes(fn: Any, order: int) -> None:
+    assert gradcheck(fn, (normal(1, 4, 4, 4),), order=order)
+
+
+def test_unfold_makes_a_convolution_a_product() -> None:
+    x, w = normal(2, 3, 7, 8), normal(4, 3, 3, 2)
+    columns = F.unfold(x, (3, 2), dilation=(1, 2), padding=(2, 1), stride=2)
+    y = w.reshape(4, -1) @ columns
+    want = F.conv2d(x, w, stride=2, padding=(2, 1), dilation=(1, 2))
+    np.testing.assert_allclose(
+        y.reshape(want.shape).detach().numpy(), want.detach().numpy(), rtol=1e-10, atol=1e-12
+    )
+    ones = F.fold(F.unfold(nnfast.ones(1, 1, 5, 5), 2, stride=1), 5, 2).numpy()
+    assert ones[0, 0, 2, 2] == 4 and ones[0, 0, 0, 0] == 1 and ones[0, 0, 0, 2] == 2
+
+
+def test_shuffles_take_each_other_back() -> None:
+    x = normal(2, 12, 4, 6)
+    for there, back in (
+        (F.pixel_shuffle(x, 2), lambda y: F.pixel_unshuffle(y, 2)),
+        (F.pixel_unshuffle(x, 2), lambda y: F.pixel_shuffle(y, 2)),
+        (F.channel_shuffle(x, 3), lambda y: F.channel_shuffle(y, 4)),
+    ):
+        np.testing.assert_array_equal(back(there).detach().numpy(), x.detach().numpy())
+
+
+BAD_SIZES = [
+    (lambda: F.interpolate(normal(1, 1, 4)), "size or scale_factor, got none"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, 2), "size or scale_factor, got both"),
+    (lambda: F.interpolate(normal(1, 4), 2), "input of shape (N, C, W)"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, mode="bilinear"), "mode one of nearest"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2, align_corners=True), "align_corners with a linear"),
+    (lambda: F.interpolate(normal(1, 1, 4), (2, 3)), "one size or 1 of them"),
+    (lambda: F.interpolate(normal(1, 1, 4), 0), "at least one pixel in and out"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2.5), "integers as size"),
+    (lambda: F.interpolate(normal(1, 1, 4), None, -1.0), "a finite scale_factor above 0"),
+    (lambda: F.interpolate(normal(1, 1, 4), 2**60), "an output of less than 2**59 elements"),
+    (lambda: F.unfold(normal(1, 3, 3), 4), "a kernel within the padded image of 3 x 3, got 4 x 4"),
+    (lambda: F.unfold(normal(3, 3), 2), "input of shape (N, C, H, W)"),
+    (lambda: F.fold(normal(1, 8, 9), 4, 3), "a multiple of 9 rows and 4 columns, got 8 x 9"),
+    (lambda: F.pixel_shuffle(normal(6, 2, 2), 2), "channels that 2^2 divides, got 6"),
+    (lambda: F.pixel_unshuffle(normal(6, 2, 3), 2), "height and width that 2 divides"),
+    (lambda: F.channel_shuffle(normal(1, 6, 2), 4), "with C that 4 divides"),
+    (lambda: nn.PixelShuffle(0), "upscale_factor >= 1"),
+    (lambda: nn.Unfold(0), "kernel_size from 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), BAD_SIZES)
+def test_bad_sizes(call: Any, text: str) -> None:
     with pytest.raises(nnfast.NNFastError, match=re.escape(text)):
         call()

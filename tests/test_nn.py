@@ -473,7 +473,8 @@ MISUSE: list[tuple[Any, type[Exception], str]] = [
     (
         lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"),
         ArgumentError,
-        "Conv2d: expected padding_mode one of 'zeros', 'reflect', 'replicate', 'circular', got ",
+        "Conv2d: expected padding_mode one of 'zeros', 'reflect', 'replicate', 'circular', "
+        "got 'mirror'.",
     ),
     (
         lambda: nn.MaxPool2d(2, padding=2),

@@ -27,8 +27,12 @@ PAST_CACHES += ["batch_norm_eval", "batch_norm_train_backward"]
 GRADIENTS = [name for name in NAMES if SPECS[name].grad]
 
 
+# Ops whose result is a format of the ISA's own: the tests of what reads it are theirs.
+FORMATS = {"pack_linear"}  # tests/test_gemm.py
+
+
 def test_every_op_has_a_spec_and_every_spec_an_op() -> None:
-    assert OPS.keys() == SPECS.keys()
+    assert OPS.keys() - FORMATS == SPECS.keys()
 
 
 def test_the_checks_cover_the_ops() -> None:
@@ -99,7 +103,7 @@ def test_a_row_does_not_depend_on_the_batch(isa: str, name: str, dtype: str) -> 
     assert op_checks.check_rows(OPS[name], SPECS[name], dtype, BATCHED[name]) > 0
 
 
-SERIAL = {"batch_norm_update"}  # a few numbers per channel
+SERIAL = {"batch_norm_update", "last_writer"}  # a few numbers per channel; in order
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from nnfast import _core
+from nnfast.creation import tensor
 from nnfast.ops import OPS, conv2d
 from nnfast.ops.conv import conv2d_input
-from nnfast.tensor import tensor
 from tests import op_checks
 from tests.specs import conv
 

@@ -3,6 +3,7 @@
 #include <structmember.h>
 
 #include <new>
+#include <unordered_map>
 
 #include "bind/array.h"
 #include "bind/tensor.h"
@@ -15,6 +16,26 @@ namespace {
 
 PyTypeObject* node_type;
 Py_ssize_t count;
+
+// Of memory that was written to in place: the number of the first node after the latest time. Who
+// gets the same memory later cannot be known to a node with a smaller number, so nothing is erased.
+std::unordered_map<const void*, Py_ssize_t>& writes() {
+  static auto* all = new std::unordered_map<const void*, Py_ssize_t>;
+  return *all;
+}
+
+// Where the memory begins that a view of it shares.
+const void* memory_of(PyObject* array) {
+  while (array_of(array)->base && numpy().PyArray_Check_(array_of(array)->base))
+    array = array_of(array)->base;
+  return array_of(array)->data;
+}
+
+bool written_since(PyObject* array, Py_ssize_t number) {
+  if (!array || !numpy().PyArray_Check_(array)) return false;
+  auto found = writes().find(memory_of(array));
+  return found != writes().end() && found->second > number;
+}
 
 int node_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
@@ -81,6 +102,11 @@ PyObject* changed(PyObject* self, PyObject*) {
   for (size_t k = 0; k < node->saves->inputs.size(); ++k) {
     const Link& saved = node->saved()[k];
     if (saved.to && tensor_of(saved.to)->version != saved.number) return borrowed_or_none(saved.to);
+  }
+  for (size_t k = 0; !writes().empty() && k < node->saved_count(); ++k) {
+    PyObject* x = node->saved()[k].to;
+    if (x && written_since(is_tensor(x) ? tensor_of(x)->array : x, node->number))
+      return borrowed_or_none(x);
   }
   Py_RETURN_NONE;
 }
@@ -205,7 +231,7 @@ PyGetSetDef node_properties[] = {
 
 PyMethodDef node_methods[] = {
     {"free", free_saved, METH_NOARGS, "Drops the saved values."},
-    {"changed", changed, METH_NOARGS, "A saved input that was changed in place since, or None."},
+    {"changed", changed, METH_NOARGS, "A saved value that was changed in place since, or None."},
     {"pull", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(pull)), METH_FASTCALL,
      "pull(rules, joint, dys, edges): pairs of an edge that is not None and its gradient."},
     {},
@@ -265,6 +291,7 @@ void bind_node(py::module_& m) {
   auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&node_spec));
   node_type = reinterpret_cast<PyTypeObject*>(type.ptr());
   m.attr("Node") = type;
+  m.def("note_write", [](const py::array& array) { writes()[memory_of(array.ptr())] = count; });
 }
 
 }  // namespace nnf

@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "bind/bind.h"
+#include "bind/tensor.h"
 
 namespace py = pybind11;
 
@@ -65,13 +66,17 @@ class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
             const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
-            std::shared_ptr<Arenas> arenas)
+            std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched)
       : tensors_(std::move(tensors)), arenas_(std::move(arenas)) {
     for (const auto& [dtype, shape, strides, written] : externals) {
       externals_.push_back({make_view(dtype, shape, strides), written});
       sizes_.push_back(extent(externals_.back().view));
     }
     if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+    for (py::handle t : tensors_) {
+      if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
+      graded_.push_back(tensor_of(t.ptr())->requires_grad);
+    }
     std::vector<Operand> views;
     for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
       Operand o{buffer, offset, make_view(dtype, shape, strides)};
@@ -94,39 +99,63 @@ class BoundPlan {
       for (int a : args) used.push_back(views.at(size_t(a)));
       attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
     }
+    if (commit < 0 || commit > int(code.size())) throw py::value_error("_core.Plan: commit");
+    for (int a : watched) used.push_back(watchable(views.at(size_t(a))));
     plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
-                                   int(externals_.size()) + 1, arena);
+                                   int(externals_.size()) + 1, arena, commit, int(watched.size()));
   }
 
   bool fits() const {
-    for (size_t i = 0; i < tensors_.size(); ++i) {
-      auto a = py::reinterpret_steal<py::object>(PyObject_GetAttr(tensors_[i].ptr(), array_name()));
-      if (!a) throw py::error_already_set();
-      if (!fits(int(i), a.ptr())) return false;
-    }
+    for (size_t i = 0; i < graded_.size(); ++i)
+      if (!fits(int(i), tensor(i)->array) || tensor(i)->requires_grad != graded_[i]) return false;
     return true;
   }
 
-  // False if an array, or that of a tensor, is not what the plan was made for.
-  bool run(const py::tuple& arrays, py::object seconds) {
-    if (tensors_.size() + arrays.size() != externals_.size()) return false;
+  enum Outcome { REFUSED, DONE, NOT_FINITE };
+
+  // REFUSED if an array, or that of a tensor, is not what the plan was made for.
+  int run(const py::tuple& arrays, const py::object& seconds) {
+    return with_context(arrays, [&](Context& context) { return execute(context, seconds); });
+  }
+
+  // Runs without committing, and calls visit(i, inputs, outputs) with copies of the arrays of
+  // each instruction, the inputs as they were before it, until it returns true.
+  int replay(const py::tuple& arrays, const py::object& visit) {
+    return with_context(arrays, [&](Context& context) {
+      FixedThreads threads;
+      std::unique_ptr<Memory> memory = arenas_->acquire();
+      context.prepare(*memory);
+      for (int i = 0; i < plan_->commit(); ++i) {
+        const OpArgs& call = context.call(i);
+        py::list inputs = copies(call.in, call.n_in);
+        context.run_one(i);
+        if (visit(i, inputs, copies(call.out, call.n_out)).cast<bool>()) break;
+      }
+      arenas_->release(std::move(memory));
+      return DONE;
+    });
+  }
+
+  // f(context) with all buffers bound.
+  template <class F>
+  int with_context(const py::tuple& arrays, F&& f) {
+    if (tensors_.size() + arrays.size() != externals_.size()) return REFUSED;
     std::unique_ptr<Context> context = plan_->acquire();
     // Keeps the tensors' arrays alive should another thread replace them meanwhile.
     py::object held[kHeld];
     std::vector<py::object> more;
     int buffer = 0;
     bool fits = true;
-    for (py::handle t : tensors_) {
-      PyObject* a = PyObject_GetAttr(t.ptr(), array_name());
-      if (!a) throw py::error_already_set();
+    for (size_t i = 0; i < graded_.size(); ++i) {
+      PyObject* a = tensor(i)->array;
       py::object& slot = buffer < kHeld ? held[buffer] : more.emplace_back();
-      slot = py::reinterpret_steal<py::object>(a);
+      slot = py::reinterpret_borrow<py::object>(a);
       fits = fits && bind(*context, buffer++, a);
     }
     for (py::handle a : arrays) fits = fits && bind(*context, buffer++, a.ptr());
-    if (fits) execute(*context, seconds);
+    const int outcome = fits ? f(*context) : REFUSED;
     plan_->release(std::move(context));
-    return fits;
+    return outcome;
   }
 
   int64_t workspace() {
@@ -146,9 +175,37 @@ class BoundPlan {
   };
   static constexpr int kHeld = 32;
 
-  static PyObject* array_name() {
-    static PyObject* name = PyUnicode_InternFromString("array");
-    return name;
+  // An operand that is looked at as a whole.
+  static const Operand& watchable(const Operand& o) {
+    int64_t step = 1;
+    for (int d = o.view.ndim - 1; d >= 0; --d) {
+      if (o.view.shape[d] > 1 && o.view.stride[d] != step)
+        throw py::value_error("_core.Plan: a watched operand must be dense");
+      step *= o.view.shape[d];
+    }
+    if (o.buffer < 0 || (o.view.dtype != DType::f32 && o.view.dtype != DType::f64))
+      throw py::value_error("_core.Plan: a watched operand must hold floats");
+    return o;
+  }
+
+  static py::list copies(const View* views, int n) {
+    static const char* const codes[] = {"f4", "f8", "i8", "?"};  // as DType
+    py::list arrays;
+    for (int i = 0; i < n; ++i) {
+      const View& v = views[i];
+      if (!v) {
+        arrays.append(py::none());
+        continue;
+      }
+      std::vector<int64_t> shape(v.shape, v.shape + v.ndim), strides;
+      for (int d = 0; d < v.ndim; ++d) strides.push_back(v.stride[d] * item_size(v.dtype));
+      arrays.append(py::array(py::dtype(codes[int(v.dtype)]), shape, strides, v.data));
+    }
+    return arrays;
+  }
+
+  const Tensor* tensor(size_t i) const {
+    return tensor_of(PyList_GET_ITEM(tensors_.ptr(), Py_ssize_t(i)));
   }
 
   bool bind(Context& context, int i, PyObject* o) {
@@ -159,7 +216,7 @@ class BoundPlan {
 
   bool fits(int i, PyObject* o) const {
     using api = py::detail::npy_api;
-    if (!api::get().PyArray_Check_(o)) return false;
+    if (!o || !api::get().PyArray_Check_(o)) return false;
     const auto* a = py::detail::array_proxy(o);
     const View& v = externals_[i].view;
     if (a->nd != v.ndim || !(a->flags & api::NPY_ARRAY_ALIGNED_) ||
@@ -174,30 +231,55 @@ class BoundPlan {
     return true;
   }
 
-  void execute(Context& context, const py::object& seconds) {
+  int execute(Context& context, const py::object& seconds) {
     FixedThreads threads;
+    bool finite;
     std::unique_ptr<Memory> memory = arenas_->acquire();
     context.prepare(*memory);
     if (seconds.is_none()) {
       py::gil_scoped_release free;
-      context.run();
+      finite = context.run();
     } else {
       auto times = seconds.cast<py::array_t<double>>();
       if (times.size() != int64_t(plan_->code().size()))
         throw py::value_error("_core.Plan: expected one number per instruction");
       double* t = times.mutable_data();
       py::gil_scoped_release free;
-      context.run_timed(t);
+      finite = context.run_timed(t);
     }
     arenas_->release(std::move(memory));
+    return finite ? DONE : NOT_FINITE;
   }
 
   py::list tensors_;
+  std::vector<bool> graded_;  // whether each required gradients when the plan was made
   std::vector<External> externals_;
   std::vector<int64_t> sizes_;
   std::unique_ptr<Plan> plan_;
   std::shared_ptr<Arenas> arenas_;
 };
+
+// Whether what dicts, lists, and dicts in dicts hold is `before`, one by one and in order.
+bool same_values(const py::tuple& before, const py::tuple& containers) {
+  size_t next = 0;
+  auto is_next = [&](PyObject* o) {
+    return next < before.size() && PyTuple_GET_ITEM(before.ptr(), Py_ssize_t(next++)) == o;
+  };
+  for (py::handle c : containers) {
+    if (PyList_Check(c.ptr())) {
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(c.ptr()); ++i)
+        if (!is_next(PyList_GET_ITEM(c.ptr(), i))) return false;
+      continue;
+    }
+    PyObject *key, *value, *inner;
+    for (Py_ssize_t i = 0; PyDict_Next(c.ptr(), &i, &key, &value);) {
+      if (!PyDict_Check(value)) return false;
+      for (Py_ssize_t j = 0; PyDict_Next(value, &j, &key, &inner);)
+        if (!is_next(inner)) return false;
+    }
+  }
+  return next == before.size();
+}
 
 }  // namespace
 
@@ -207,15 +289,20 @@ void bind_plan(py::module_& m) {
       .def(py::init<>());
   py::class_<BoundPlan>(m, "Plan", "A planned list of instructions; see nnfast/graph/plan.py.")
       .def(py::init<const std::vector<CallSpec>&, const std::vector<OperandSpec>&,
-                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>>(),
+                    const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>,
+                    int, const std::vector<int>&>(),
            py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
-           py::arg("arena"), py::arg("arenas"))
+           py::arg("arena"), py::arg("arenas"), py::arg("commit"), py::arg("watched"))
       .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
-           "Run on the arrays of `tensors`, then these; False, and nothing done, if one does not "
-           "fit.")
+           "Run on the arrays of `tensors`, then these: 1. 0, and nothing done, if one does not "
+           "fit; 2, and nothing committed, if what is watched is not finite.")
+      .def("replay", &BoundPlan::replay, py::arg("arrays"), py::arg("visit"),
+           "Run without committing; visit(i, inputs, outputs) after each instruction, with copies "
+           "of its arrays, until it returns True.")
       .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
            "Whether the arrays of `tensors` are what the plan was made for.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
+  m.def("same_values", &same_values);
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
       "Whether an op reads inputs of any strides, or C-contiguous ones only.");

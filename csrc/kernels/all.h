@@ -8,6 +8,7 @@
 #include "kernels/direct_weight.h"
 #include "kernels/elementwise.h"
 #include "kernels/epilogue.h"
+#include "kernels/finite.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"

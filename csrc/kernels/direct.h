@@ -72,7 +72,7 @@ template <class T, int M, int V>
 void direct_groups(const DirectArgs<T>& d, const PixelRun* runs, int64_t n) {
   for (; n >= V; n -= V, runs += V) direct_group<T, M, V>(d, runs);
   if constexpr (V > 1) {
-    if (n > 0) direct_groups<T, M, V - 1>(d, runs, n);
+    if (n > 0) direct_groups<T, M, V / 2>(d, runs, n);
   }
 }
 

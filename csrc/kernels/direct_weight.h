@@ -19,12 +19,13 @@ constexpr int kPixelTaps = NNF_VECTOR_REGISTERS == 32 ? 9 : 6;
 template <class T>
 constexpr int kChannelTaps = NNF_VECTOR_REGISTERS == 32 ? 13 : 5;
 
+// The first `taps` of K taps count.
 template <class T, int M, int K>
-void weight_pixels(const WeightArgs<T>& d, const int64_t* offset, const T* dy, T* dw) {
+void weight_pixels(const WeightArgs<T>& d, int taps, const int64_t* offset, const T* dy, T* dw) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][K] = {};
   const T* x[K];
-  for (int k = 0; k < K; ++k) x[k] = d.x + offset[k];
+  for (int k = 0; k < K; ++k) x[k] = d.x + offset[k < taps ? k : 0];
   for (int64_t r = 0; r < d.n; ++r) {
     const PixelRun& run = d.runs[r];
     const int n = int(run.len);
@@ -51,8 +52,11 @@ void weight_pixels(const WeightArgs<T>& d, const int64_t* offset, const T* dy, T
     }
   }
   for (int i = 0; i < M; ++i)
-    for (int k = 0; k < K; ++k) dw[i * d.ld + k] += reduce_add<T>(acc[i][k]);
+    for (int k = 0; k < taps; ++k) dw[i * d.ld + k] += reduce_add<T>(acc[i][k]);
 }
+
+// The tiles that there are: of 9, 8, 6, 4, 2 taps.
+constexpr int fewer_taps(int k) { return k == 9 ? 8 : k - 2; }
 
 template <class T, int M, int K>
 void weight_pixel_tile(const WeightArgs<T>& d, int m, int taps, const int64_t* offset, const T* dy,
@@ -60,10 +64,11 @@ void weight_pixel_tile(const WeightArgs<T>& d, int m, int taps, const int64_t* o
   if constexpr (M > 1) {
     if (m < M) return weight_pixel_tile<T, M - 1, K>(d, m, taps, offset, dy, dw);
   }
-  if constexpr (K > 1) {
-    if (taps < K) return weight_pixel_tile<T, M, K - 1>(d, m, taps, offset, dy, dw);
+  if constexpr (K > 2) {
+    if (taps <= fewer_taps(K))
+      return weight_pixel_tile<T, M, fewer_taps(K)>(d, m, taps, offset, dy, dw);
   }
-  weight_pixels<T, M, K>(d, offset, dy, dw);
+  weight_pixels<T, M, K>(d, taps, offset, dy, dw);
 }
 
 // Part t of n things in parts of nearly the same size, at most `most`: where it begins.

@@ -63,8 +63,11 @@ struct PoolGrid {
   int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;
 };
 
-// Tiles of an image that Winograd convolution works on at once: tile (r, c) begins at row
-// row + r m and column col + c m of an H x W image, maybe outside of it.
+// Winograd convolution computes tiles of 4 x 4 outputs from 6 x 6 inputs.
+constexpr int kWinogradOutputs = 4, kWinogradInputs = 6;
+
+// Tiles of an image that it works on at once: tile (r, c) begins at row row + 4 r and column
+// col + 4 c of an H x W image, maybe outside of it.
 struct WinogradRegion {
   int64_t H, W, row, col, tile_rows, tile_cols;
 };

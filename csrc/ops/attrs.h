@@ -24,12 +24,16 @@ struct MatmulAttrs {
   double alpha;
   Activation activation;
   double slope;
+  int64_t in_panels;  // b is what pack_linear made of it
 };
 
 // conv2d.cpp. ph pw: padding at the top and left; that at the bottom and right follows from the
-// shapes, and stands here for the gradient rules.
+// shapes, and stands here for the gradient rules. What follows is for the forward op:
+// y = activation(convolution + bias + residual).
 struct Conv2dAttrs {
   int64_t sh, sw, ph, pw, ph_end, pw_end, dh, dw, groups;
+  Activation activation;
+  double slope;
 };
 
 // pool2d.cpp. The last three are those of avg_pool2d; divisor 0: the size of the window.
@@ -77,6 +81,19 @@ struct TakeAttrs {
 };
 struct SelectAttrs {
   int64_t ignored;
+};
+
+// scan.cpp. smallest: of minima, not of maxima.
+struct ScanAttrs {
+  int64_t dim, reverse;
+};
+struct RunningAttrs {
+  int64_t dim, smallest;
+};
+
+// sort.cpp
+struct SortAttrs {
+  int64_t descending;
 };
 
 // reduce.cpp

@@ -1,7 +1,8 @@
 // The three ops of a convolution; conv_choice.h says which algorithm computes them.
 //
 // conv2d: y[n, o, oh, ow] = b[o] + sum over c, i, j of
-//   w[o, c, i, j] x[n, c, oh * sh - ph + i * dh, ow * sw - pw + j * dw], channels in groups;
+//   w[o, c, i, j] x[n, c, oh * sh - ph + i * dh, ow * sw - pw + j * dw], channels in groups; a
+//   fourth input of y's shape (residual) may be added, then comes an activation;
 // conv2d_input: its gradient with respect to x (the transposed convolution of dy);
 // conv2d_weight: its gradient with respect to w, dw[o, c, i, j] = sum over n, oh, ow of
 //   dy[n, o, oh, ow] x[n, c, oh * sh - ph + i * dh, ow * sw - pw + j * dw].

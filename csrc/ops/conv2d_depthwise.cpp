@@ -31,8 +31,10 @@ struct Depthwise {
         for (int64_t j = 0; j < g.KW; ++j)
           *next++ = row[p.tables->tap_row[i] * p.w_width + p.tables->tap_col[j]];
       const T* x = padded.fill(p.image + plane * g.plane, T(0), w + round_up(s.taps(), 16));
+      T* y = p.y + plane * p.plane;
       kernels<T>().depthwise(g, x, padded.ld, w, p.bias ? p.bias[plane % p.G] : T(0), p.row_step,
-                             p.col_step, p.y + plane * p.plane);
+                             p.col_step, y);
+      if (p.in_place()) p.ep.apply(1, p.pixels(), y, p.plane);
     });
   }
 };

@@ -96,6 +96,7 @@ void convolve_band(const Product<T>& p, const Cut<T>& cut, const Task& task, con
       d.bias = p.bias && b == 0 ? p.bias + group_row + row : nullptr;
       d.accumulate = b > 0;
       kn.direct(d, int(m));
+      if (b == cut.blocks - 1 && p.in_place()) p.ep.apply(m, rows * g.OW, d.y, d.plane);
     }
   }
   if (p.in_place()) return;

@@ -86,21 +86,24 @@ void multiply_block(const Product<T>& p, const Block& b, const T* a_panels, T* b
                      int(b.rows - i < mr ? b.rows - i : mr), int(b.cols - j < nr ? b.cols - j : nr),
                      k0 > 0);
   }
-  if (!p.bias) return;
-  Epilogue<T> ep;
-  ep.row_bias = p.bias + b.g * p.M + b.i0;
-  kn.epilogue(b.rows, b.cols, block, ld, ep);
 }
 
-// A block of results goes to its pixels, image by image.
+// A block of results and their bias goes to its pixels, image by image.
 template <class T>
-void scatter_block(const Product<T>& p, const Block& b, const T* block, int64_t ld) {
+void scatter_block(const Product<T>& p, const Block& b, const T* bias, T* block, int64_t ld) {
+  if (bias) {
+    Epilogue<T> ep;
+    ep.row_bias = bias;
+    kernels<T>().epilogue(b.rows, b.cols, block, ld, ep);
+  }
   const int64_t P = p.pixels();
   for (int64_t j = 0; j < b.cols;) {
     const int64_t n = b.n + (b.q0 + j) / P, q = (b.q0 + j) % P;
     const int64_t len = P - q < b.cols - j ? P - q : b.cols - j;
+    T* y = p.y + ((n * p.G + b.g) * p.M + b.i0) * p.plane;
     kernels<T>().scatter_pixels(b.rows, q, len, block + j, ld, p.grid.OW, p.row_step, p.col_step,
-                                p.plane, p.y + ((n * p.G + b.g) * p.M + b.i0) * p.plane);
+                                p.plane, y);
+    if (p.in_place()) p.ep.apply(b.rows, len, y + q, p.plane);
     j += len;
   }
 }
@@ -125,13 +128,15 @@ void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
     b.cols = columns - b.q0 < task_cols ? columns - b.q0 : task_cols;
     b.rows = p.M - b.i0 < task_rows ? p.M - b.i0 : task_rows;
     T* b_panels = workspace + worker * items;
+    const T* bias = p.bias ? p.bias + b.g * p.M + b.i0 : nullptr;
     if (in_place) {
       T* y = p.y + (ng * p.M + b.i0) * p.plane + b.q0;
       multiply_block(p, b, a_panels, b_panels, y, p.plane);
+      p.ep.apply(b.rows, b.cols, y, p.plane, bias);
     } else {
       T* block = b_panels + task_cols * kKC + 64;
       multiply_block(p, b, a_panels, b_panels, block, task_cols);
-      scatter_block(p, b, block, task_cols);
+      scatter_block(p, b, bias, block, task_cols);
     }
   });
 }

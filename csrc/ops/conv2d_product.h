@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "ops/conv_choice.h"
+#include "ops/conv_epilogue.h"
 #include "ops/conv_shape.h"
 
 namespace nnf {
@@ -27,6 +28,7 @@ struct Product {
   T* y;
   int64_t plane, row_step, col_step;
   const T* bias;
+  ConvEpilogue<T> ep;
 
   int64_t K() const { return grid.KH * grid.KW * grid.channels; }
   int64_t pixels() const { return grid.OH * grid.OW; }
@@ -99,7 +101,6 @@ void run_forward(const ConvShape& s, const OpArgs& args) {
   for_float(args.out[0].dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     const TapTables tables(s, static_cast<int64_t*>(args.workspace));
-    const T* bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
     const Product<T> p{output_grid(s, tables),
                        &tables,
                        args.in[0].ptr<T>(),
@@ -115,7 +116,8 @@ void run_forward(const ConvShape& s, const OpArgs& args) {
                        s.OH * s.OW,
                        s.OW,
                        1,
-                       bias};
+                       bias_of<T>(args),
+                       ConvEpilogue<T>(args)};
     A<T>::run(p, forward_size(s), s, behind_tables<T>(s, args.workspace));
   });
 }
@@ -147,7 +149,8 @@ void run_input(const ConvShape& s, const OpArgs& args) {
                            s.H * s.W,
                            at.sh * s.W,
                            at.sw,
-                           nullptr};
+                           nullptr,
+                           ConvEpilogue<T>(args)};
         A<T>::run(p, phase_size(s, a, b), s, behind_tables<T>(s, args.workspace));
       }
     }

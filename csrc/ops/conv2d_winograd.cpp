@@ -10,12 +10,14 @@
 
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/conv_epilogue.h"
 
 namespace nnf {
 
 namespace {
 
-constexpr int64_t kOutputs = 4;             // a tile is 4 x 4 outputs, from 6 x 6 inputs
+constexpr int64_t kOutputs = kWinogradOutputs;
+constexpr int64_t kFrequencies = kWinogradInputs * kWinogradInputs;
 constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
 constexpr int64_t kMaxTiles = 64;           // of a block
 constexpr int64_t kMinTiles = 20;           // fewer use each weight too little: tasks share blocks
@@ -23,8 +25,6 @@ constexpr int64_t kMinBlocks = 4;           // fewer leave threads without work:
 constexpr int64_t kWeightBytes = 4 << 20;   // of weights transformed once and kept: in L3
 constexpr int64_t kPartBytes = 384 << 10;   // of those that a task transforms for itself: in L2
 constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
-
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // y[n, g, o] = bias[g, o] + sum over c of w[g, o, c] * x[n, g, c], whether forward or gradient:
 // pixel (0, 0) of y sees pixel (-ph, -pw) of x first; the taps of w[g, o, c] lie at
@@ -37,8 +37,7 @@ struct WinogradShape {
 
 // How a convolution is cut: by its shape and the ISA alone.
 struct WinogradPlan {
-  int m;  // tiles are m x m outputs
-  int64_t lanes, frequencies;
+  int64_t lanes;
   int64_t c_blocks, o_blocks;
   int64_t image_rows, image_cols;    // tiles of an image
   int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
@@ -53,25 +52,31 @@ struct WinogradPlan {
   // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
   // tile do not fall into the same few sets of the cache.
   int64_t step(int64_t n) const { return (n | 1) * lanes; }
-  int64_t image_items() const { return frequencies * step(c_blocks * tiles()); }
-  int64_t product_items() const { return frequencies * step(task_blocks * tiles()); }
-  int64_t scratch_items() const { return ((m + 2) * (m * cols + 2) + lanes) * lanes; }
-  int64_t weight_items(int64_t n) const { return n * frequencies * step(channels); }
+  int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
+  int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
+  int64_t scratch_items() const {
+    return (kWinogradInputs * (kOutputs * cols + 2) + lanes) * lanes;
+  }
+  int64_t weight_items(int64_t n) const { return n * kFrequencies * step(channels); }
   int64_t worker_items() const {
     return (share ? 0 : image_items()) + product_items() + scratch_items() +
            (own_weights ? weight_items(task_blocks) : 0);
+  }
+  // All weights, the images that tasks share, and what each worker has: in this order.
+  int64_t all_weights_items() const { return own_weights ? 0 : weight_items(o_blocks); }
+  int64_t shared_items() const { return share ? image_items() : 0; }
+  int64_t items() const {
+    return all_weights_items() + shared_items() + num_threads() * worker_items();
   }
 };
 
 template <class T>
 WinogradPlan make_plan(const WinogradShape& c) {
   WinogradPlan p;
-  p.m = kOutputs;
   p.lanes = kernels<T>().nr / 2;
-  p.frequencies = (p.m + 2) * (p.m + 2);
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
-  p.image_rows = ceil_div(c.OH, p.m), p.image_cols = ceil_div(c.OW, p.m);
-  const int64_t per_tile = p.frequencies * (c.C + c.O) * int64_t(sizeof(T));
+  p.image_rows = ceil_div(c.OH, kOutputs), p.image_cols = ceil_div(c.OW, kOutputs);
+  const int64_t per_tile = kFrequencies * (c.C + c.O) * int64_t(sizeof(T));
   const int64_t fitting = kBlockBytes / (per_tile + 1);
   p.share = fitting < kMinTiles;
   const int64_t target = p.share ? kMaxTiles : least(fitting, kMaxTiles);
@@ -89,7 +94,7 @@ WinogradPlan make_plan(const WinogradShape& c) {
   p.blocks = ceil_div(c.N, p.images) * p.row_regions * p.col_regions;
   if (p.blocks < kMinBlocks) p.share = true;
   p.task_blocks = p.share ? kTaskBlocks : p.o_blocks;
-  const int64_t channel_bytes = p.frequencies * p.lanes * int64_t(sizeof(T));
+  const int64_t channel_bytes = kFrequencies * p.lanes * int64_t(sizeof(T));
   p.own_weights = p.share && p.o_blocks * c.C * channel_bytes > kWeightBytes;
   p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
   if (p.channels == 0) p.channels = p.lanes;  // no input channels: one step, of nothing
@@ -101,17 +106,22 @@ struct Winograd {
   const WinogradShape c;
   const WinogradPlan p;
   const T *x, *w, *bias;
+  const ConvEpilogue<T> ep;
   T *y, *weights, *image, *workers;
   int64_t group = 0;
 
-  Winograd(const WinogradShape& shape, const T* x, const T* w, const T* bias, T* y, T* workspace)
-      : c(shape), p(make_plan<T>(shape)), x(x), w(w), bias(bias), y(y) {
-    weights = workspace;
-    image = weights + (p.own_weights ? 0 : p.weight_items(p.o_blocks));
-    workers = image + (p.share ? p.image_items() : 0);
-  }
+  Winograd(const WinogradShape& shape, const OpArgs& args)
+      : c(shape),
+        p(make_plan<T>(shape)),
+        x(args.in[0].ptr<T>()),
+        w(args.in[1].ptr<T>()),
+        bias(bias_of<T>(args)),
+        ep(args),
+        y(args.out[0].ptr<T>()),
+        weights(static_cast<T*>(args.workspace)),
+        image(weights + p.all_weights_items()),
+        workers(image + p.shared_items()) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
-  int64_t items() const { return worker(num_threads()) - weights; }
 
   // Block b is made of `images` images from `first`, all of the same region.
   struct Block {
@@ -132,19 +142,19 @@ struct Winograd {
   // Weights of output block o and channels [c0, c0 + n) to u.
   void transform_weights(int64_t o, int64_t c0, int64_t n, T* u) const {
     o *= p.lanes;
-    kernels<T>().winograd_weight(p.m, int(least(p.lanes, c.O - o)), n,
+    kernels<T>().winograd_weight(int(least(p.lanes, c.O - o)), n,
                                  w + group * c.O * c.C * 9 + o * c.w_row + c0 * c.w_channel,
                                  c.w_row, c.w_channel, c.rotate, u, p.step(p.channels));
   }
 
   void transform_image(const Block& k, int64_t i, int64_t c_block, T* scratch, T* v) const {
-    const WinogradRegion g{c.H,    c.W,   k.tile_row * p.m - c.ph, k.tile_col * p.m - c.pw,
-                           k.rows, k.cols};
+    const WinogradRegion g{
+        c.H, c.W, k.tile_row * kOutputs - c.ph, k.tile_col * kOutputs - c.pw, k.rows, k.cols};
     const int64_t channel = c_block * p.lanes;
-    kernels<T>().winograd_input(
-        p.m, g, x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
-        int(least(p.lanes, c.C - channel)), scratch,
-        v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes, p.step(p.c_blocks * k.tiles()));
+    kernels<T>().winograd_input(g, x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
+                                int(least(p.lanes, c.C - channel)), scratch,
+                                v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
+                                p.step(p.c_blocks * k.tiles()));
   }
 
   // Output blocks [o, o + n) of a block.
@@ -156,23 +166,33 @@ struct Winograd {
       if (p.own_weights)
         for (int64_t b = 0; b < n; ++b)
           transform_weights(o + b, c0, channels, u + p.weight_items(b));
-      kernels<T>().winograd_multiply(p.m, k.tiles(), channels, n, v + c0 * k.tiles(),
+      kernels<T>().winograd_multiply(k.tiles(), channels, n, v + c0 * k.tiles(),
                                      p.step(p.c_blocks * k.tiles()), u, p.step(p.channels),
                                      p.weight_items(1), products, step, c0 > 0);
     }
-    const WinogradRegion g{c.OH, c.OW, k.tile_row * p.m, k.tile_col * p.m, k.rows, k.cols};
+    const WinogradRegion g{c.OH,   c.OW,  k.tile_row * kOutputs, k.tile_col * kOutputs,
+                           k.rows, k.cols};
     for (int64_t i = 0; i < k.images; ++i)
       for (int64_t b = 0; b < n; ++b) {
-        const int64_t channel = (o + b) * p.lanes;
-        kernels<T>().winograd_output(
-            p.m, g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes, step,
-            bias ? bias + group * c.O + channel : nullptr, int(least(p.lanes, c.O - channel)),
-            scratch, y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW);
+        const int64_t channel = (o + b) * p.lanes, channels = least(p.lanes, c.O - channel);
+        T* plane = y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW;
+        kernels<T>().winograd_output(g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
+                                     step, bias ? bias + group * c.O + channel : nullptr,
+                                     int(channels), scratch, plane);
+        finish_region(g, channels, plane);
       }
   }
 
+  void finish_region(const WinogradRegion& g, int64_t channels, T* y) const {
+    const int64_t rows = least(g.tile_rows * kOutputs, g.H - g.row);
+    const int64_t cols = least(g.tile_cols * kOutputs, g.W - g.col);
+    const int64_t together = cols == g.W ? rows : 1;  // whole rows are one run
+    for (int64_t r = 0; r < rows; r += together)
+      ep.apply(channels, together * cols, y + (g.row + r) * g.W + g.col, g.H * g.W);
+  }
+
   double work(int64_t tiles, int64_t outputs) const {
-    return double(p.frequencies) * tiles * c.C * outputs;
+    return double(kFrequencies) * tiles * c.C * outputs;
   }
 
   void run_blocks() const {
@@ -227,22 +247,19 @@ WinogradShape input_shape(const ConvShape& s) {
 
 template <WinogradShape (*shape)(const ConvShape&)>
 int64_t workspace(const ConvShape& s, DType t) {
-  int64_t items = 0;
+  int64_t bytes = 0;
   for_float(t, [&](auto* null) {
-    items = Winograd<std::remove_pointer_t<decltype(null)>>(shape(s), null, null, null, null, null)
-                .items();
+    using T = std::remove_pointer_t<decltype(null)>;
+    bytes = make_plan<T>(shape(s)).items() * item_size(t);
   });
-  return items * item_size(t);
+  return bytes;
 }
 
 template <WinogradShape (*shape)(const ConvShape&)>
 void run(const ConvShape& s, const OpArgs& args) {
   for_float(args.out[0].dtype, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
-    const T* bias = args.n_in > 2 && args.in[2] ? args.in[2].ptr<T>() : nullptr;
-    Winograd<T>(shape(s), args.in[0].ptr<T>(), args.in[1].ptr<T>(), bias, args.out[0].ptr<T>(),
-                static_cast<T*>(args.workspace))
-        .run();
+    Winograd<T>(shape(s), args).run();
   });
 }
 

@@ -1,9 +1,10 @@
 // Copies into contiguous memory.
 //   copy: (x), any strides -> the same elements in C order
-//   cat:  (x0, x1, ...) -> all of them, one behind the other along a dimension
+//   cat:  (x0, x1, ...) -> all of them, one behind the other along a dimension; some may be absent
 #include <type_traits>
 
 #include "kernels/table.h"
+#include "ops/any_dtype.h"
 #include "ops/attrs.h"
 #include "ops/past_caches.h"
 #include "ops/registry.h"
@@ -17,18 +18,21 @@ constexpr int64_t kTile = 128;      // rows and columns that are transposed at o
 constexpr int64_t kTurned = 32768;  // elements of a task of tiles, about
 constexpr int64_t kLineBytes = 64;
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+template <class T>
+constexpr bool kHasKernels = !std::is_same_v<T, uint8_t>;  // bool has none
 
 template <class T>
 void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_stride, T* y,
                int64_t ldy, bool past) {
-  if (stride == 0 || stride == 1) {
-    MapArgs<T> g{};
-    g.rows = rows, g.n = n;
-    g.a = x, g.sa = int(stride), g.ra = row_stride;
-    g.y = y, g.ry = ldy;
-    g.past_caches = past;
-    return kernels<T>().copy(g);
+  if constexpr (kHasKernels<T>) {
+    if (stride == 0 || stride == 1) {
+      MapArgs<T> g{};
+      g.rows = rows, g.n = n;
+      g.a = x, g.sa = int(stride), g.ra = row_stride;
+      g.y = y, g.ry = ldy;
+      g.past_caches = past;
+      return kernels<T>().copy(g);
+    }
   }
   for (int64_t r = 0; r < rows; ++r, x += row_stride, y += ldy)
     for (int64_t i = 0; i < n; ++i) y[i] = x[i * stride];
@@ -55,14 +59,14 @@ struct Tiles {
     across = ceil_div(n, kTile), down = ceil_div(m, kTile);
   }
   int64_t count() const { return matrices * across * down; }
-  int64_t items() const { return min(n, kTile) * min(m, kTile); }
+  int64_t items() const { return least(n, kTile) * least(m, kTile); }
 
   struct Tile {
     int64_t n, m, from, to;
   };
   Tile operator[](int64_t t) const {
     const int64_t i = t % across * kTile, j = t / across % down * kTile;
-    Tile tile{min(n - i, kTile), min(m - j, kTile), i * ldx + j, j * ldy + i};
+    Tile tile{least(n - i, kTile), least(m - j, kTile), i * ldx + j, j * ldy + i};
     int64_t index = t / across / down, size = n;
     for (int d = w.ndim - 2; d >= 0; size *= w.shape[d--]) {
       if (d == turned) continue;
@@ -78,7 +82,7 @@ template <class T>
 void copy_turned(const Tiles& tiles, const T* x, T* y, bool past) {
   const int64_t count = tiles.count(), step = ceil_div(kTurned, tiles.items());
   parallel_for(ceil_div(count, step), double(count) * tiles.items(), [&](int64_t task, int) {
-    const int64_t end = min((task + 1) * step, count);
+    const int64_t end = least((task + 1) * step, count);
     for (int64_t t = task * step; t < end; ++t) {
       const Tiles::Tile tile = tiles[t];
       if (past && t + 1 < count) {  // the processor does not foresee these lines
@@ -99,8 +103,10 @@ void run_copy(const OpArgs& args) {
   const T* x = args.in[0].ptr<T>();
   T* y = args.out[0].ptr<T>();
   const bool past = past_caches(args);
-  const int turned = turned_dim(w);
-  if (turned >= 0) return copy_turned(Tiles(w, turned), x, y, past);
+  if constexpr (kHasKernels<T>) {
+    const int turned = turned_dim(w);
+    if (turned >= 0) return copy_turned(Tiles(w, turned), x, y, past);
+  }
   const int64_t stride = w.stride[0][w.ndim - 1],
                 row_stride = w.ndim > 1 ? w.stride[0][w.ndim - 2] : 0;
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
@@ -113,6 +119,7 @@ struct Part {
   int64_t outer = 1, n = 1, step, blocks, tasks;
 
   Part(const View& x, int64_t dim) {
+    if (!x) n = 0;  // absent
     for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : n) *= x.shape[d];
     step = n && n < kWalkBlock ? kWalkBlock / n : 1;
     blocks = ceil_div(n, kWalkBlock);
@@ -148,13 +155,11 @@ void run_cat(const OpArgs& args) {
 namespace ops {
 
 void copy(const OpArgs& args) {
-  for_number(args.out[0].dtype,
-             [&](auto* t) { run_copy<std::remove_pointer_t<decltype(t)>>(args); });
+  for_any(args.out[0].dtype, [&](auto* t) { run_copy<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 void cat(const OpArgs& args) {
-  for_number(args.out[0].dtype,
-             [&](auto* t) { run_cat<std::remove_pointer_t<decltype(t)>>(args); });
+  for_any(args.out[0].dtype, [&](auto* t) { run_cat<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 }  // namespace ops

@@ -1,6 +1,7 @@
 // Slices of a tensor by number. x is seen as outer x n x inner elements around one dimension.
 //   take:          (x, index) -> the slices index[0], index[1], ... of x
 //   take_backward: (dy, index) -> dx: each dy added to the slice it came from, in order
+//   last_writer: (index) -> y[k]: the last i with index[i] = k, -1 if there is none
 //   select:          (x, index) -> y[o, i] = x[o, index[o, i], i]; the dimension is the second
 //   select_backward: (dy, index) -> dx
 #include <cstring>
@@ -8,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/any_dtype.h"
 #include "ops/attrs.h"
 #include "ops/past_caches.h"
 #include "ops/registry.h"
@@ -27,6 +29,31 @@ struct Slices {
   }
 };
 
+// take_rows of kernels/gather.h; single elements and bools need no vectors.
+template <class T>
+void take_rows(int64_t count, const int64_t* index, const Slices& s, const T* x, T* y, bool past) {
+  if constexpr (!std::is_same_v<T, uint8_t>)
+    if (s.inner > 1) return kernels<T>().take_rows(count, index, s.n, s.inner, x, y, past);
+  for (int64_t j = 0; j < count; ++j, y += s.inner) {
+    const bool exists = uint64_t(index[j]) < uint64_t(s.n);
+    const T* row = x + (exists ? index[j] : 0) * s.inner;
+    for (int64_t i = 0; i < s.inner; ++i) y[i] = exists ? row[i] : T(0);
+  }
+}
+
+// add_rows of kernels/gather.h, likewise.
+template <class T>
+void add_rows(int64_t count, const int64_t* index, const Slices& s, int64_t ignored, int64_t width,
+              const T* dy, T* x) {
+  if constexpr (std::is_floating_point_v<T>)
+    if (s.inner > 1)
+      return kernels<T>().add_rows(count, index, s.n, ignored, s.inner, width, dy, x);
+  for (int64_t j = 0; j < count; ++j, dy += s.inner) {
+    if (uint64_t(index[j]) >= uint64_t(s.n) || index[j] == ignored) continue;
+    for (int64_t i = 0; i < width; ++i) x[index[j] * s.inner + i] += dy[i];
+  }
+}
+
 template <class T>
 void run_take(const OpArgs& args) {
   const View &index = args.in[1], &y = args.out[0];
@@ -35,9 +62,9 @@ void run_take(const OpArgs& args) {
   const int64_t step = ceil_div(kTaskItems, s.inner), blocks = ceil_div(index.size, step);
   parallel_for(s.outer * blocks, double(y.size), [&](int64_t task, int) {
     const int64_t o = task / blocks, j = task % blocks * step;
-    kernels<T>().take_rows(index.size - j < step ? index.size - j : step, index.ptr<int64_t>() + j,
-                           s.n, s.inner, args.in[0].ptr<T>() + o * s.n * s.inner,
-                           y.ptr<T>() + (o * index.size + j) * s.inner, past);
+    take_rows(index.size - j < step ? index.size - j : step, index.ptr<int64_t>() + j, s,
+              args.in[0].ptr<T>() + o * s.n * s.inner, y.ptr<T>() + (o * index.size + j) * s.inner,
+              past);
   });
 }
 
@@ -58,10 +85,9 @@ void run_take_backward(const OpArgs& args) {
   const int64_t strips = ceil_div(s.inner, width);
   parallel_for(s.outer * strips, double(dy.size), [&](int64_t task, int) {
     const int64_t o = task / strips, i = task % strips * width;
-    kernels<T>().add_rows(index.size, index.ptr<int64_t>(), s.n, a.ignored, s.inner,
-                          s.inner - i < width ? s.inner - i : width,
-                          dy.ptr<T>() + o * index.size * s.inner + i,
-                          dx.ptr<T>() + o * s.n * s.inner + i);
+    add_rows(index.size, index.ptr<int64_t>(), s, a.ignored,
+             s.inner - i < width ? s.inner - i : width, dy.ptr<T>() + o * index.size * s.inner + i,
+             dx.ptr<T>() + o * s.n * s.inner + i);
   });
 }
 
@@ -104,14 +130,22 @@ namespace ops {
 
 void take(const OpArgs& args) {
   if (args.out[0].size == 0) return;
-  for_number(args.out[0].dtype,
-             [&](auto* t) { run_take<std::remove_pointer_t<decltype(t)>>(args); });
+  for_any(args.out[0].dtype, [&](auto* t) { run_take<std::remove_pointer_t<decltype(t)>>(args); });
 }
 
 void take_backward(const OpArgs& args) {
   if (args.out[0].size == 0) return;
-  for_float(args.out[0].dtype,
-            [&](auto* t) { run_take_backward<std::remove_pointer_t<decltype(t)>>(args); });
+  for_number(args.out[0].dtype,
+             [&](auto* t) { run_take_backward<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void last_writer(const OpArgs& args) {
+  const View &index = args.in[0], &y = args.out[0];
+  std::memset(y.data, -1, size_t(y.size) * sizeof(int64_t));
+  for (int64_t i = 0; i < index.size; ++i) {
+    const int64_t k = index.ptr<int64_t>()[i];
+    if (uint64_t(k) < uint64_t(y.size)) y.ptr<int64_t>()[k] = i;
+  }
 }
 
 void select(const OpArgs& args) {

@@ -31,19 +31,33 @@ struct MatrixProduct {
   T alpha;  // multiplies A
   T* c;     // rows lie side by side
   Epilogue<T> ep;
+  const T* panels = nullptr;  // B as pack_all left it: then b is not read
 
   const T* a_at(int64_t i, int64_t k) const { return a + i * ars + k * acs; }
   const T* b_at(int64_t k, int64_t j) const { return b + k * brs + j * bcs; }
+  // Of the panel of column j, a multiple of nr, in the block of kc that begins at k.
+  int64_t panel_offset(int64_t k, int64_t kc, int64_t j) const {
+    return k * round_up(N, kernels<T>().nr) + j * kc;
+  }
   double work() const { return double(M) * N * K * kMultiplyAdd; }
 };
-
-constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Calls f(k0, kc) for the blocks of [begin, end); once with kc = 0 if that is empty, so that the
 // result is written.
 template <class F>
 void for_blocks(int64_t begin, int64_t end, F&& f) {
   for (int64_t k = begin; k == begin || k < end; k += kKC) f(k, least(kKC, end - k));
+}
+
+// Panels of all of B, block of K after block.
+template <class T>
+void pack_all(const MatrixProduct<T>& p, T* panels) {
+  const int64_t step = kPackPanels * kernels<T>().nr, across = ceil_div(p.N, step);
+  parallel_for(across * ceil_div(p.K, kKC), double(p.N) * p.K * kPackOne, [&](int64_t t, int) {
+    const int64_t j = t % across * step, k = t / across * kKC, kc = least(kKC, p.K - k);
+    kernels<T>().pack_b(kc, least(p.N - j, step), p.b_at(k, j), p.brs, p.bcs,
+                        panels + p.panel_offset(k, kc, j));
+  });
 }
 
 // C (rows x cols, row stride ldc) += x (row stride ldx).
@@ -79,7 +93,7 @@ class Blocks {
         depth_(least(p.K, kKC)) {}
 
   int64_t a_items() const { return round_up(rows_ * depth_, 16); }
-  int64_t b_items() const { return round_up(cols_ * depth_, 16); }
+  int64_t b_items() const { return p_.panels ? 0 : round_up(cols_ * depth_, 16); }
 
   // The part of C at (i0, j0), piece after piece.
   void multiply_part(int64_t i0, int64_t j0) {
@@ -103,15 +117,16 @@ class Blocks {
 
   void pack(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc) {
     const int64_t a_step = kPackPanels * mr_, b_step = kPackPanels * nr_;
-    const int64_t a_tasks = ceil_div(m, a_step), b_tasks = ceil_div(n, b_step);
-    parallel_for(a_tasks + b_tasks, double(m + n) * kc * kPackOne, [&](int64_t t, int) {
-      const int64_t i = t * a_step, j = (t - a_tasks) * b_step;
-      if (t < a_tasks)
-        kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
-                   a_ + i * kc);
-      else
-        kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
-    });
+    const int64_t a_tasks = ceil_div(m, a_step), b_tasks = p_.panels ? 0 : ceil_div(n, b_step);
+    parallel_for(
+        a_tasks + b_tasks, double(p_.panels ? m : m + n) * kc * kPackOne, [&](int64_t t, int) {
+          const int64_t i = t * a_step, j = (t - a_tasks) * b_step;
+          if (t < a_tasks)
+            kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
+                       a_ + i * kc);
+          else
+            kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
+        });
   }
 
   // out = or += the product of the packed panels; the epilogue if it is then complete.
@@ -121,6 +136,7 @@ class Blocks {
     int64_t side = kTaskPanels;
     while (side > 1 && ceil_div(m_panels, side) * ceil_div(n_panels, side) < kTasks) side /= 2;
     const int64_t row_tasks = ceil_div(m_panels, side), col_tasks = ceil_div(n_panels, side);
+    const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, j0) : b_;
     const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
     parallel_for(row_tasks * col_tasks, double(m) * n * kc * kMultiplyAdd, [&](int64_t task, int) {
       const int64_t ib = task % row_tasks * side * mr_, jb = task / row_tasks * side * nr_;
@@ -129,7 +145,7 @@ class Blocks {
         for (int64_t j = jb; j < je; j += nr_) {
           const int rows = int(least(m - i, mr_)), cols = int(least(n - j, nr_));
           T* tile = out + i * ld + j;
-          kn_.gemm_tile(kc, a_ + i * kc, b_ + j * kc, tile, ld, rows, cols, add);
+          kn_.gemm_tile(kc, a_ + i * kc, b + j * kc, tile, ld, rows, cols, add);
           if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(i0 + i, j0 + j));
         }
     });

@@ -43,8 +43,8 @@ class Rows {
       : p_(p),
         rows_(round_up(p.M, mr_)),
         packed_a_(!read_a_in_place()),
-        dots_(p.M == 1 && p.brs == 1 && p.bcs != 1),
-        packed_b_(!dots_ && !read_b_in_place()) {
+        dots_(!p.panels && p.M == 1 && p.brs == 1 && p.bcs != 1),
+        packed_b_(p.panels || (!dots_ && !read_b_in_place())) {
     int64_t panels = p.M > 1 || packed_b_ ? kStripPanels : dots_ ? 1 : kRowPanels;
     const int64_t tasks = p.M > 1 || packed_b_ ? kTasks : kRowTasks;
     while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
@@ -65,7 +65,7 @@ class Rows {
   }
 
   int64_t a_items() const { return packed_a_ ? round_up(rows_ * p_.K, 16) : 0; }
-  int64_t b_items() const { return packed_b_ ? least(p_.K, kKC) * strip_ : 0; }
+  int64_t b_items() const { return packed_b_ && !p_.panels ? least(p_.K, kKC) * strip_ : 0; }
 
   // A strip of B, and the strip of C of a piece after the first.
   int64_t worker_items() const { return b_items() + (p_.K > kPiece ? p_.M * strip_ : 0); }
@@ -87,8 +87,9 @@ class Rows {
       T* out = k0 == 0 ? c : piece;
       const int64_t ld = k0 == 0 ? p_.N : n;
       for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
-        if (packed_b_) kn_.pack_b(kc, n, p_.b_at(k, j), p_.brs, p_.bcs, panels);
-        add_block_of_k(j, n, k, kc, panels, out, ld, k > k0);
+        if (packed_b_ && !p_.panels) kn_.pack_b(kc, n, p_.b_at(k, j), p_.brs, p_.bcs, panels);
+        add_block_of_k(j, n, k, kc, p_.panels ? p_.panels + p_.panel_offset(k, kc, j) : panels, out,
+                       ld, k > k0);
       });
       if (k0 > 0) add_block(p_.M, n, out, ld, c, p_.N);
     }

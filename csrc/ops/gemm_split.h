@@ -32,6 +32,7 @@ MatrixProduct<T> one_piece(const MatrixProduct<T>& p, int64_t k, T* c) {
   MatrixProduct<T> q = p;
   q.K = least(p.K - k, kPiece);
   q.a = p.a_at(0, k), q.b = p.b_at(k, 0), q.c = c, q.ep = {};
+  if (p.panels) q.panels = p.panels + p.panel_offset(k, 0, 0);
   return q;
 }
 
@@ -66,7 +67,12 @@ void multiply_deep(const MatrixProduct<T>& p, T* workspace) {
   });
 }
 
-// One column is one row of the transposed product.
+// One column is one row of the transposed product; but B in panels is no A.
+template <class T>
+bool is_column(const MatrixProduct<T>& p) {
+  return p.N == 1 && p.M > 1 && !p.panels;
+}
+
 template <class T>
 MatrixProduct<T> as_row(const MatrixProduct<T>& p) {
   MatrixProduct<T> q = p;
@@ -81,7 +87,7 @@ MatrixProduct<T> as_row(const MatrixProduct<T>& p) {
 // Elements of workspace of one product.
 template <class T>
 int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
-  if (p.N == 1 && p.M > 1) return gemm_items(as_row(p), workers);
+  if (is_column(p)) return gemm_items(as_row(p), workers);
   switch (gemm_path(p)) {
     case GemmPath::rows:
       return Rows<T>::items(p, workers);
@@ -97,7 +103,7 @@ int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
 
 template <class T>
 void gemm(const MatrixProduct<T>& p, T* workspace) {
-  if (p.N == 1 && p.M > 1) return gemm(as_row(p), workspace);
+  if (is_column(p)) return gemm(as_row(p), workspace);
   switch (gemm_path(p)) {
     case GemmPath::rows:
       return Rows<T>::multiply(p, workspace);

@@ -19,8 +19,6 @@ constexpr int64_t kBlockItems = 32768;  // of a block whose gradients are summed
 constexpr int64_t kColumns = 64;        // of a task that adds the blocks' sums: whole cache lines
 constexpr int64_t kPartRows = 64;       // sums that are added as they are
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-
 struct Rows {
   int64_t rows, n;
 
@@ -43,7 +41,7 @@ void run_forward(const OpArgs& args) {
   const int64_t step = ceil_div(kTaskItems, g.n);
   parallel_for(ceil_div(g.rows, step), 3.0 * g.rows * g.n, [&](int64_t task, int) {
     const int64_t r = task * step;
-    kernels<T>().layer_norm(min(step, g.rows - r), g.n, at<T>(in[0], r * g.n), in[1].ptr<T>(),
+    kernels<T>().layer_norm(least(step, g.rows - r), g.n, at<T>(in[0], r * g.n), in[1].ptr<T>(),
                             in[2].ptr<T>(), eps, at<T>(out[0], r * g.n), at<T>(out[1], r),
                             at<T>(out[2], r), past);
   });
@@ -55,7 +53,7 @@ void add_blocks(int64_t rows, const T* x, int64_t stride, int64_t n, T* y) {
   double total[kColumns] = {};
   T sums[kColumns];
   for (int64_t i = 0; i < rows; i += kPartRows) {
-    kernels<T>().reduce_cols(Reduction::sum, min(kPartRows, rows - i), x + i * stride, stride, n,
+    kernels<T>().reduce_cols(Reduction::sum, least(kPartRows, rows - i), x + i * stride, stride, n,
                              sums);
     for (int64_t j = 0; j < n; ++j) total[j] += double(sums[j]);
   }
@@ -71,14 +69,14 @@ void run_backward(const OpArgs& args) {
   parallel_for(g.blocks(), 5.0 * g.rows * g.n, [&](int64_t block, int) {
     const int64_t r = block * g.block(), i = r * g.n;
     T* dw = sums + block * 2 * g.n;
-    kernels<T>().layer_norm_backward(min(g.block(), g.rows - r), g.n, at<T>(in[0], i),
+    kernels<T>().layer_norm_backward(least(g.block(), g.rows - r), g.n, at<T>(in[0], i),
                                      at<T>(in[1], i), at<T>(in[2], r), at<T>(in[3], r),
                                      in[4].ptr<T>(), at<T>(out[0], i), dw, dw + g.n, past);
   });
   const int64_t strips = ceil_div(g.n, kColumns);
   parallel_for(2 * strips, 2.0 * g.blocks() * g.n, [&](int64_t task, int) {
     const int64_t which = task / strips, j = task % strips * kColumns;
-    add_blocks(g.blocks(), sums + which * g.n + j, 2 * g.n, min(kColumns, g.n - j),
+    add_blocks(g.blocks(), sums + which * g.n + j, 2 * g.n, least(kColumns, g.n - j),
                at<T>(out[1 + which], j));
   });
 }

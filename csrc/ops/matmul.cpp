@@ -65,7 +65,8 @@ MatrixProduct<T> first_product(const OpArgs& args) {
           b.stride[b.ndim - 1],
           T(args.attributes<MatmulAttrs>().alpha),
           y.ptr<T>(),
-          epilogue_of<T>(args)};
+          epilogue_of<T>(args),
+          args.attributes<MatmulAttrs>().in_panels ? b.ptr<T>() : nullptr};
 }
 
 // Elements of workspace of one product.
@@ -130,6 +131,17 @@ struct Transposed {
 int64_t linear_workspace(const OpArgs& args) { return matmul_workspace(Transposed(args).args); }
 
 void linear(const OpArgs& args) { matmul(Transposed(args).args); }
+
+void pack_linear(const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    const View& w = args.in[0];
+    MatrixProduct<T> p{};
+    p.K = w.shape[1], p.N = w.shape[0];
+    p.b = w.ptr<T>(), p.brs = w.stride[1], p.bcs = w.stride[0];
+    pack_all(p, args.out[0].ptr<T>());
+  });
+}
 
 }  // namespace ops
 

@@ -29,9 +29,6 @@ constexpr int64_t kPartRows = 64;      // rows of them
 constexpr int64_t kPart = 4096;        // elements of a row in a chunk, at most
 constexpr int64_t kShortPart = 1024;   // of several short rows
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-
 // Part of `channels` channels: `rows` images from n on, `length` elements of each from l on.
 struct Chunk {
   int64_t index, n, rows, l, length, c, channels;
@@ -49,11 +46,11 @@ struct Channels {
   explicit Channels(const View& x) : N(x.shape[0]), C(x.shape[1]) {
     for (int d = 2; d < x.ndim; ++d) L *= x.shape[d];
     narrow = L == 1 || (L < kNarrow && N >= kFewImages);
-    images = narrow ? kPartRows : max(1, kShortPart / max(L, 1));
-    length = min(L, kPart);
-    along = ceil_div(L, max(length, 1));
+    images = narrow ? kPartRows : most(1, kShortPart / most(L, 1));
+    length = least(L, kPart);
+    along = ceil_div(L, most(length, 1));
     chunks = ceil_div(N, images) * along;
-    group = narrow ? max(1, kColumns / max(L, 1)) : max(1, kTaskItems / (images * length));
+    group = narrow ? most(1, kColumns / most(L, 1)) : most(1, kTaskItems / (images * length));
     groups = ceil_div(C, group);
   }
   int64_t row() const { return C * L; }
@@ -61,7 +58,7 @@ struct Channels {
   Chunk chunk(int64_t k) const {
     const int64_t part = along == 1 ? 0 : k % along;
     const int64_t n = (along == 1 ? k : k / along) * images, l = part * length;
-    return {k, n, min(images, N - n), l, min(length, L - l), 0, 0};
+    return {k, n, least(images, N - n), l, least(length, L - l), 0, 0};
   }
 };
 
@@ -69,11 +66,11 @@ struct Channels {
 template <class F>
 void for_chunks(const Channels& g, double cost, F&& f) {
   const int64_t units = g.chunks * g.groups;
-  const int64_t step = ceil_div(kTaskItems, min(g.images, g.N) * g.length * min(g.group, g.C));
+  const int64_t step = ceil_div(kTaskItems, least(g.images, g.N) * g.length * least(g.group, g.C));
   parallel_for(ceil_div(units, step), cost * g.count() * double(g.C), [&](int64_t task, int) {
-    for (int64_t u = task * step; u < min(units, (task + 1) * step); ++u) {
+    for (int64_t u = task * step; u < least(units, (task + 1) * step); ++u) {
       Chunk k = g.chunk(u / g.groups);
-      k.c = u % g.groups * g.group, k.channels = min(g.group, g.C - k.c);
+      k.c = u % g.groups * g.group, k.channels = least(g.group, g.C - k.c);
       f(k);
     }
   });
@@ -172,12 +169,13 @@ int64_t workspace_bytes(const View& x) {
 template <class F>
 void for_blocks(const Channels& g, double cost, F&& f) {
   const int64_t rows = g.narrow ? g.N : g.N * g.C, width = g.narrow ? g.row() : g.L;
-  const int64_t n = min(width, kTaskItems), across = ceil_div(width, n), step = kTaskItems / n;
+  const int64_t n = least(width, kTaskItems), across = ceil_div(width, n), step = kTaskItems / n;
   parallel_for(ceil_div(rows, step) * across, cost * rows * width, [&](int64_t task, int) {
-    const int64_t j = task % across * n, end = min(rows, (task / across + 1) * step);
+    const int64_t j = task % across * n, end = least(rows, (task / across + 1) * step);
     for (int64_t r = task / across * step; r < end;) {
-      const int64_t c = g.narrow ? 0 : r % g.C, count = g.narrow ? end - r : min(end - r, g.C - c);
-      f(count, min(n, width - j), width, r * width + j, g.narrow ? j : c);
+      const int64_t c = g.narrow ? 0 : r % g.C,
+                    count = g.narrow ? end - r : least(end - r, g.C - c);
+      f(count, least(n, width - j), width, r * width + j, g.narrow ? j : c);
       r += count;
     }
   });

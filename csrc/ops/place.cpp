@@ -18,7 +18,11 @@ void scatter(const Walk& w, const T* x, T* y) {
     for (int64_t r = 0; r < rows; ++r) {
       const T* from = x + at[0] + r * rx;
       T* to = y + at[1] + r * ry;
-      for (int64_t i = 0; i < n; ++i) to[i * sy] = from[i * sx];
+      if (sx == 1 && sy == 1) {
+        std::memcpy(to, from, size_t(n) * sizeof(T));
+      } else {
+        for (int64_t i = 0; i < n; ++i) to[i * sy] = from[i * sx];
+      }
     }
   });
 }

@@ -22,9 +22,6 @@ constexpr int64_t kStrip = 1024;      // columns
 constexpr int64_t kLanes = 64;        // virtual lanes of float: shorter rows leave some idle
 constexpr int64_t kTaskWork = 16384;  // elements a task takes in
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-
 struct Split {
   int64_t quotient, rest;
 };
@@ -94,7 +91,7 @@ Plan make_plan(const View& x, int64_t mask) {
   p.row = p.reduced.pop();
   p.width = p.rows ? 1 : p.inner;
   p.strips = ceil_div(p.width, kStrip);
-  p.chunk_rows = p.rows ? max(1, kChunk / round_up(p.inner, kLanes)) : kChunkRows;
+  p.chunk_rows = p.rows ? most(1, kChunk / round_up(p.inner, kLanes)) : kChunkRows;
   p.row_chunks = ceil_div(p.row.size, p.chunk_rows);
   p.inner_chunks = p.rows ? ceil_div(p.inner, kChunk) : 1;
   p.results = p.kept.count();
@@ -107,14 +104,14 @@ template <class T>
 void reduce_chunk(const Plan& p, Reduction how, const T* x, int64_t i, int64_t s, T* y) {
   const Split result = split(i, p.chunks), part = split(result.rest, p.inner_chunks);
   const Split line = split(part.quotient, p.row_chunks);
-  const int64_t row = line.rest * p.chunk_rows, rows = min(p.chunk_rows, p.row.size - row);
+  const int64_t row = line.rest * p.chunk_rows, rows = least(p.chunk_rows, p.row.size - row);
   const int64_t inner = part.rest * kChunk + s * kStrip;
   x += p.kept.offset(result.quotient) + p.reduced.offset(line.quotient);
   x += row * p.row.stride + inner;
   if (p.rows)
-    *y = kernels<T>().reduce_rows(how, rows, x, p.row.stride, min(kChunk, p.inner - inner));
+    *y = kernels<T>().reduce_rows(how, rows, x, p.row.stride, least(kChunk, p.inner - inner));
   else
-    kernels<T>().reduce_cols(how, rows, x, p.row.stride, min(kStrip, p.inner - inner), y + inner);
+    kernels<T>().reduce_cols(how, rows, x, p.row.stride, least(kStrip, p.inner - inner), y + inner);
 }
 
 // y = the reduction of the n partial results of `width` elements, in halves; overwrites them.
@@ -137,7 +134,7 @@ template <class T>
 void reduce_short(const Plan& p, Reduction how, const T* x, int64_t first, int64_t many, T* y) {
   const Dim run = p.kept.n ? p.kept.dim[p.kept.n - 1] : Dim{1, 0};
   for (int64_t i = first; i < first + many;) {
-    const int64_t count = min(first + many - i, run.size - i % run.size);
+    const int64_t count = least(first + many - i, run.size - i % run.size);
     kernels<T>().reduce_each(how, count, run.stride, p.inner, x + p.kept.offset(i), y + i);
     i += count;
   }
@@ -155,13 +152,13 @@ void reduce_as(const OpArgs& args, Reduction how) {
   const bool direct = p.chunks == 1;
   T* to = direct ? y.ptr<T>() : static_cast<T*>(args.workspace);
   const int64_t units = p.results * p.chunks * p.strips;
-  const int64_t group = max(1, kTaskWork / ceil_div(x.size, units));
+  const int64_t group = most(1, kTaskWork / ceil_div(x.size, units));
   const bool one_row = p.rows && direct && p.row.size == 1;
   parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
     if (one_row)
-      return reduce_short<T>(p, how, x.ptr<T>(), task * group, min(group, units - task * group),
+      return reduce_short<T>(p, how, x.ptr<T>(), task * group, least(group, units - task * group),
                              to);
-    for (int64_t u = task * group; u < min(units, (task + 1) * group); ++u) {
+    for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
       const Split at = split(u, p.strips);
       reduce_chunk<T>(p, how, x.ptr<T>(), at.quotient, at.rest, to + at.quotient * p.width);
     }
@@ -195,15 +192,15 @@ void arg_as(const OpArgs& args, Reduction how) {
   T* values = static_cast<T*>(args.workspace);
   const auto& kn = kernels<T>();
   const int64_t strips = ceil_div(inner, kStrip), units = index.size / inner * strips;
-  const int64_t group = max(1, kTaskWork / ceil_div(x.size, units));
+  const int64_t group = most(1, kTaskWork / ceil_div(x.size, units));
   parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
-    for (int64_t u = task * group; u < min(units, (task + 1) * group); ++u) {
+    for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
       const int64_t outer = u / strips, j = u % strips * kStrip, to = outer * inner + j;
       const T* p = x.ptr<T>() + outer * n * inner + j;
       if (inner == 1)
         index.ptr<int64_t>()[to] = kn.arg_row(how, n, p, values + to);
       else
-        kn.arg_cols(how, n, p, inner, min(kStrip, inner - j), values + to,
+        kn.arg_cols(how, n, p, inner, least(kStrip, inner - j), values + to,
                     index.ptr<int64_t>() + to);
     }
   });

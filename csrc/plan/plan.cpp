@@ -1,10 +1,12 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include "base/fpu.h"
 #include "base/parallel.h"
+#include "kernels/table.h"
 
 namespace nnf {
 
@@ -22,12 +24,14 @@ void Arenas::release(std::unique_ptr<Memory> memory) {
 }
 
 Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
-           int buffers, int64_t arena)
+           int buffers, int64_t arena, int commit, int watched)
     : code_(std::move(code)),
       operands_(std::move(operands)),
       attrs_(std::move(attrs)),
       users_(size_t(buffers)),
-      arena_(arena) {
+      arena_(arena),
+      commit_(commit),
+      watched_(watched) {
   for (size_t i = 0; i < operands_.size(); ++i)
     if (operands_[i].buffer >= 0) users_[operands_[i].buffer].push_back(int(i));
 }
@@ -84,21 +88,54 @@ void Context::prepare(Memory& memory) {
   workspace_ = workspace;
 }
 
-void Context::run() {
-  FlushDenormals flush;
-  for (const OpArgs& call : calls_) call.op->run(call);
+namespace {
+
+bool all_finite(const View& v) {
+  constexpr int64_t kBlock = 1 << 15;
+  std::atomic<bool> finite{true};
+  for_float(v.dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    parallel_for(ceil_div(v.size, kBlock), double(v.size), [&](int64_t i, int) {
+      const int64_t n = std::min(kBlock, v.size - i * kBlock);
+      if (!kernels<T>().all_finite(n, v.ptr<T>() + i * kBlock))
+        finite.store(false, std::memory_order_relaxed);
+    });
+  });
+  return finite;
 }
 
-void Context::run_timed(double* seconds) {
+}  // namespace
+
+bool Context::finite() const {
+  const View* watched = views_.data() + views_.size() - plan_.watched_;
+  return std::all_of(watched, watched + plan_.watched_, all_finite);
+}
+
+bool Context::run() {
+  FlushDenormals flush;
+  for (int i = 0; i < plan_.commit_; ++i) calls_[i].op->run(calls_[i]);
+  if (!finite()) return false;
+  for (size_t i = plan_.commit_; i < calls_.size(); ++i) calls_[i].op->run(calls_[i]);
+  return true;
+}
+
+void Context::run_one(int i) {
+  FlushDenormals flush;
+  calls_[size_t(i)].op->run(calls_[size_t(i)]);
+}
+
+bool Context::run_timed(double* seconds) {
   using Clock = std::chrono::steady_clock;
   FlushDenormals flush;
   Clock::time_point begin = Clock::now();
   for (size_t i = 0; i < calls_.size(); ++i) {
+    if (int(i) == plan_.commit_ && !finite()) return false;
     calls_[i].op->run(calls_[i]);
     const Clock::time_point end = Clock::now();
     seconds[i] += std::chrono::duration<double>(end - begin).count();
     begin = end;
   }
+  return true;
 }
 
 }  // namespace nnf

@@ -1,5 +1,9 @@
 // A plan: a flat list of instructions over buffers whose sizes are known before the first run.
 //
+// A step is committed only if its numbers are finite: the first `commit` instructions change
+// nothing that outlives the run; then the watched operands are looked at, and unless they are all
+// finite the rest (updates of parameters, running statistics) does not run.
+//
 // Buffer 0 is the arena; the others belong to somebody else (inputs, parameters, outputs) and are
 // given anew to each run. Running allocates nothing, throws nothing and knows nothing of Python.
 #pragma once
@@ -49,17 +53,15 @@ class Context;
 class Plan {
  public:
   Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
-       int buffers, int64_t arena);
+       int buffers, int64_t arena, int commit, int watched);
   ~Plan();
 
   // A context that nobody uses; throws std::bad_alloc.
   std::unique_ptr<Context> acquire();
   void release(std::unique_ptr<Context> context);
 
-  int buffers() const { return int(users_.size()); }
-  int64_t arena() const { return arena_; }
   const std::vector<Instruction>& code() const { return code_; }
-  const Operand* operands(const Instruction& i) const { return &operands_[i.first]; }
+  int commit() const { return commit_; }
 
  private:
   friend class Context;
@@ -70,6 +72,7 @@ class Plan {
   std::vector<char> attrs_;
   std::vector<std::vector<int>> users_;  // of each buffer: its operands
   int64_t arena_;
+  int commit_, watched_;  // the watched operands stand last
   std::mutex mutex_;
   std::vector<std::unique_ptr<Context>> idle_;
 };
@@ -84,13 +87,18 @@ class Context {
   }
   // Use this memory, with the present number of threads; throws std::bad_alloc.
   void prepare(Memory& memory);
-  void run();
+  // False, and nothing committed, if a watched operand is not finite.
+  bool run();
   // As run, and adds the seconds of each instruction to `seconds`.
-  void run_timed(double* seconds);
+  bool run_timed(double* seconds);
+  // One instruction, for those who want to look at each: its arguments, and then their memory.
+  const OpArgs& call(int i) const { return calls_[size_t(i)]; }
+  void run_one(int i);
   int64_t workspace() const { return workspace_bytes_; }
 
  private:
   void rebind(int buffer, void* data);
+  bool finite() const;
 
   const Plan& plan_;
   std::vector<View> views_;

@@ -77,9 +77,14 @@ template <class T>
 NNF_INLINE vec<T> set1(T x) {
   return x - vec<T>{};  // x - 0 keeps the sign of zero
 }
+#ifdef NNF_HAS_MASKED_MEMORY
+#define NNF_SOME_LANES NNF_INLINE
+#else
+#define NNF_SOME_LANES __attribute__((noinline))  // loops are too long for every place
+#endif
 // load_n: the first n lanes (0 <= n <= lanes) from p, the others `fill`; reads n elements only.
 template <class T>
-NNF_INLINE vec<T> load_n(const T* p, int n, T fill = T(0)) {
+NNF_SOME_LANES vec<T> load_n(const T* p, int n, T fill = T(0)) {
 #ifdef NNF_HAS_MASKED_MEMORY
   return backend_load_n(p, n, set1<T>(fill));
 #else
@@ -90,7 +95,7 @@ NNF_INLINE vec<T> load_n(const T* p, int n, T fill = T(0)) {
 }
 // store_n: writes the first n lanes and nothing else.
 template <class T>
-NNF_INLINE void store_n(T* p, vec<T> v, int n) {
+NNF_SOME_LANES void store_n(T* p, vec<T> v, int n) {
 #ifdef NNF_HAS_MASKED_MEMORY
   backend_store_n(p, v, n);
 #else

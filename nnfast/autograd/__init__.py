@@ -1,5 +1,6 @@
 """Gradients as functions, and their check against differences."""
 
+from nnfast.autograd import functional as functional
 from nnfast.autograd.functions import backward as backward
 from nnfast.autograd.functions import grad as grad
 from nnfast.autograd.gradcheck import GradcheckError as GradcheckError

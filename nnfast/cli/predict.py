@@ -7,13 +7,13 @@ import argparse
 import numpy as np
 
 from nnfast import models
+from nnfast.creation import from_numpy
 from nnfast.data import normalize_images, read_idx
 from nnfast.errors import FormatError, fail
 from nnfast.graph.mode import no_grad
 from nnfast.nn import Module
 from nnfast.nn.functional import softmax
 from nnfast.serialize import load, metadata
-from nnfast.tensor import from_numpy
 
 SIDE = 28  # pixels of an MNIST image
 BATCH = 500

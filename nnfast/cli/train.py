@@ -16,7 +16,7 @@ from nnfast.errors import fail
 from nnfast.nn import Module
 from nnfast.optim import Adam, Optimizer
 from nnfast.serialize import save
-from nnfast.train import evaluate, train_epoch
+from nnfast.train import evaluate, train_epoch, training_step
 
 EVAL_BATCH = 500
 
@@ -52,6 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     model = models.MODELS[arguments.model]()
     print(_headline(arguments, model, len(training.dataset)))
     optimizer = Adam(model.parameters(), lr=arguments.lr)
+    step = training_step(model, optimizer)
+    if not arguments.eager:
+        step = nnfast.compile(step)
     decay = _LinearDecay(optimizer, arguments.epochs * len(training.dataset))
     for epoch in range(1, arguments.epochs + 1):
         begin = time.perf_counter()
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
                 decay(count)
                 show(count)
 
-            learned = train_epoch(model, optimizer, training, on_batch, arguments.eager)
+            learned = train_epoch(model, step, training, on_batch)
         seconds = time.perf_counter() - begin
         held_out = evaluate(model, validation)
         print(

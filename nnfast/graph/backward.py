@@ -71,6 +71,8 @@ class _Pass:
             if all(e is None for e in edges):
                 continue
             check_usable(node)
+            if (trace := tracing()) is not None:
+                trace.place(node)
             for edge, grad in node.op.gradients(node, dys, edges):
                 self.send(edge, grad)
             if not retain_graph:
@@ -163,6 +165,8 @@ def run_backward(
         work.run(retain_graph)
     finally:
         MODE.grad = before
+        if (trace := tracing()) is not None:
+            trace.backward_of = None
     if work.captured is None:
         return []
     return [work.captured[_key(t)] for t in inputs or ()]

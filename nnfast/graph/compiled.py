@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import update_wrapper
+from copy import deepcopy
+from functools import cache, update_wrapper
 from types import MethodType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
 from nnfast import _core
 from nnfast.errors import DTypeError, StateError, fail
 from nnfast.graph.entry import Entry
+from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import Plan
 from nnfast.graph.symbol import Untraceable
@@ -23,58 +25,108 @@ from nnfast.tensor import Tensor
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_PLANS = 64  # of one function; the one not used for longest goes
+MODES = 4  # plans kept of one kind of arguments: train and eval, with and without gradients
+PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their common arena
 
 
 class Compiled(Generic[P, R]):
     """A function that runs as plans; see `compile`."""
 
-    def __init__(self, fn: Callable[P, R]) -> None:
+    def __init__(self, fn: Callable[P, R], memory_limit: int | None = None) -> None:
         self.fn = fn
         update_wrapper(self, fn, updated=())
-        self._entries: OrderedDict[Any, list[Entry] | None] = OrderedDict()
+        self._limit = memory_limit
+        self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()  # the latest used last
+        self._refused: set[Any] = set()  # kinds of arguments that have no plan
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
         self._latest: Entry | None = None
         self._noted = False
+        self._step = [0]  # calls so far
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if tracing() is not None:  # inside another compiled function
             return self.fn(*args, **kwargs)
-        leaves, structure = flatten((args, kwargs))
-        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
+        self._step[0] += 1
         try:
-            entries = self._entries.get(key, ())
-        except TypeError:  # an argument that has no hash
-            self._note(Untraceable("an argument cannot be compared with earlier ones"))
+            key, leaves = self._key(args, kwargs)
+            for entry in self._entries.get(key, ()):
+                if entry.valid():
+                    done, result = entry.run(leaves)
+                    if done:
+                        self._used(key, entry)
+                        return result
+            entry = self._first(key, leaves)
+        except Untraceable as error:
+            self._note(error)
             return self.fn(*args, **kwargs)
-        if entries is None:  # known to be untraceable
-            return self.fn(*args, **kwargs)
-        for entry in entries:
+        done, result = entry.run(leaves)
+        return result if done else self.fn(*args, **kwargs)
+
+    def prepare(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """The plan for such arguments, made if need be, without running it.
+
+        >>> import nnfast
+        >>> twice = nnfast.compile(lambda x: x + x)
+        >>> twice.prepare(nnfast.ones(256)).memory().total
+        2048
+        """
+        key, leaves = self._key(args, kwargs)
+        for entry in self._entries.get(key, ()):
             if entry.valid():
-                done, result = entry.run(leaves)
-                if done:
-                    self._latest = entry
-                    return result
-        return self._first(key, leaves, args, kwargs)
+                return entry.plan
+        try:
+            return self._first(key, leaves).plan
+        except Untraceable as error:
+            name = getattr(self.fn, "__name__", type(self.fn).__name__)
+            raise StateError("compile", f"expected a plan, but {name} has none: {error}.") from None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
-    def _first(self, key: Any, leaves: list[Any], args: Any, kwargs: Any) -> R:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[P, R]:
+        return Compiled(deepcopy(self.fn, memo), self._limit)
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.fn, self._limit)
+
+    def _key(self, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
+        """What a plan depends on of the arguments, and their leaves."""
+        if kwargs or any([type(x) is not Tensor for x in args]):
+            leaves, structure = flatten((args, kwargs))
+        else:  # the ordinary call
+            leaves, structure = list(args), _tensors(len(args))
+        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas)
-        except Untraceable as error:
-            self._note(error)
-            self._entries[key] = None  # tracing it again would repeat what it does outside
-            return self.fn(*args, **kwargs)
-        known = [e for e in self._entries.pop(key, None) or () if e.valid()]
-        self._entries[key] = [entry, *known]
-        while len(self._entries) > MAX_PLANS:
+            refused = key in self._refused
+        except TypeError:
+            raise Untraceable("an argument has no hash to compare it by") from None
+        if refused:
+            raise Untraceable("it was so before")
+        return key, leaves
+
+    def _first(self, key: Any, leaves: list[Any]) -> Entry:
+        """A new plan, beside those of the same arguments in other modes."""
+        try:
+            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step)
+        except Untraceable:
+            self._refused.add(key)  # tracing it again would repeat what it does outside
+            raise
+        if self._limit is not None:
+            check_limit(entry.plan, self._limit)
+        known = [e for e in self._entries.get(key, ()) if e.plan.core.fits()]
+        self._entries[key] = [entry, *known[: MODES - 1]]
+        self._used(key, entry)
+        while len(self._entries) > 1 and self._bytes() > PLAN_BYTES:
             self._entries.popitem(last=False)
-        self._latest = entry
-        done, result = entry.run(leaves)
-        assert done
-        return result
+        return entry
+
+    def _used(self, key: Any, entry: Entry) -> None:
+        if entry is not self._latest:
+            self._latest = entry
+            self._entries.move_to_end(key)
+
+    def _bytes(self) -> int:
+        return sum(e.plan.nbytes for entries in self._entries.values() for e in entries)
 
     def _note(self, error: Untraceable) -> None:
         if self._noted:
@@ -83,7 +135,7 @@ class Compiled(Generic[P, R]):
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
         warnings.warn(
             f"nnfast.compile: {name} runs eagerly, with the same result, because {error}.",
-            stacklevel=4,
+            stacklevel=3,
         )
 
     @property
@@ -94,26 +146,53 @@ class Compiled(Generic[P, R]):
         return self._latest.plan
 
 
-def compile(fn: Callable[P, R]) -> Compiled[P, R]:
+@overload
+def compile(fn: Callable[P, R], *, memory_limit: int | None = None) -> Compiled[P, R]: ...
+@overload
+def compile(
+    fn: None = None, *, memory_limit: int | None = None
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+
+
+def compile(fn: Any = None, *, memory_limit: int | None = None) -> Any:
     """Make of a function of tensors one planned call of the core; also a decorator.
 
     The function is called once with tensors that have a shape but no data. What its ops would
     have done becomes a plan: forward, backward and updates in one call, in memory planned
     beforehand. Arrays of another shape or dtype, another mode of a module, get a plan of their
-    own. Parameters, optimizer state and random generators are shared with eager code. A function
-    that looks at values, or changes what a plan cannot know of, runs eagerly and says so once.
+    own. Parameters, optimizer state and random generators are shared with eager code.
+
+    The plan has everything else built in that the function reads: numbers, lists, attributes of
+    the closure, the module, and of what it calls there. They are compared before each run; if one
+    has changed, a new plan is made. A function that looks at values of tensors, changes something
+    outside, prints, or draws numbers from elsewhere, runs eagerly and says so once. Functions of
+    other libraries are called once, as the plan is made: give them to the plan as arguments.
+
+    A step whose loss or gradients are not finite changes nothing and raises NonFiniteError, which
+    names the instruction where it began.
 
     Gradients that an update in the function used up are not kept: `grad` then holds a note that
     says so. Gradients that it only computes are left in `grad`, as in eager code.
+
+    `memory_limit`: bytes that `plan.memory().total` may reach; MemoryLimitError before the first
+    step names the largest arrays.
 
     >>> import nnfast
     >>> twice = nnfast.compile(lambda x: x + x)
     >>> twice(nnfast.tensor([1.0, 2.0]))
     tensor([2., 4.])
     """
+    if fn is None:
+        return lambda fn: compile(fn, memory_limit=memory_limit)
     if not callable(fn):
         fail("compile", "a function or module", type(fn).__name__, error=DTypeError)
-    return Compiled(fn)
+    return Compiled(fn, memory_limit)
+
+
+@cache
+def _tensors(n: int) -> Any:
+    """The structure of n tensors as arguments."""
+    return flatten(((0,) * n, {}))[1]
 
 
 def _kind(x: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,14 @@ class Entry:
     """A traced function, and the plan that came of it."""
 
     def __init__(
-        self, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any, arenas: Any
+        self,
+        fn: Callable[..., Any],
+        leaves: Sequence[Any],
+        structure: Any,
+        arenas: Any,
+        step: Sequence[int],
     ) -> None:
-        self._around = Surroundings(fn)
+        self._around = Surroundings(fn, [x for x in leaves if callable(x)])
         self._changes = CHANGES.count
         trace = Trace()
         MODE.trace, grad = trace, MODE.grad
@@ -42,14 +47,14 @@ class Entry:
         name = self._around.changed()
         if name is not None:
             raise Untraceable(f"it changes {name}")
-        if trace.alive():
+        if trace.kept():
             raise Untraceable("it keeps a tensor beyond its end")
+        if trace.shares_memory(x.array for x in leaves if isinstance(x, Tensor)):
+            raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
-        self.plan = Plan(graph, trace.checks, arenas)
+        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step)
         self._guards, self._after = trace.guards, trace.after
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        tensors = [v.source.tensor for v in self.plan.captured if isinstance(v.source, Captured)]
-        self._wanted = [(t, t.requires_grad) for t in tensors]
 
     def _follow(
         self, trace: Trace, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any
@@ -57,21 +62,28 @@ class Entry:
         """Call the function on symbols and note what it answers and which gradients it leaves."""
         symbols = [_symbol(trace, i, x) for i, x in enumerate(leaves)]
         args, kwargs = rebuild(symbols, structure)
+        arguments = {id(t): i for i, t in enumerate(symbols) if isinstance(t, Tensor)}
         del symbols
+        grad = MODE.grad
         answer = fn(*args, **kwargs)
         if trace.broken:
             raise trace.broken
-        self._read_answer(answer)
+        if MODE.grad != grad:
+            raise Untraceable("it switches gradients on or off for its caller")
+        self._read_answer(answer, arguments)
         self._read_gradients(trace)
 
-    def _read_answer(self, answer: Any) -> None:
+    def _read_answer(self, answer: Any, arguments: dict[int, int]) -> None:
         found, self._structure = flatten(answer)
         self._values: list[Value] = []
-        self._answers: list[Tensor | bool] = []  # as it is; else whether it requires a gradient
+        # As it is, or the number of a leaf, or whether the next result requires a gradient.
+        self._answers: list[Tensor | _Argument | bool] = []
         for x in found:
             if not isinstance(x, Tensor):
                 raise Untraceable(f"it returns {type(x).__name__}, not only tensors")
-            if isinstance(x.array, Symbol):
+            if id(x) in arguments:
+                self._answers.append(_Argument(arguments[id(x)]))
+            elif isinstance(x.array, Symbol):
                 self._values.append(x.array.value)
                 self._answers.append(x.requires_grad)
             else:
@@ -107,21 +119,19 @@ class Entry:
             if any(not _same(m.__dict__, before) for m, before in self._modules):
                 return False
             self._changes = CHANGES.count
-        for tensor, wanted in self._wanted:
-            if tensor.requires_grad is not wanted:
-                return False
         for read, expected in self._guards:
             if read() != expected:
                 return False
         return self._around.same()
 
     def run(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
-        """(True, the answer); (False, None) if a parameter has another shape or dtype now."""
+        """(True, the answer); (False, None) if a captured tensor has another shape or dtype now, or
+        requires gradients that it did not."""
         arrays = self.plan.run([x.array if isinstance(x, Tensor) else x for x in leaves])
         if arrays is None:
             return False, None
         tensors = iter([wrap(a) for a in arrays])
-        found = [_answer(a, tensors) for a in self._answers]
+        found = [_answer(a, tensors, leaves) for a in self._answers]
         for leaf in self._kept:
             leaf.grad = next(tensors)
         for leaf, grad in self._left:
@@ -143,9 +153,17 @@ def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
     return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
 
 
-def _answer(known: Tensor | bool, tensors: Any) -> Tensor:
+class _Argument(NamedTuple):
+    """An answer that is an argument."""
+
+    leaf: int
+
+
+def _answer(known: Tensor | _Argument | bool, tensors: Any, leaves: Sequence[Any]) -> Any:
     if isinstance(known, Tensor):
         return known
+    if isinstance(known, _Argument):
+        return leaves[known.leaf]
     y: Tensor = next(tensors)
     return _INSIDE(y.requires_grad_()) if known else y
 

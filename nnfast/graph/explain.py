@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from nnfast.errors import MemoryLimitError
+from nnfast.graph.finite import name_of
 from nnfast.graph.ir import Call, Value
+from nnfast.graph.where import path_of
 
 if TYPE_CHECKING:
     from nnfast.graph.plan import Plan
 
 
 class Memory(NamedTuple):
-    """Bytes that a plan touches."""
+    """Bytes that a plan touches, known before its first run."""
 
-    captured: int  # parameters, moments, running statistics: they live outside
+    weights: int  # captured tensors that require gradients
+    state: int  # other captured ones: moments, running statistics
     arguments: int  # and small arrays that are made before each run
-    arena: int  # everything in between
+    gradients: int  # that updates are made with
+    activations: int  # everything else in between: what of it lives at the same time
     workspace: int  # of the kernel that needs most, with the present number of threads
     results: int  # new with each run
 
@@ -27,12 +32,39 @@ class Memory(NamedTuple):
 
 def memory(plan: Plan) -> Memory:
     """What a plan needs, known before its first run."""
+    captured = [(v.nbytes, v.source.tensor.requires_grad) for v in plan.captured]  # type: ignore
+    weights = sum(n for n, wanted in captured if wanted)
+    gradients = sum(v.nbytes for v in plan.watched if v.memory in plan.blocks and v.shape)
     return Memory(
-        sum(v.nbytes for v in plan.captured),
+        weights,
+        sum(n for n, _ in captured) - weights,
         sum(v.nbytes for v in plan.given),
-        plan.arena,
+        min(gradients, plan.arena),
+        max(plan.arena - gradients, 0),
         plan.core.workspace(),
         sum(v.nbytes for v in plan.graph.results),
+    )
+
+
+def check_limit(plan: Plan, limit: int) -> None:
+    """Raise MemoryLimitError, with the largest arrays by name, if a plan needs more."""
+    use = memory(plan)
+    if use.total <= limit:
+        return
+    arrays: dict[Value, str] = {}
+    for v in plan.captured:
+        arrays[v] = name_of(v.source.tensor, plan.modules)  # type: ignore[union-attr]
+    for call in plan.graph.calls:
+        path = path_of(call.where.module, plan.modules) if call.where else ""
+        for v in call.outputs:
+            arrays.setdefault(v.memory, f"{path} {call.op.name}".strip())
+    largest = sorted(arrays, key=lambda v: -v.nbytes)[:5]
+    named = ", ".join(f"{arrays[v]} {_shape(v)} {_size(v.nbytes)}" for v in largest)
+    raise MemoryLimitError(
+        "compile",
+        f"expected a plan of at most {_size(limit)}, got one of {_size(use.total)} "
+        f"({_parts(use)}); its largest arrays: {named}.",
+        "use a smaller batch or model.",
     )
 
 
@@ -46,9 +78,12 @@ def explain(plan: Plan) -> str:
             line += f"  {time * 1e6:10.1f} us  {time / max(seconds.sum(), 1e-12):6.1%}"
         lines.append(line)
     use = memory(plan)
-    parts = ", ".join(f"{name} {_size(n)}" for name, n in zip(use._fields, use, strict=True))
-    lines.append(f"{len(lines)} instructions; {parts}; total {_size(use.total)}")
+    lines.append(f"{len(lines)} instructions; {_parts(use)}; total {_size(use.total)}")
     return "\n".join(lines)
+
+
+def _parts(use: Memory) -> str:
+    return ", ".join(f"{name} {_size(n)}" for name, n in zip(use._fields, use, strict=True))
 
 
 def _text(call: Call) -> str:

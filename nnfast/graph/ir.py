@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nnfast.graph.where import Where
     from nnfast.ops.record import Op
     from nnfast.tensor import Tensor
 
@@ -97,6 +98,7 @@ class Call:
     outputs: list[Value]
     attrs: bytes
     changed: tuple[Value, ...] = ()
+    where: Where | None = None  # None: a pass made it
 
     def reads(self) -> Iterator[Value]:
         """The memory it reads."""

@@ -28,7 +28,7 @@ def check_usable(node: Node) -> None:
     if changed is not None:
         raise StateError(
             node.op.name,
-            f"expected an input of shape {changed.shape} unchanged since the forward pass, but "
+            f"expected a value of shape {changed.shape} unchanged since the forward pass, but "
             "it was changed in place.",
             "run the forward pass again after the update.",
         )

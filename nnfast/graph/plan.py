@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnfast import _core
+from nnfast.graph.commit import commit_last
 from nnfast.graph.dense import copy_of, make_dense
+from nnfast.graph.draw import draw
 from nnfast.graph.explain import Memory, explain, memory
+from nnfast.graph.finite import blame
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.memory import Block, plan_memory
 from nnfast.graph.prune import prune
 from nnfast.tensor import KERNEL_DTYPES
 
+if TYPE_CHECKING:
+    from nnfast.nn.module import Module
+
 PASSES: dict[str, Callable[[Graph], Graph]] = {"prune": prune, "make_dense": make_dense}
+BYTES_OF_A_CALL = 8192  # measured: plans of MLPs and LeNet, Python objects and the core's lists
+NOT_FINITE = 2  # as BoundPlan::Outcome in csrc/bind/plan.cpp
 _CODES = {dtype: i for i, dtype in enumerate(KERNEL_DTYPES)}  # as DType in csrc/base/view.h
 
 
@@ -23,21 +32,30 @@ class Plan:
     """Instructions, the memory that they need, and where each array comes from.
 
     `run` takes the leaves of the arguments and returns new arrays, one for each result.
+    `modules` were called while it was traced; `step` holds the number of the present call.
     """
 
     def __init__(
-        self, graph: Graph, checks: Sequence[tuple[Value, Callable[..., None]]], arenas: Any
+        self,
+        graph: Graph,
+        checks: Sequence[tuple[Value, Callable[..., None]]],
+        arenas: Any,
+        modules: Sequence[Module] = (),
+        step: Sequence[int] = (0,),
     ) -> None:
         graph = _with_results(graph)
         for transform in PASSES.values():
             graph = transform(graph)
-        self.graph = graph
+        graph, self._commit, self.watched = commit_last(graph)
+        self.graph, self.modules, self._step = graph, modules, step
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
         self.given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
         self.blocks, self.arena = plan_memory(graph, set(outside) | set(graph.results))
         places = {v: k for k, v in enumerate(self.given)}
-        self._checks = [(places[v], check) for v, check in checks if v in places]
+        self._checks = [
+            (places.get(v.memory), v, check) for v, check in checks if _is_outside(v, places)
+        ]
         self._sources = [_reader(v) for v in self.given]
         self._results = [(v.shape, v.dtype) for v in graph.results]
         self.core = self._build(arenas)
@@ -61,6 +79,8 @@ class Plan:
             [v.source.tensor for v in self.captured],  # type: ignore[union-attr]
             self.arena,
             arenas,
+            self._commit,
+            [operands[v] for v in self.watched],
         )
 
     def run(self, leaves: Sequence[Any]) -> list[np.ndarray] | None:
@@ -68,12 +88,20 @@ class Plan:
         if not self.core.fits():  # before rates and random state are asked for: they move on
             return None
         given = [read(leaves) for read in self._sources]
-        for i, check in self._checks:
-            check(given[i])
+        for i, value, check in self._checks:
+            check(_seen(value, None if i is None else given[i]))
         results = [np.empty(shape, dtype) for shape, dtype in self._results]
-        done = self.core.run((*given, *results), self.seconds if self.timed else None)
+        arrays = (*given, *results)
+        outcome = self.core.run(arrays, self.seconds if self.timed else None)
+        if outcome == NOT_FINITE:
+            raise blame(self, arrays, self._step[0])
         self.timed_runs += self.timed
-        return results if done else None
+        return results if outcome else None
+
+    @property
+    def nbytes(self) -> int:
+        """About what the plan itself takes, not the arrays."""
+        return BYTES_OF_A_CALL * len(self.graph.calls)
 
     def memory(self) -> Memory:
         """Bytes that it needs, known before the first run."""
@@ -88,9 +116,17 @@ class Plan:
         >>> print(twice.plan.explain())
            0  add(2x3, 2x3) -> 2x3 ...
            1  exp(2x3) -> 2x3 ...
-        2 instructions; captured 0 B, arguments 24 B, arena 64 B, workspace 0 B, results 24 B; ...
+        2 instructions; weights 0 B, state 0 B, arguments 24 B, ...
         """
         return explain(self)
+
+    def draw(self, path: str | Path) -> Path:
+        """Write its graph as a picture; returns the path.
+
+        The suffix says the format: .svg, .png, .pdf by graphviz's program dot, or .dot, its text,
+        which is written where that program is not installed.
+        """
+        return draw(self, path)
 
 
 def _with_results(graph: Graph) -> Graph:
@@ -120,12 +156,48 @@ def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
     dtype, shape = value.dtype, value.shape
     if isinstance(source, Argument):
         index = source.index
-        return lambda leaves: np.ascontiguousarray(leaves[index], dtype)
+        return lambda leaves: _dense(leaves[index], dtype)
     if isinstance(source, Refreshed):
         refresh = source.refresh
-        return lambda leaves: np.array(refresh(), dtype).reshape(shape)
+        return _Fresh(refresh, shape, dtype)
     leaf = source.leaf  # type: ignore[union-attr]
-    return lambda leaves: np.ascontiguousarray(leaf.grad.array, dtype)  # type: ignore[union-attr]
+    return lambda leaves: _dense(leaf.grad.array, dtype)  # type: ignore[union-attr]
+
+
+def _dense(a: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """The array itself where the core can read it."""
+    return a if a.flags.carray and a.dtype == dtype else np.require(a, dtype, ["C", "A"])
+
+
+class _Fresh:
+    """A small array of what `refresh` answers; a new one whenever that changes."""
+
+    def __init__(
+        self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> None:
+        self.refresh, self.shape, self.dtype = refresh, shape, dtype
+        self.latest: tuple[Any, np.ndarray] | None = None
+
+    def __call__(self, leaves: Sequence[Any]) -> np.ndarray:
+        latest, values = self.latest, self.refresh()
+        if latest is None or latest[0] != values:
+            array = np.array(values, self.dtype).reshape(self.shape)
+            self.latest = latest = values, array
+        return latest[1]
+
+
+def _is_outside(v: Value, given: dict[Value, int]) -> bool:
+    """Whether its numbers are known before a run."""
+    return v.memory in given or isinstance(v.source, Captured)
+
+
+def _seen(v: Value, given: np.ndarray | None) -> np.ndarray:
+    """The numbers of a captured value, or of what is given with a run, or of a view of that."""
+    if given is None:
+        return v.source.tensor.array  # type: ignore[union-attr]
+    if v.root is None:
+        return given
+    return np.ndarray(v.shape, v.dtype, given, v.offset, v.byte_strides())
 
 
 def _elements(v: Value) -> list[int]:

@@ -1,71 +1,130 @@
-"""What a function can see besides its arguments: names of its closure and module."""
+"""What a compiled function read outside its arguments when it was traced, and whether it still
+holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType, MethodType
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
+from zlib import crc32
 
-_PLAIN = (int, float, bool, str, type(None))
-_CONTAINERS = (list, dict, set)
+import numpy as np
+
+from nnfast.graph.reads import MISSING, Read, is_record, reads, vars_of
+from nnfast.graph.symbol import Untraceable
+
+_PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic)
+_CONTAINERS = (list, dict, set, tuple)
+_LARGEST = 1 << 20  # bytes of a NumPy array whose contents are compared at each call
+_LONGEST = 1000  # elements of a container
 
 
 class Surroundings:
-    """The names that a function uses from outside, as they were.
+    """All that a function reads from outside, as it was.
 
-    A plan has them built in, so they must stay the same; a container that the function changed
-    while it was traced is put back.
+    Names must stand for the same objects, or for equal numbers and texts; lists, dicts, sets, plain
+    objects and NumPy arrays must hold the same. What the function changes there while it is traced
+    is put back.
     """
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self._read = _reader(fn)
-        self._before = self._read()
-        self._contents = {
-            name: (x, x.copy()) for name, x in self._before.items() if isinstance(x, _CONTAINERS)
-        }
+    def __init__(self, fn: Callable[..., Any], arguments: list[Any]) -> None:
+        self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
+        self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
+        for read in reads(fn, arguments):
+            x = read.now()
+            self._reads.append((read, x, mark(x)))
+            self._copy(x)
+        # Most are names that stand for objects; they are looked up directly.
+        self._names = [
+            (r.owner, r.name, x) for r, x, c in self._reads if r.kind == "name" and c is None
+        ]
+        self._others = [r for r in self._reads if r[0].kind != "name" or r[2] is not None]
 
-    def changed(self) -> str | None:
-        """The name of one that is no longer what it was; containers are put back."""
-        for name, (x, copy) in self._contents.items():
-            if not _same(x, copy):
-                x.clear()
-                (x.extend if isinstance(x, list) else x.update)(copy)
-                return name
-        return None if self.same() else "a variable outside"
+    def _copy(self, x: Any) -> None:
+        inside = _inside(x)
+        if inside is None or id(x) in self._contents:
+            return
+        self._contents[id(x)] = x, dict(vars_of(x)) if is_record(x) else type(x)(x)
+        for y in inside:
+            self._copy(y)
 
     def same(self) -> bool:
-        """Whether each name still stands for the same object, or for an equal plain value."""
-        now = self._read()
-        return all(
-            now.get(name) is x or (isinstance(x, _PLAIN) and _equal(now.get(name), x))
-            for name, x in self._before.items()
-        )
+        """Whether all of it still is what it was."""
+        for namespace, name, x in self._names:
+            if namespace.get(name) is not x:
+                return False
+        return not self._others or all(_same(*other) for other in self._others)
+
+    def changed(self) -> str | None:
+        """The first that is no longer what it was; all are put back."""
+        found = [(r, x) for r, x, contents in self._reads if not _same(r, x, contents)]
+        for read, x in found:
+            _put_back(read, x)
+        for x, before in self._contents.values():
+            _fill(vars_of(x) if is_record(x) else x, before)
+        return found[0][0].label if found else None
 
 
-def _equal(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and repr(a) == repr(b)  # 0.0 and -0.0 differ, NaN is NaN
+def _same(read: Read, x: Any, contents: Any) -> bool:
+    now = read.now()
+    if now is x and (contents is None or isinstance(x, _PLAIN)):
+        return True
+    return contents is not None and mark(now) == contents
 
 
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(a[k] is b[k] for k in a)
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+def mark(x: Any, seen: tuple[int, ...] = ()) -> Any:
+    """None for what is compared by identity, else something equal for equal contents."""
+    if isinstance(x, _PLAIN):
+        return type(x), repr(x)  # 0.0 and -0.0 differ, NaN is NaN
+    if isinstance(x, np.ndarray):
+        if x.nbytes > _LARGEST:
+            raise Untraceable("it reads a large NumPy array: make a tensor of it outside")
+        if x.dtype.hasobject:
+            return None
+        return id(x), x.shape, x.dtype, crc32(np.ascontiguousarray(x).tobytes())
+    inside = _inside(x)
+    if inside is None or id(x) in seen:
+        return None
+    keys: Any = vars_of(x) if is_record(x) else x if isinstance(x, dict) else ()
+    seen = (*seen, id(x))
+    return type(x), tuple(_marks(keys, seen)), tuple(_marks(inside, seen))
 
 
-def _reader(fn: Callable[..., Any]) -> Callable[[], dict[str, Any]]:
-    function = fn.__func__ if isinstance(fn, MethodType) else fn
-    if not isinstance(function, FunctionType):
-        return dict
-    code, cells, names = function.__code__, function.__closure__ or (), function.__globals__
-    used = [n for n in code.co_names if n in names]
+def _marks(values: Iterable[Any], seen: tuple[int, ...]) -> Iterator[Any]:
+    for x in values:
+        found = mark(x, seen)
+        yield id(x) if found is None else found
 
-    def read() -> dict[str, Any]:
-        found = {n: names.get(n) for n in used}
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            try:
-                found[name] = cell.cell_contents
-            except ValueError:  # not assigned yet
-                found[name] = None
-        return found
 
-    return read
+def _inside(x: Any) -> Collection[Any] | None:
+    """What a container or plain object holds; None for all others."""
+    if is_record(x):
+        return vars_of(x).values()
+    if type(x) not in _CONTAINERS:
+        return None
+    if len(x) > _LONGEST:
+        raise Untraceable(f"it reads a {type(x).__name__} of {len(x)} elements")
+    return x.values() if isinstance(x, dict) else x
+
+
+def _fill(x: Any, before: Any) -> None:
+    """Make a container hold what it held."""
+    if isinstance(x, tuple):
+        return
+    if isinstance(x, dict):
+        same = x.keys() == before.keys() and all(x[k] is before[k] for k in x)
+    else:
+        same = len(x) == len(before) and all(a is b for a, b in zip(x, before, strict=True))
+    if not same:
+        x.clear()
+        (x.extend if isinstance(x, list) else x.update)(before)
+
+
+def _put_back(read: Read, x: Any) -> None:
+    if read.kind == "cell":
+        read.owner.cell_contents = x
+    elif read.kind == "name":
+        read.owner.pop(read.name, None) if x is MISSING else read.owner.update({read.name: x})
+    elif x is MISSING:
+        delattr(read.owner, read.name)
+    elif read.name in vars_of(read.owner):
+        setattr(read.owner, read.name, x)

@@ -37,14 +37,6 @@ class Symbol:
     def strides(self) -> tuple[int, ...]:
         return self.layout.strides
 
-    @property
-    def itemsize(self) -> int:
-        return self.layout.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.layout.nbytes
-
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Itself if it is of that dtype; an argument is converted before each run."""
         from nnfast.graph.mode import tracing

@@ -20,9 +20,11 @@ from nnfast.graph.ir import (
 )
 from nnfast.graph.mode import MODE, Tracing, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
+from nnfast.graph.where import Where, here
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
 
 if TYPE_CHECKING:
+    from nnfast.graph.node import Node
     from nnfast.nn.module import Module
     from nnfast.ops.record import Op, Result
 
@@ -40,10 +42,13 @@ class Trace(Tracing):
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
+        self._made: set[int] = set()  # ids of tensors that the function made itself
         self._captured: dict[int, Value] = {}
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
         self._symbols: list[weakref.ref[Symbol]] = []
+        self._places: dict[int, Where] = {}  # number of a node -> where it was left
+        self.backward_of: Where | None = None  # the node whose gradient rule runs now
 
     # ---- values ---------------------------------------------------------------------------
 
@@ -102,6 +107,20 @@ class Trace(Tracing):
             self._keep.append(new)
             self._sources[id(new)] = self._sources.get(id(source), source)
 
+    def made(self, x: Tensor) -> None:
+        """The function made x of data."""
+        self._made.add(id(x))
+        self._keep.append(x)
+
+    def owns(self, x: Tensor) -> bool:
+        """Whether nobody else sees the memory of x: made by the function, and no view of it."""
+        if not isinstance(x.array, Symbol):
+            return id(x) in self._made and x.array.base is None
+        value = x.array.value
+        if value.root is not None or value.source is not None:
+            return False
+        return all(s is x.array or s.value.memory is not value for s in self.alive())
+
     def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
         """An argument in another dtype than it came in."""
         if not isinstance(symbol.value.source, Argument):
@@ -124,7 +143,8 @@ class Trace(Tracing):
             a = x.array
             if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
                 raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
-            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(x))
+            kept = wrap(a) if id(x) in self._made else x  # x may become something else
+            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
             self._captured[id(x)] = known
             self._keep.append(x)
         return known
@@ -136,14 +156,23 @@ class Trace(Tracing):
         for x, name in zip(inputs, op.inputs, strict=True):
             if x is not None and name in op.mutates:
                 x._version += 1
-        outputs = self._call(op, inputs, result)
+        where = self.backward_of or here()
+        outputs = self._call(op, inputs, result, where)
         if op.mutates:
             return None
         if MODE.grad:
             op._leave_node(inputs, result, outputs)
+            if (node := outputs[0].node) is not None:
+                self._places[node.number] = where
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
-    def _call(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> list[Tensor]:
+    def place(self, node: Node) -> None:
+        """The gradient rule of a node is about to run: it belongs where the node was left."""
+        self.backward_of = self._places.get(node.number)
+
+    def _call(
+        self, op: Op[Any], inputs: list[Tensor | None], result: Result, where: Where
+    ) -> list[Tensor]:
         if result.is_view:
             assert inputs[0] is not None
             return [self._view(op, inputs[0], result)]
@@ -161,7 +190,7 @@ class Trace(Tracing):
         else:
             tensors = [self.symbol(Value(shape, dtype)) for shape, dtype in result.specs]
             outputs = [t.array.value for t in tensors]  # type: ignore[attr-defined]
-        self.graph.calls.append(Call(op, values, outputs, op.pack(result.attrs), changed))
+        self.graph.calls.append(Call(op, values, outputs, op.pack(result.attrs), changed, where))
         return tensors
 
     def _view(self, op: Op[Any], x: Tensor, result: Result) -> Tensor:
@@ -190,14 +219,43 @@ class Trace(Tracing):
         """The plan is only valid while `read()` gives what it gives now."""
         self.guards.append((read, read()))
 
-    def alive(self) -> list[Symbol]:
-        """Symbols that somebody still holds."""
-        return [s for ref in self._symbols if (s := ref()) is not None]
+    def kept(self) -> bool:
+        """Whether somebody still holds a symbol."""
+        return any(ref() is not None for ref in self._symbols)
+
+    def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:
+        """Whether a tensor that the function changes lies in the memory of another."""
+        changed = {
+            id(v.source.tensor)
+            for call in self.graph.calls
+            for v in call.changed
+            if isinstance(v.source, Captured)
+        }
+        ranges = [(*byte_bounds(t.array), id(t) in changed) for t in self._captured_tensors()]
+        ranges += [(*byte_bounds(a), False) for a in leaves]
+        ranges.sort()
+        end, end_changed = 0, 0  # of all so far, and of those that are changed
+        for first, last, is_changed in ranges:
+            if first < (end if is_changed else end_changed):
+                return True
+            end = max(end, last)
+            end_changed = max(end_changed, last if is_changed else 0)
+        return False
+
+    def _captured_tensors(self) -> list[Tensor]:
+        return [v.source.tensor for v in self._captured.values()]  # type: ignore[union-attr]
 
 
 def _address(array: np.ndarray) -> int:
     address: int = array.__array_interface__["data"][0]
     return address
+
+
+def byte_bounds(array: np.ndarray) -> tuple[int, int]:
+    """The addresses of its first byte and behind its last; strides are not negative."""
+    first = _address(array)
+    last = sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True))
+    return first, first + (last + array.itemsize if array.size else 0)
 
 
 def follow(read: Callable[[], Any]) -> None:
@@ -224,12 +282,14 @@ def after_run(action: Callable[[], None]) -> None:
 def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
     """Call `check` on the values of x, now or, if x is an argument of a plan, before each run.
 
-    What a plan computes itself is not checked: its kernels are safe with any values.
+    In a plan that is before each run, of arguments, captured tensors and views of either. What it
+    computes itself is not checked: its kernels are safe with any values.
     """
-    if not isinstance(x.array, Symbol):
+    trace = tracing()
+    if trace is None or not isinstance(x.array, Symbol):
         check(x.array)
-    elif (trace := tracing()) is not None:
-        trace.checks.append((x.array.value, check))
+    if trace is not None and (value := trace.value(x)) is not None:
+        trace.checks.append((value, check))
 
 
 def refreshed(make: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:

@@ -30,7 +30,7 @@ def _structure(tree: Any, leaves: list[Any]) -> Any:
 
 def rebuild(leaves: Sequence[Any], structure: Any) -> Any:
     """The tree that `flatten` took apart, with other leaves."""
-    return _rebuild(iter(leaves), structure)
+    return leaves[0] if structure == _LEAF else _rebuild(iter(leaves), structure)
 
 
 def _rebuild(leaves: Iterator[Any], structure: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from nnfast.nn import functional as functional
 from nnfast.nn import init as init
+from nnfast.nn import utils as utils
 from nnfast.nn.activation import GELU as GELU
 from nnfast.nn.activation import GLU as GLU
 from nnfast.nn.activation import LeakyReLU as LeakyReLU
@@ -49,12 +50,27 @@ from nnfast.nn.conv import Conv3d as Conv3d
 from nnfast.nn.conv import ConvTranspose1d as ConvTranspose1d
 from nnfast.nn.conv import ConvTranspose2d as ConvTranspose2d
 from nnfast.nn.conv import ConvTranspose3d as ConvTranspose3d
+from nnfast.nn.dropout import AlphaDropout as AlphaDropout
+from nnfast.nn.dropout import DropConnect as DropConnect
 from nnfast.nn.dropout import Dropout as Dropout
+from nnfast.nn.dropout import Dropout1d as Dropout1d
+from nnfast.nn.dropout import Dropout2d as Dropout2d
+from nnfast.nn.dropout import Dropout3d as Dropout3d
+from nnfast.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
+from nnfast.nn.dropout import StochasticDepth as StochasticDepth
+from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
+from nnfast.nn.group_norm import GroupNorm as GroupNorm
+from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
+from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d
+from nnfast.nn.group_norm import InstanceNorm3d as InstanceNorm3d
+from nnfast.nn.group_norm import LocalResponseNorm as LocalResponseNorm
+from nnfast.nn.group_norm import RMSNorm as RMSNorm
 from nnfast.nn.linear import Flatten as Flatten
 from nnfast.nn.linear import Identity as Identity
 from nnfast.nn.linear import Linear as Linear
 from nnfast.nn.linear import Unflatten as Unflatten
+from nnfast.nn.locally_connected import LocallyConnected2d as LocallyConnected2d
 from nnfast.nn.loss import BCELoss as BCELoss
 from nnfast.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from nnfast.nn.loss import CrossEntropyLoss as CrossEntropyLoss
@@ -82,6 +98,7 @@ from nnfast.nn.lottery import LotteryTicket as LotteryTicket
 from nnfast.nn.module import Module as Module
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
+from nnfast.nn.norm import BatchNorm3d as BatchNorm3d
 from nnfast.nn.norm import LayerNorm as LayerNorm
 from nnfast.nn.pad import CircularPad1d as CircularPad1d
 from nnfast.nn.pad import CircularPad2d as CircularPad2d
@@ -99,6 +116,8 @@ from nnfast.nn.pad import ZeroPad1d as ZeroPad1d
 from nnfast.nn.pad import ZeroPad2d as ZeroPad2d
 from nnfast.nn.pad import ZeroPad3d as ZeroPad3d
 from nnfast.nn.parameter import Parameter as Parameter
+from nnfast.nn.parameter_container import ParameterDict as ParameterDict
+from nnfast.nn.parameter_container import ParameterList as ParameterList
 from nnfast.nn.penalty import elastic_net_penalty as elastic_net_penalty
 from nnfast.nn.penalty import l1_penalty as l1_penalty
 from nnfast.nn.penalty import l2_penalty as l2_penalty
@@ -124,3 +143,14 @@ from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
 from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from nnfast.nn.transformer import TransformerEncoder as TransformerEncoder
 from nnfast.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from nnfast.nn.units import AdaptivePiecewiseLinear as AdaptivePiecewiseLinear
+from nnfast.nn.units import Maxout as Maxout
+from nnfast.nn.upsample import ChannelShuffle as ChannelShuffle
+from nnfast.nn.upsample import Fold as Fold
+from nnfast.nn.upsample import PixelShuffle as PixelShuffle
+from nnfast.nn.upsample import PixelUnshuffle as PixelUnshuffle
+from nnfast.nn.upsample import Unfold as Unfold
+from nnfast.nn.upsample import Upsample as Upsample
+from nnfast.nn.upsample import UpsamplingBilinear2d as UpsamplingBilinear2d
+from nnfast.nn.upsample import UpsamplingNearest2d as UpsamplingNearest2d
+from nnfast.nn.wired import RandomlyWired as RandomlyWired

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from nnfast import ops
+from nnfast.creation import zeros
 from nnfast.errors import fail
 from nnfast.nn import functional, init
 from nnfast.nn.activation_smooth import _InPlace
 from nnfast.nn.checks import number, whole
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
-from nnfast.tensor import Tensor, float32, zeros
+from nnfast.tensor import Tensor, float32
 
 
 class Hardtanh(_InPlace):

@@ -72,7 +72,7 @@ class _Indexed(Module):
             fail(type(self).__name__, "an integer index or a slice", repr(idx), error=DTypeError)
         if not -len(self) <= i < len(self):
             name = type(self).__name__
-            raise _IndexError(name, f"expected an index below {len(self)}, got {idx}.")
+            raise IndexRangeError(name, f"expected an index below {len(self)}, got {idx}.")
         return i % len(self)
 
     def _replace(self, modules: list[Any]) -> None:
@@ -85,7 +85,7 @@ class _Indexed(Module):
         self.extend(modules)
 
 
-class _IndexError(ArgumentError, IndexError):
+class IndexRangeError(ArgumentError, IndexError):
     """So that code written for lists works."""
 
 
@@ -145,14 +145,14 @@ class ModuleList(_Indexed):
             else:
                 groups.append((text, i, i))
         return [
-            (f"{first}-{last}", _Text(f"{last - first + 1} x {text}"))
+            (f"{first}-{last}", Text(f"{last - first + 1} x {text}"))
             if last > first
-            else (str(first), _Text(text))
+            else (str(first), Text(text))
             for text, first, last in groups
         ]
 
 
-class _Text(str):
+class Text(str):
     """A string whose repr is itself."""
 
     def __repr__(self) -> str:

@@ -14,12 +14,14 @@ from nnfast.ops import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops import adaptive_max_pool3d as adaptive_max_pool3d
+from nnfast.ops import alpha_dropout as alpha_dropout
 from nnfast.ops import avg_pool1d as avg_pool1d
 from nnfast.ops import avg_pool2d as avg_pool2d
 from nnfast.ops import avg_pool3d as avg_pool3d
 from nnfast.ops import batch_norm as batch_norm
 from nnfast.ops import binary_cross_entropy as binary_cross_entropy
 from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from nnfast.ops import channel_shuffle as channel_shuffle
 from nnfast.ops import conv1d as conv1d
 from nnfast.ops import conv2d as conv2d
 from nnfast.ops import conv3d as conv3d
@@ -29,18 +31,29 @@ from nnfast.ops import conv_transpose3d as conv_transpose3d
 from nnfast.ops import cosine_embedding_loss as cosine_embedding_loss
 from nnfast.ops import cross_entropy as cross_entropy
 from nnfast.ops import ctc_loss as ctc_loss
+from nnfast.ops import drop_connect as drop_connect
+from nnfast.ops import dropout1d as dropout1d
+from nnfast.ops import dropout2d as dropout2d
+from nnfast.ops import dropout3d as dropout3d
 from nnfast.ops import embedding as embedding
+from nnfast.ops import feature_alpha_dropout as feature_alpha_dropout
+from nnfast.ops import fold as fold
 from nnfast.ops import fractional_max_pool2d as fractional_max_pool2d
 from nnfast.ops import gaussian_nll_loss as gaussian_nll_loss
 from nnfast.ops import gelu as gelu
+from nnfast.ops import group_norm as group_norm
 from nnfast.ops import hardshrink as hardshrink
 from nnfast.ops import hinge_embedding_loss as hinge_embedding_loss
 from nnfast.ops import hinge_loss as hinge_loss
 from nnfast.ops import huber_loss as huber_loss
+from nnfast.ops import instance_norm as instance_norm
+from nnfast.ops import interpolate as interpolate
 from nnfast.ops import kl_div as kl_div
 from nnfast.ops import l1_loss as l1_loss
 from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
+from nnfast.ops import local_response_norm as local_response_norm
+from nnfast.ops import locally_connected2d as locally_connected2d
 from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import logsigmoid as logsigmoid
 from nnfast.ops import lp_pool1d as lp_pool1d
@@ -59,9 +72,13 @@ from nnfast.ops import multiclass_svm_loss as multiclass_svm_loss
 from nnfast.ops import multilabel_margin_loss as multilabel_margin_loss
 from nnfast.ops import multilabel_soft_margin_loss as multilabel_soft_margin_loss
 from nnfast.ops import nll_loss as nll_loss
+from nnfast.ops import normalize as normalize
 from nnfast.ops import pad as pad
+from nnfast.ops import pixel_shuffle as pixel_shuffle
+from nnfast.ops import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops import poisson_nll_loss as poisson_nll_loss
 from nnfast.ops import prelu as prelu
+from nnfast.ops import rms_norm as rms_norm
 from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attention
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import smooth_l1_loss as smooth_l1_loss
@@ -70,10 +87,13 @@ from nnfast.ops import softmax as softmax
 from nnfast.ops import softplus as softplus
 from nnfast.ops import softshrink as softshrink
 from nnfast.ops import softsign as softsign
+from nnfast.ops import stochastic_depth as stochastic_depth
 from nnfast.ops import tanh as tanh
 from nnfast.ops import tanhshrink as tanhshrink
 from nnfast.ops import triplet_margin_loss as triplet_margin_loss
 from nnfast.ops import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
+from nnfast.ops import unfold as unfold
+from nnfast.ops import vanilla_dropout as vanilla_dropout
 from nnfast.ops.activation_hard import _prelu
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.random import _uniform

@@ -19,8 +19,8 @@ from nnfast.tensor import Tensor, float32, int64, wrap
 _ONE = wrap(np.ones((), int64))
 
 
-class _BatchNorm(Module):
-    """What BatchNorm1d and BatchNorm2d share; they differ in the input's dimensions."""
+class Tracked(Module):
+    """A normalization of channels that may keep running statistics."""
 
     weight: Parameter | None
     bias: Parameter | None
@@ -61,18 +61,31 @@ class _BatchNorm(Module):
         """Mean 0, variance 1, no batch seen."""
         values = ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0))
         for stats, value in values:
-            _fill(stats, value)
+            fill(stats, value)
 
     def reset_parameters(self) -> None:
         """Running statistics as at the start, weight 1, bias 0."""
         self.reset_running_stats()
-        _fill(self.weight, 1)
-        _fill(self.bias, 0)
+        fill(self.weight, 1)
+        fill(self.bias, 0)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _check(self, input: Tensor) -> None:
         if np.ndim(input) not in self._ndims:
             got = f"{np.ndim(input)} dimensions"
             fail(type(self).__name__, f"an input of shape {self._shapes}", got, input=input)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(Tracked):
+    """What BatchNorm1d, 2d and 3d share; they differ in the input's dimensions."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check(input)
         seen = self.num_batches_tracked if self.training else None
         momentum = self.momentum
         if momentum is None:  # the mean over all batches
@@ -91,14 +104,9 @@ class _BatchNorm(Module):
             add_(seen, _ONE)
         return y
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
 
-
-def _fill(t: Tensor | None, value: int) -> None:
+def fill(t: Tensor | None, value: int) -> None:
+    """All elements become `value`."""
     if t is not None:
         t.array[...] = value
         t._version += 1
@@ -130,6 +138,12 @@ class BatchNorm2d(_BatchNorm):
     """
 
     _ndims, _shapes = (4,), "(N, C, H, W)"
+
+
+class BatchNorm3d(_BatchNorm):
+    """Each channel normalized over batch and volume; see BatchNorm2d. Shapes: (N, C, D, H, W)."""
+
+    _ndims, _shapes = (5,), "(N, C, D, H, W)"
 
 
 class LayerNorm(Module):
@@ -170,8 +184,8 @@ class LayerNorm(Module):
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
-        _fill(self.weight, 1)
-        _fill(self.bias, 0)
+        fill(self.weight, 1)
+        fill(self.bias, 0)
 
     def forward(self, input: Tensor) -> Tensor:
         return ops.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)

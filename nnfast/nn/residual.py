@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnfast import ops
+from nnfast.creation import ones, zeros
 from nnfast.nn import init
 from nnfast.nn.activation import ReLU
 from nnfast.nn.container import Sequential
@@ -10,7 +11,7 @@ from nnfast.nn.conv import Conv2d
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
 from nnfast.nn.pool import AvgPool2d
-from nnfast.tensor import Tensor, ones, zeros
+from nnfast.tensor import Tensor
 
 
 class ScalarBias(Module):

@@ -53,9 +53,8 @@ def _pull_back(
         arguments = dict(given)
         for name in record.inputs:
             x = given.get(name)
-            if isinstance(x, Tensor) and x.array.dtype.kind == "f":
-                linked = x if x.requires_grad else x.detach().requires_grad_()
-                arguments[name] = aliases[name] = _alias(linked)
+            if isinstance(x, Tensor) and x.requires_grad:
+                arguments[name] = aliases[name] = _alias(x)
         y = composition(**arguments)
         ys = list(y) if isinstance(y, tuple) else [y]
     pairs = [(y, dy) for y, dy in zip(ys, dys, strict=True) if y.requires_grad]

@@ -23,6 +23,8 @@ class ConvAttrs(NamedTuple):
     dh: int
     dw: int
     groups: int
+    activation: int = 0  # what follows here and a residual, the kernel's fourth input, are for
+    slope: float = 0.0  # plans: y = activation(convolution + bias + residual)
 
     def axes(self, kernel: Pair) -> tuple[Axis, Axis]:
         """The windows of a kernel of that height and width."""

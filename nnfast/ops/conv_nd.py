@@ -12,9 +12,11 @@ from typing import Any
 from nnfast.errors import fail
 from nnfast.ops.conv import conv2d, conv2d_input
 from nnfast.ops.elementwise import add
+from nnfast.ops.join import cat
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.pad import pad
-from nnfast.ops.shape import cat, permute, place, reshape, squeeze, unsqueeze
+from nnfast.ops.shape import permute, reshape, squeeze, unsqueeze
+from nnfast.ops.slices import place
 from nnfast.ops.window import check_size, sizes
 from nnfast.tensor import Tensor
 

@@ -16,16 +16,20 @@ from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float32, float
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
     """The common shape of inputs under NumPy's broadcasting rules."""
-    first = inputs[0].array.shape
-    if all(x.array.shape == first for x in inputs):
-        return first
+    return broadcast_shapes(where, *[x.array.shape for x in inputs])
+
+
+def broadcast_shapes(where: str, *shapes: Shape) -> Shape:
+    """The same of shapes."""
+    if all(s == shapes[0] for s in shapes):
+        return shapes[0]
     try:
-        return np.broadcast_shapes(*[x.array.shape for x in inputs])
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         fail(
             where,
             "shapes that broadcast (equal, or 1, counted from the last)",
-            " and ".join(str(x.shape) for x in inputs),
+            " and ".join(str(s) for s in shapes),
             "insert a dimension with x.unsqueeze(dim), or reshape.",
         )
 
@@ -435,45 +439,6 @@ def erf(input: Operand) -> Result:
 erf.vjp(input=lambda dy, input: dy * exp(-(input * input)) * (2 / math.sqrt(math.pi)))
 
 
-# ---- three at once --------------------------------------------------------------------------
-
-
-@method
-def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
-    """y = input + weight (end - input).
-
-    >>> import nnfast
-    >>> nnfast.lerp(nnfast.tensor([0.0, 10.0]), nnfast.tensor([1.0, 20.0]), 0.5)
-    tensor([ 0.5, 15. ])
-    """
-    y: Tensor = input + weight * (end - input)
-    return y
-
-
-@method
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """y = input + value tensor1 tensor2.
-
-    >>> import nnfast
-    >>> nnfast.addcmul(nnfast.ones(1), nnfast.tensor([2.0]), nnfast.tensor([3.0]), value=0.5)
-    tensor([4.])
-    """
-    product: Tensor = tensor1 * tensor2
-    return input + (product if value == 1 else product * value)
-
-
-@method
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """y = input + value tensor1 / tensor2.
-
-    >>> import nnfast
-    >>> nnfast.addcdiv(nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor([2.0]))
-    tensor([2.5])
-    """
-    quotient: Tensor = tensor1 / tensor2
-    return input + (quotient if value == 1 else quotient * value)
-
-
 # ---- dtype ----------------------------------------------------------------------------------
 
 
@@ -499,10 +464,45 @@ cast.vjp(input=lambda dy, source: cast(dy, source))
 
 
 @method
-def to(input: Tensor, dtype: Any) -> Tensor:
-    """The tensor as `dtype`: itself if it has it already."""
-    return input if input.array.dtype == dtype else cast(input, dtype)
+def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **where: Any) -> Tensor:
+    """The tensor as another dtype, or as that of another tensor: itself if it has it already.
+
+    Of devices there is one, "cpu".
+
+    >>> import nnfast
+    >>> nnfast.tensor([1, 2]).to(nnfast.float32)
+    tensor([1., 2.])
+    """
+    for x in (*args, where.get("device")):
+        if isinstance(x, Tensor):
+            dtype = x.dtype
+        elif not (x is None or isinstance(x, bool) or str(x).partition(":")[0] == "cpu"):
+            dtype = x
+    target = input.dtype if dtype is None else as_dtype(dtype, "to")
+    return cast(input, target) if copy or input.array.dtype != target else input
 
 
-for _name, _dtype in {"float": float32, "double": float64, "long": int64, "bool": bool_}.items():
+_CONVERSIONS: dict[str, Any] = {
+    "float": float32,
+    "double": float64,
+    "long": int64,
+    "int": np.dtype(np.int32),
+    "short": np.dtype(np.int16),
+    "byte": np.dtype(np.uint8),
+    "char": np.dtype(np.int8),
+    "bool": bool_,
+}
+for _name, _dtype in _CONVERSIONS.items():
     setattr(Tensor, _name, partialmethod(to, _dtype))
+
+
+@method
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """The tensor as the dtype of another."""
+    return to(input, other.dtype)
+
+
+@method
+def cpu(input: Tensor) -> Tensor:
+    """Itself: tensors are nowhere else."""
+    return input

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import ArgumentError, fail
+from nnfast import _core
+from nnfast.errors import fail
 from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import where
-from nnfast.ops.operands import AnyTensor, IntTensor, as_tensor
-from nnfast.ops.record import Result, check_dim, op, out
+from nnfast.ops.operands import AnyTensor, IntTensor, Operand, as_tensor
+from nnfast.ops.record import Result, check_dim, computed, method, op, out
 from nnfast.ops.shape import reshape
-from nnfast.tensor import Tensor, float32, float64, int64
+from nnfast.ops.slices import NumberError
+from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 
 class TakeAttrs(NamedTuple):
@@ -20,24 +22,23 @@ class TakeAttrs(NamedTuple):
     ignored: int  # an index that passes no gradient
 
 
-class _NumberError(ArgumentError, IndexError):
-    """The number of a slice that is not there."""
+def check_range(where: str, numbers: np.ndarray, low: int, n: int) -> None:
+    """Raise unless all numbers are from low to n - 1."""
+    if _core.all_below(numbers, n):
+        return
+    if low < 0 and numbers.min() >= low and numbers.max() < n:
+        return
+    place = tuple(int(i) for i in np.argwhere((numbers < low) | (numbers >= n))[0])
+    raise NumberError(
+        where,
+        f"expected numbers from {low} to {n - 1} as index, got {numbers[place]} at {place}.",
+        "" if low else "number the slices from 0.",
+    )
 
 
 def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
     n = input.shape[dim]
-    on_values(index, lambda numbers: _check_range(numbers, n))
-
-
-def _check_range(numbers: np.ndarray, n: int) -> None:
-    if numbers.size == 0 or np.ascontiguousarray(numbers).view(np.uint64).max() < n:
-        return  # a negative one is huge
-    place = tuple(int(i) for i in np.argwhere((numbers < 0) | (numbers >= n))[0])
-    raise _NumberError(
-        "take",
-        f"expected numbers from 0 to {n - 1} as index, got {numbers[place]} at {place}.",
-        "number the slices from 0.",
-    )
+    on_values(index, lambda numbers: check_range("take", numbers, 0, n))
 
 
 @op("take", attrs=TakeAttrs, values=_check_numbers)
@@ -47,7 +48,7 @@ def take(input: AnyTensor, index: IntTensor, dim: int = 0, ignored: int = -1) ->
     y[..., j, ...] = x[..., index[j], ...], j being all the dimensions of index. No gradient
     comes from where index is `ignored`.
 
-    Shapes: (*a, n, *b) and any shape -> (*a, *shape, *b). float32, float64, int64.
+    Shapes: (*a, n, *b) and any shape -> (*a, *shape, *b). Any dtype.
     Errors: a number outside of 0 to n - 1.
 
     >>> import nnfast
@@ -56,17 +57,20 @@ def take(input: AnyTensor, index: IntTensor, dim: int = 0, ignored: int = -1) ->
     tensor([[2., 2., 1.],
             [4., 4., 3.]])
     """
-    if input.ndim == 0 or input.dtype not in (float32, float64, int64):
+    if input.ndim == 0 or input.dtype.kind not in "fiub":
         got = f"{input.dtype} of shape {input.shape}"
         fail("take", "an input of numbers with dimensions", got, input=input)
     d = check_dim("take", dim, input.ndim)
     shape = (*input.shape[:d], *index.shape, *input.shape[d + 1 :])
-    return out(shape, input.dtype, TakeAttrs(d, ignored))
+    attrs = TakeAttrs(d, ignored)
+    if input.dtype in KERNEL_DTYPES:
+        return out(shape, input.dtype, attrs)
+    return computed(lambda a, i: np.take(a, i, d), shape, input.dtype, attrs)
 
 
 @op("take_backward", attrs=TakeAttrs, outputs=("dx",))
 def take_backward(
-    dy: Tensor, index: IntTensor, size: int, dim: int = 0, ignored: int = -1
+    dy: Operand, index: IntTensor, size: int, dim: int = 0, ignored: int = -1
 ) -> Result:
     """dx of `size` along dim: each dy added to the slice that it was taken from, in order."""
     name = "take_backward"
@@ -122,6 +126,7 @@ def check_padding(padding_idx: Any, rows: int) -> int:
     return int(padding_idx) % rows
 
 
+@method
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of x along a dimension with the numbers in the vector `index`.
 

@@ -11,10 +11,11 @@ from nnfast.errors import DTypeError, fail
 from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import cast, exp, log, maximum, where
 from nnfast.ops.gather import take
+from nnfast.ops.join import cat
 from nnfast.ops.loss import _reduce
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.reduce import sum
-from nnfast.ops.shape import cat, expand, permute, reshape, unsqueeze
+from nnfast.ops.shape import expand, permute, reshape, unsqueeze
 from nnfast.ops.softmax import check_reduction
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
 

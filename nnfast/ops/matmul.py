@@ -13,11 +13,12 @@ from nnfast.tensor import Tensor
 
 
 class MatmulAttrs(NamedTuple):
-    """y = activation(alpha * a b + bias + residual)."""
+    """y = activation(alpha a b + bias + residual); in_panels: b is what pack_linear made of it."""
 
     alpha: float = 1.0
     activation: int = 0
     slope: float = 0.0
+    in_panels: int = 0
 
 
 def _batch(where: str, a: Tensor, b: Tensor) -> tuple[int, ...]:
@@ -119,6 +120,20 @@ _linear.vjp(
     bias=lambda dy: sum(dy, 0),
     residual=lambda dy: dy,
 )
+
+
+_PANEL = 32  # columns of the widest panels, see csrc/kernels/gemm.h
+
+
+@op("pack_linear", outputs=("packed",))
+def pack_linear(weight: Tensor) -> Result:
+    """The weight of `linear` in the order in which its kernel reads it on the ISA in use.
+
+    For weights that are used again and again: `linear` takes it in place of the weight where
+    MatmulAttrs.in_panels is 1, and gives the same bits. Weight (O, I) -> (O rounded up to 32, I).
+    """
+    outputs, inputs = weight.shape
+    return out((-(-outputs // _PANEL) * _PANEL, inputs), weight.dtype)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

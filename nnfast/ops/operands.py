@@ -62,7 +62,7 @@ def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
         elif kind == "Operand":
             done.append(_to(x, common, op.name))
         elif kind == "IntTensor":
-            done.append(_integers(x, op.name, name))
+            done.append(integers(x, op.name, name))
         elif kind == "BoolTensor":
             done.append(_to(x, bool_, op.name))
         else:
@@ -81,7 +81,7 @@ def _to(x: Any, dtype: Any, where: str) -> Tensor:
     return wrap(as_array(x, where).astype(dtype))
 
 
-def _integers(x: Any, where: str, name: str) -> Tensor:
+def integers(x: Any, where: str, name: str) -> Tensor:
     """Labels or indices of any integer width, or floats that hold integers exactly."""
     array = as_array(x, where)
     if array.dtype == int64:

@@ -12,7 +12,7 @@ from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Shape
-from nnfast.ops.shape import place
+from nnfast.ops.slices import place
 from nnfast.ops.window import check_size, is_integer
 from nnfast.tensor import KERNEL_DTYPES, Tensor, int64, wrap
 

@@ -310,6 +310,12 @@ def method(fn: Callable[P, Any]) -> Callable[P, Any]:
     return fn
 
 
+def methods(**functions: Callable[..., Any]) -> None:
+    """Make functions methods of Tensor under these names."""
+    for name, fn in functions.items():
+        setattr(Tensor, name, fn)
+
+
 def check_dim(where: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front; error if a tensor of `ndim` dimensions has no such one."""
     if not isinstance(dim, int | np.integer):

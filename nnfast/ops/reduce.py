@@ -15,6 +15,7 @@ import numpy as np
 
 from nnfast.errors import fail
 from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
+from nnfast.ops.index import gather
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.shape import expand, reshape
@@ -217,7 +218,7 @@ def _min_max(
         return pair(input, dim)
     d = check_dim(whole.name.removeprefix("a"), dim, input.ndim)
     indices = arg(input, d, True)
-    values = take_along_dim(input, indices, d)
+    values = gather(input, d, indices)
     if keepdim:
         return MinMax(values, indices)
     shape = _reduced(input.shape, 1 << d, False)
@@ -239,14 +240,6 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element; or (values, indices) along dim; or `minimum` with another tensor."""
     return _min_max(amin, _argmin, minimum, input, dim, keepdim)
-
-
-def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """y[..., i, ...] = x[..., indices[..., i, ...], ...] along dim."""
-    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    if grid:
-        grid[dim] = indices.array
-    return input[tuple(grid)] if grid else input
 
 
 @method

@@ -1,21 +1,17 @@
-"""Shape: other views of the same elements, and the gather and scatter that indexing needs."""
+"""Shape: other views of the same elements."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import ArgumentError, DTypeError, StateError, fail
-from nnfast.graph.ir import dense_strides
-from nnfast.graph.mode import MODE, tracing
-from nnfast.graph.symbol import Symbol
-from nnfast.ops.elementwise import sum_to
-from nnfast.ops.operands import AnyTensor, Operand
-from nnfast.ops.record import Result, check_dim, computed, method, op, out, view
-from nnfast.tensor import Tensor
+from nnfast.errors import fail
+from nnfast.ops.elementwise import broadcast_shapes, sum_to
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.record import Result, check_dim, computed, method, methods, op, out, view
+from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sizes = int | Sequence[int]
 
@@ -73,8 +69,19 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @method
+def ravel(input: Tensor) -> Tensor:
+    """All dimensions joined into one."""
+    return reshape(input, -1) if input.array.size else reshape(input, 0)
+
+
+@method
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Dimension `dim` split into `sizes`, one of which may be -1."""
+    """Dimension `dim` split into `sizes`, one of which may be -1.
+
+    >>> import nnfast
+    >>> nnfast.unflatten(nnfast.zeros(2, 6), 1, (3, -1)).shape
+    (2, 3, 2)
+    """
     d = check_dim("unflatten", dim, input.ndim)
     rest = 1
     for n in sizes:
@@ -84,18 +91,42 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 @method
-def squeeze(input: Tensor, dim: int | None = None) -> Tensor:
-    """Without dimensions of size 1: all of them, or `dim` if its size is 1."""
-    d = None if dim is None else check_dim("squeeze", dim, input.ndim)
-    keep = tuple(n for i, n in enumerate(input.shape) if n != 1 or (d is not None and i != d))
-    return reshape(input, keep)
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without dimensions of size 1: all of them, or those of `dim` whose size is 1.
+
+    >>> import nnfast
+    >>> nnfast.squeeze(nnfast.zeros(1, 2, 1)).shape
+    (2,)
+    """
+    given = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    dims = {check_dim("squeeze", d, input.ndim) for d in given}
+    return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
 @method
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a new dimension of size 1 at `dim`."""
+    """With a new dimension of size 1 at `dim`.
+
+    >>> import nnfast
+    >>> nnfast.unsqueeze(nnfast.zeros(2), -1).shape
+    (2, 1)
+    """
     d = check_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+
+
+@method
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """The same elements in the shape of `other`."""
+    return reshape(input, other.shape)
+
+
+methods(reshape_as=view_as)
+
+
+def atleast_1d(input: Tensor) -> Tensor:
+    """With at least one dimension."""
+    return reshape(input, 1) if input.ndim == 0 else input
 
 
 @op(methods=("expand", "broadcast_to"))
@@ -120,6 +151,26 @@ def expand(input: AnyTensor, *shape: Sizes) -> Result:
 
 
 expand.vjp(input=lambda dy, input_shape: sum_to(dy, input_shape))
+
+
+@method
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`expand` to the shape of `other`."""
+    return expand(input, other.shape)
+
+
+broadcast_to = expand
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each expanded to the common shape.
+
+    >>> import nnfast
+    >>> [x.shape for x in nnfast.broadcast_tensors(nnfast.ones(2, 1), nnfast.ones(3))]
+    [(2, 3), (2, 3)]
+    """
+    shape = broadcast_shapes("broadcast_tensors", *(x.shape for x in tensors))
+    return tuple(expand(x, shape) for x in tensors)
 
 
 class PermuteAttrs(NamedTuple):
@@ -168,6 +219,31 @@ def transpose(input: AnyTensor, dim0: int, dim1: int) -> Result:
 transpose.vjp(input=lambda dy, dim0, dim1: transpose(dy, dim0, dim1))
 
 
+swapaxes = swapdims = transpose
+methods(swapaxes=transpose, swapdims=transpose)
+
+
+@method
+def movedim(input: Tensor, source: int | Sequence[int], destination: Any) -> Tensor:
+    """Dimensions `source` at the places `destination`, the others in their order.
+
+    >>> import nnfast
+    >>> nnfast.movedim(nnfast.zeros(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
+    pair = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
+    a, b = ([check_dim("movedim", d, input.ndim) for d in dims] for dims in pair)
+    if len(a) != len(b) or len(set(a)) != len(a) or len(set(b)) != len(b):
+        fail("movedim", "a new place for each dim", f"{source} to {destination}", input=input)
+    rest = iter(d for d in range(input.ndim) if d not in a)
+    places = dict(zip(b, a, strict=True))
+    return permute(input, [places[d] if d in places else next(rest) for d in range(input.ndim)])
+
+
+moveaxis = movedim
+methods(moveaxis=movedim)
+
+
 @method
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix, as a view; a vector stays as it is."""
@@ -199,207 +275,16 @@ def contiguous(input: Tensor) -> Tensor:
 
 
 @op("copy", methods=("clone",))
-def clone(input: Tensor) -> Result:
-    """A copy in memory of its own, in C order; gradients pass through."""
-    return Result(((input.shape, input.dtype),))
+def clone(input: AnyTensor) -> Result:
+    """A copy in memory of its own, in C order; gradients pass through.
+
+    >>> import nnfast
+    >>> nnfast.clone(nnfast.ones(2))
+    tensor([1., 1.])
+    """
+    if input.dtype in KERNEL_DTYPES:
+        return out(input.shape, input.dtype)
+    return computed(lambda a: a.copy(), input.shape, input.dtype)
 
 
 clone.vjp(input=lambda dy: dy)
-
-
-# ---- indexing -------------------------------------------------------------------------------
-
-
-class IndexAttrs(NamedTuple):
-    index: Any
-
-
-def _plain(index: Any) -> Any:
-    """An index with tensors replaced by their arrays."""
-    if isinstance(index, tuple):
-        return tuple(_plain(i) for i in index)
-    if isinstance(index, Tensor):
-        return index.array.item() if index.ndim == 0 else index.array
-    return np.asarray(index) if isinstance(index, list) else index
-
-
-def _is_basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        p is None or p is Ellipsis or isinstance(p, slice)
-        or (isinstance(p, int | np.integer) and not isinstance(p, bool))
-        for p in parts
-    )  # fmt: skip
-
-
-def _of_view(index: Any) -> Any:
-    """The same basic index, but numbers alone give a view too, not a NumPy scalar."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return parts if Ellipsis in parts else (*parts, Ellipsis)
-
-
-def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
-    try:
-        return array[index]
-    except (IndexError, ValueError, TypeError) as e:
-        error = DTypeError if isinstance(e, TypeError) else _IndexError
-        raise error(
-            where, f"expected an index for shape {array.shape}, got {index!r}: {e}."
-        ) from None
-
-
-class _IndexError(ArgumentError, IndexError):
-    """An index out of range: an IndexError for Python's iteration protocol too."""
-
-
-@op(attrs=IndexAttrs)
-def getitem(input: AnyTensor, index: Any) -> Result:
-    """x[index] with NumPy's rules: numbers, slices, None, ... (a view); arrays, masks (a copy).
-
-    >>> import nnfast
-    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> x[:, 1]
-    tensor([2., 4.])
-    """
-    plain = _plain(index)
-    array = input.array
-    layout = array.layout if isinstance(array, Symbol) else array
-    shape = _indexed(layout, plain, "getitem").shape
-    if _is_basic(plain):
-        of_view = _of_view(plain)
-        return view(lambda a: a[of_view], shape, input, IndexAttrs(plain))
-    return computed(lambda a: a[plain], shape, input.dtype, IndexAttrs(plain))
-
-
-getitem.vjp(
-    input=lambda dy, index, input_shape: (
-        place(dy, index, input_shape) if _is_basic(index) else index_put(dy, index, input_shape)
-    )
-)
-Tensor.__getitem__ = getitem  # type: ignore[method-assign]
-
-
-class PlaceAttrs(NamedTuple):
-    index: Any
-    offset: int
-    strides: tuple[int, ...]
-
-    @staticmethod
-    def packed(index: Any, offset: int, strides: tuple[int, ...]) -> bytes:
-        """As csrc/ops/attrs.h lays it out."""
-        return struct.pack(f"{1 + len(strides)}q", offset, *strides)
-
-
-@op("place", attrs=PlaceAttrs)
-def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
-    """Zeros of `shape` with values at a basic `index`: numbers, slices, None, ...
-
-    >>> import nnfast
-    >>> from nnfast.ops.shape import place
-    >>> place(nnfast.ones(2), slice(1, 3), (4,))
-    tensor([0., 1., 1., 0.])
-    """
-    whole = np.broadcast_to(np.empty((), np.int8), shape)
-    layout = np.lib.stride_tricks.as_strided(whole, shape, dense_strides(shape, 1))
-    part = _indexed(layout, _of_view(index), "place")
-    if part.shape != values.shape:
-        fail("place", f"values of shape {part.shape}", f"shape {values.shape}")
-    start, first = (a.__array_interface__["data"][0] for a in (layout, part))
-    offset = first - start if part.size else 0
-    return out(shape, values.dtype, PlaceAttrs(index, offset, part.strides))
-
-
-place.vjp(values=lambda dy, index: getitem(dy, index))
-
-
-class IndexPutAttrs(NamedTuple):
-    index: Any
-
-
-@op(attrs=IndexPutAttrs)
-def index_put(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
-    """Zeros of `shape` with values added at `index`; repeated places add up, in order."""
-
-    def compute(a: np.ndarray) -> np.ndarray:
-        y = np.zeros(shape, a.dtype)
-        if _is_basic(index):
-            y[index] = a
-        else:
-            np.add.at(y, index, a)
-        return y
-
-    return computed(compute, shape, values.dtype, IndexPutAttrs(index))
-
-
-index_put.vjp(values=lambda dy, index: getitem(dy, index))
-
-
-@method
-def __setitem__(input: Tensor, index: Any, value: Any) -> None:
-    """x[index] = value, in place. Not on a tensor whose gradient is being recorded."""
-    if input.requires_grad and MODE.grad:
-        raise StateError(
-            "setitem",
-            f"expected a tensor without gradient, got one of shape {input.shape} that requires it.",
-            "assign under no_grad(), or build the tensor with where or cat.",
-        )
-    if (trace := tracing()) is not None:
-        raise trace.give_up("it assigns to elements of a tensor")
-    source = value.array if isinstance(value, Tensor) else value
-    try:
-        input.array[_plain(index)] = source
-    except (IndexError, ValueError, TypeError) as e:
-        raise ArgumentError(
-            "setitem", f"expected an index and value for shape {input.shape}, got {e}."
-        ) from None
-    input._version += 1
-
-
-# ---- joining --------------------------------------------------------------------------------
-
-
-class CatAttrs(NamedTuple):
-    dim: int
-
-
-@op("cat", attrs=CatAttrs)
-def _cat(input: Operand, other: Operand, dim: int) -> Result:
-    """Two tensors, one behind the other along a dimension.
-
-    >>> import nnfast
-    >>> nnfast.ops.cat([nnfast.ones(2), nnfast.zeros(1)])
-    tensor([1., 1., 0.])
-    """
-    d = check_dim("cat", dim, input.ndim)
-    a, b = list(input.shape), list(other.shape)
-    if not a or len(a) != len(b) or a[:d] + a[d + 1 :] != b[:d] + b[d + 1 :]:
-        fail("cat", f"shapes that agree in all dimensions but {d}", f"{input.shape}, {other.shape}")
-    a[d] += b[d]
-    return out(a, input.dtype, CatAttrs(d))
-
-
-_cat.vjp(
-    input=lambda dy, dim, input_shape: dy[(slice(None),) * dim + (slice(input_shape[dim]),)],
-    other=lambda dy, dim, input_shape: dy[(slice(None),) * dim + (slice(input_shape[dim], None),)],
-)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along a dimension; the others must agree.
-
-    Joined in pairs, the pairs in pairs and so on.
-
-    >>> import nnfast
-    >>> nnfast.ops.cat([nnfast.ones(2, 1), nnfast.zeros(2, 2)], dim=1)
-    tensor([[1., 0., 0.],
-            [1., 0., 0.]])
-    """
-    if isinstance(tensors, Tensor) or not isinstance(tensors, Iterable):
-        fail("cat", "a list of tensors", type(tensors).__name__, error=DTypeError)
-    parts = list(tensors)
-    if not parts:
-        fail("cat", "at least one tensor", "none")
-    while len(parts) > 1:
-        pairs = [_cat(a, b, dim) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = pairs + parts[len(parts) - len(parts) % 2 :]
-    return parts[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
-from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import enable_grad
@@ -104,8 +104,9 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        parts = self._parts()
-        follow(lambda: _same(parts, self._parts()))
+        buffers = chain.from_iterable(map(dict.values, self.state.values()))
+        held = (*self.param_groups, *self._params(), *buffers)
+        follow(lambda: _core.same_values(held, self._holders()))
         return loss
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -165,12 +166,10 @@ class Optimizer:
             ]
             op(p, p.grad, *rest)
 
-    def _parts(self) -> list[Any]:
-        """All that a plan holds of this optimizer."""
+    def _holders(self) -> tuple[Any, ...]:
+        """What holds all that a plan takes of this optimizer: groups, parameters, buffers."""
         groups = self.param_groups
-        params = chain.from_iterable([group["params"] for group in groups])
-        buffers = chain.from_iterable(map(dict.values, self.state.values()))
-        return [*groups, *params, *buffers]
+        return (groups, *[group["params"] for group in groups], self.state)
 
     # ---- saving ---------------------------------------------------------------------------
 
@@ -274,7 +273,3 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _same(before: list[Any], now: list[Any]) -> bool:
-    return len(before) == len(now) and all(map(is_, before, now))

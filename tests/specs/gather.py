@@ -40,7 +40,21 @@ def _backward(case: Case) -> Case:
     return Case(((*shape[:d], *index, *shape[d + 1 :]), index), kwargs)
 
 
+def last_writer(index: Array, size: int) -> Array:
+    y = np.full(size, -1)
+    for i, k in enumerate(index.ravel()):
+        y[k] = i
+    return y
+
+
 SPECS = {
+    "last_writer": Spec(
+        [Case(((n,),), {"size": ROWS + 2}) for n in (0, 1, 5, 40)],
+        last_writer,
+        sample=_numbers,
+        grad=False,
+        dtypes=("float32",),
+    ),
     "take": Spec(
         _TABLES + _OTHER,
         lambda x, index, dim=0: np.take(x, index, dim),

@@ -1,0 +1,87 @@
+// argsort: (x) -> the order that sorts the last dimension; equals stay in order, NaN is largest.
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "ops/attrs.h"
+#include "ops/registry.h"
+
+namespace nnf {
+
+namespace {
+
+constexpr int64_t kShort = 16;  // so many are sorted by insertion
+
+// Whether a must stand before b. (v != v: NaN)
+template <class T>
+struct Before {
+  const T* x;
+  bool descending;
+
+  bool operator()(int64_t i, int64_t j) const {
+    const T a = descending ? x[j] : x[i], b = descending ? x[i] : x[j];
+    return a < b || (b != b && a == a);
+  }
+};
+
+template <class T>
+void insertion_sort(const Before<T>& before, int64_t* order, int64_t n) {
+  for (int64_t i = 1; i < n; ++i) {
+    const int64_t k = order[i];
+    int64_t j = i;
+    for (; j > 0 && before(k, order[j - 1]); --j) order[j] = order[j - 1];
+    order[j] = k;
+  }
+}
+
+// Two sorted runs of `from`, of a and of n - a elements, become one of `to`.
+template <class T>
+void merge(const Before<T>& before, const int64_t* from, int64_t a, int64_t n, int64_t* to) {
+  for (int64_t i = 0, j = a; i < a || j < n;)
+    *to++ = j == n || (i < a && !before(from[j], from[i])) ? from[i++] : from[j++];
+}
+
+template <class T>
+void sort_row(const Before<T>& before, int64_t n, int64_t* order, int64_t* scratch) {
+  for (int64_t i = 0; i < n; ++i) order[i] = i;
+  for (int64_t i = 0; i < n; i += kShort)
+    insertion_sort(before, order + i, n - i < kShort ? n - i : kShort);
+  int64_t *from = order, *to = scratch;
+  for (int64_t run = kShort; run < n; run *= 2) {
+    for (int64_t i = 0; i < n; i += 2 * run) {
+      const int64_t left = n - i;
+      merge(before, from + i, left < run ? left : run, left < 2 * run ? left : 2 * run, to + i);
+    }
+    int64_t* const sorted = to;
+    to = from, from = sorted;
+  }
+  for (int64_t i = 0; from != order && i < n; ++i) order[i] = from[i];
+}
+
+template <class T>
+void run_argsort(const OpArgs& args) {
+  const View& x = args.in[0];
+  const int64_t n = x.dim(-1), rows = x.size / n;
+  int64_t *order = args.out[0].ptr<int64_t>(), *scratch = static_cast<int64_t*>(args.workspace);
+  const bool descending = args.attributes<SortAttrs>().descending;
+  const int64_t step = n < 1024 ? ceil_div(1024, n) : 1;  // rows of a task
+  parallel_for(ceil_div(rows, step), double(x.size) * 16, [&](int64_t task, int) {
+    for (int64_t r = task * step; r < (task + 1) * step && r < rows; ++r)
+      sort_row(Before<T>{x.ptr<T>() + r * n, descending}, n, order + r * n, scratch + r * n);
+  });
+}
+
+}  // namespace
+
+namespace ops {
+
+int64_t argsort_workspace(const OpArgs& args) { return args.out[0].size * 8; }
+
+void argsort(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  for_number(args.in[0].dtype,
+             [&](auto* t) { run_argsort<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+}  // namespace ops
+
+}  // namespace nnf

@@ -1,0 +1,300 @@
+"""Elements in another order, repeated, or those of a diagonal: slices taken by constant numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import fail
+from nnfast.ops.elementwise import cast, where
+from nnfast.ops.gather import take
+from nnfast.ops.operands import as_tensor
+from nnfast.ops.record import check_dim, method
+from nnfast.ops.shape import expand, permute, reshape
+from nnfast.tensor import Tensor, wrap
+
+Dims = int | Sequence[int]
+
+
+def _dims(where: str, dims: Any, ndim: int) -> list[int]:
+    """Dimensions counted from the front, each once."""
+    given = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
+    known = [check_dim(where, d, ndim) for d in given]
+    if len(set(known)) != len(known):
+        fail(where, "each dim once", f"{dims}")
+    return known
+
+
+@method
+def flip(input: Tensor, *dims: Dims) -> Tensor:
+    """The order along each of `dims` reversed, as a copy.
+
+    >>> import nnfast
+    >>> nnfast.flip(nnfast.tensor([[1, 2], [3, 4]]), 1)
+    tensor([[2, 1],
+            [4, 3]])
+    """
+    for d in _dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim):
+        if input.ndim:
+            input = take(input, wrap(np.arange(input.shape[d])[::-1].copy()), d)
+    return input
+
+
+def fliplr(input: Tensor) -> Tensor:
+    """Columns in reverse order."""
+    return flip(input, 1)
+
+
+def flipud(input: Tensor) -> Tensor:
+    """Rows in reverse order."""
+    return flip(input, 0)
+
+
+@method
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
+    """Slices moved on by `shifts` along `dims`, those that fall off come in again at the start.
+
+    Without dims the flattened tensor is moved.
+
+    >>> import nnfast
+    >>> nnfast.roll(nnfast.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
+    if dims is None:
+        if not isinstance(shifts, int):
+            fail("roll", "dims for several shifts", "none")
+        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
+    by = [shifts] if isinstance(shifts, int) else list(shifts)
+    along = [dims] if isinstance(dims, int) else list(dims)
+    if len(by) != len(along):
+        fail("roll", "a shift for each dim", f"{len(by)} for {len(along)}")
+    for s, dim in zip(by, along, strict=True):
+        d = check_dim("roll", dim, input.ndim)
+        n = input.shape[d]
+        if n and s % n:
+            input = take(input, wrap((np.arange(n) - s) % n), d)
+    return input
+
+
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
+
+    >>> import nnfast
+    >>> nnfast.rot90(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    a, b = _dims("rot90", dims, input.ndim)
+    order = list(range(input.ndim))
+    order[a], order[b] = b, a
+    if k % 4 == 2:
+        return flip(input, (a, b))
+    if k % 2 == 0:
+        return input
+    return permute(flip(input, b if k % 4 == 1 else a), order)
+
+
+@method
+def repeat(input: Tensor, *repeats: Dims) -> Tensor:
+    """Copies of x side by side: repeats[d] along each dimension, new ones in front.
+
+    >>> import nnfast
+    >>> nnfast.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    times = tuple(repeats[0]) if len(repeats) == 1 and not isinstance(repeats[0], int) else repeats
+    lead = len(times) - input.ndim
+    if lead < 0 or any(int(t) < 0 for t in times):
+        fail("repeat", f"at least {input.ndim} numbers >= 0", f"{times}", input=input)
+    shape = (1,) * lead + input.shape
+    between = [n for t, s in zip(times, shape, strict=True) for n in (1, s)]
+    repeated = [n for t, s in zip(times, shape, strict=True) for n in (int(t), s)]
+    whole = [int(t) * s for t, s in zip(times, shape, strict=True)]
+    return reshape(expand(reshape(input, between), repeated), whole)
+
+
+@method
+def tile(input: Tensor, *dims: Dims) -> Tensor:
+    """`repeat`, where fewer numbers than dimensions are those of the last ones.
+
+    >>> import nnfast
+    >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
+    tensor([[1, 2, 1, 2]])
+    """
+    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
+
+
+@method
+def repeat_interleave(
+    input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
+    """Each slice along dim (each element if None) so many times, one copy behind the other.
+
+    >>> import nnfast
+    >>> nnfast.repeat_interleave(nnfast.tensor([1, 2]), nnfast.tensor([1, 3]))
+    tensor([1, 2, 2, 2])
+    """
+    x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
+    d = check_dim("repeat_interleave", d, x.ndim)
+    times = as_tensor(repeats, "repeat_interleave")._values()
+    if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
+        fail("repeat_interleave", "repeats >= 0", repr(repeats))
+    if times.size not in (1, x.shape[d]):
+        fail("repeat_interleave", f"1 or {x.shape[d]} repeats", f"{times.size}")
+    numbers = np.repeat(np.arange(x.shape[d]), times)
+    return take(x, wrap(numbers), d)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """A grid of each vector's values, which change along its own dimension.
+
+    indexing="xy" exchanges the first two dimensions.
+
+    >>> import nnfast
+    >>> nnfast.meshgrid(nnfast.tensor([1, 2]), nnfast.tensor([3, 4, 5]))[0]
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    if indexing not in ("ij", "xy"):
+        fail("meshgrid", "indexing 'ij' or 'xy'", repr(indexing))
+    vectors = [reshape(as_tensor(x, "meshgrid"), -1) for x in given]
+    shape = [x.shape[0] for x in vectors]
+    grids = [
+        expand(reshape(x, [-1 if k == i else 1 for k in range(len(shape))]), shape)
+        for i, x in enumerate(vectors)
+    ]
+    if indexing == "xy" and len(shape) > 1:
+        grids = [permute(g, (1, 0, *range(2, len(shape)))) for g in grids]
+    return tuple(grids)
+
+
+# ---- diagonals ------------------------------------------------------------------------------
+
+
+@method
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements x[..., i, i + offset, ...] of two dimensions, as a new last one; a copy.
+
+    >>> import nnfast
+    >>> nnfast.diagonal(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    if input.ndim < 2:
+        fail("diagonal", "at least two dimensions", str(input.ndim), input=input)
+    a, b = _dims("diagonal", (dim1, dim2), input.ndim)
+    x = permute(input, (*(d for d in range(input.ndim) if d not in (a, b)), a, b))
+    m, n = x.shape[-2:]
+    count = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
+    first = max(offset, 0) + max(-offset, 0) * n
+    numbers = first + np.arange(count) * (n + 1)
+    return take(reshape(x, (*x.shape[:-2], m * n)), wrap(numbers), x.ndim - 2)
+
+
+@method
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Zeros but for the last dimension of x, on the diagonal of two new dimensions.
+
+    >>> import nnfast
+    >>> nnfast.diag_embed(nnfast.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
+    if input.ndim == 0:
+        fail("diag_embed", "at least one dimension", "a scalar tensor")
+    a, b = _dims("diag_embed", (dim1, dim2), input.ndim + 1)
+    count = input.shape[-1]
+    n = count + abs(offset)
+    at = np.arange(count) * (n + 1) + max(offset, 0) + max(-offset, 0) * n
+    column = np.full(n * n, count)
+    column[at] = np.arange(count)
+    hit = wrap((column < count).reshape(n, n))
+    if count == 0:
+        y = expand(wrap(np.zeros((n, n), input.dtype)), (*input.shape[:-1], n, n))
+    else:
+        picked = take(input, wrap(column.reshape(n, n) % count), input.ndim - 1)
+        y = _keep(hit, picked)
+    rest = iter(range(y.ndim - 2))
+    order = [y.ndim - 2 if d == a else y.ndim - 1 if d == b else next(rest) for d in range(y.ndim)]
+    return permute(y, order)
+
+
+@method
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix; of a vector, the matrix that has it there.
+
+    >>> import nnfast
+    >>> nnfast.diag(nnfast.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if input.ndim not in (1, 2):
+        fail("diag", "a vector or a matrix", f"{input.ndim} dimensions", input=input)
+    return diag_embed(input, diagonal) if input.ndim == 1 else _diagonal(input, diagonal)
+
+
+_diagonal = diagonal
+
+
+@method
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle of each matrix, 0 above the diagonal of that number.
+
+    >>> import nnfast
+    >>> nnfast.tril(nnfast.ones(2, 3))
+    tensor([[1., 0., 0.],
+            [1., 1., 0.]])
+    """
+    return _triangle("tril", input, lambda i, j: j - i <= diagonal)
+
+
+@method
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle of each matrix, 0 below the diagonal of that number.
+
+    >>> import nnfast
+    >>> nnfast.triu(nnfast.ones(2, 3))
+    tensor([[1., 1., 1.],
+            [0., 1., 1.]])
+    """
+    return _triangle("triu", input, lambda i, j: j - i >= diagonal)
+
+
+def _triangle(where: str, input: Tensor, inside: Any) -> Tensor:
+    if input.ndim < 2:
+        fail(where, "at least two dimensions", str(input.ndim), input=input)
+    i, j = np.ogrid[: input.shape[-2], : input.shape[-1]]
+    return _keep(wrap(inside(i, j)), input)
+
+
+def _keep(mask: Tensor, x: Tensor) -> Tensor:
+    """x where mask, else 0, of x's dtype."""
+    y = where(mask, x, 0)
+    return y if y.dtype == x.dtype else cast(y, x.dtype)
+
+
+@method
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix.
+
+    >>> import nnfast
+    >>> nnfast.trace(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor(5.)
+    """
+    if input.ndim != 2:
+        fail("trace", "a matrix", f"{input.ndim} dimensions", input=input)
+    return diagonal(input).sum()
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Rows and columns (2, n) of the lower triangle of a matrix, row by row."""
+    return wrap(np.stack(np.tril_indices(row, offset, col)))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Rows and columns (2, n) of the upper triangle of a matrix, row by row."""
+    return wrap(np.stack(np.triu_indices(row, offset, col)))

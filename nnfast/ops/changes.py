@@ -1,0 +1,268 @@
+"""The methods that change a tensor in place: x.add_(y) is x = x + y for everybody who has x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import fail
+from nnfast.generator import Generator, default_generator
+from nnfast.graph.mode import tracing
+from nnfast.ops import activation, elementwise, exponential, rounding, trigonometry
+from nnfast.ops.inplace import change
+from nnfast.ops.operands import as_tensor
+from nnfast.ops.random import _normal, _uniform
+from nnfast.ops.record import method, methods
+from nnfast.ops.scatter import (
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    masked_fill,
+    masked_scatter,
+    scatter,
+    scatter_add,
+)
+from nnfast.ops.shape import expand
+from nnfast.tensor import Tensor, float32, float64
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha other."""
+    return elementwise.add(input, other if alpha == 1 else other * alpha)
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input - alpha other."""
+    return elementwise.sub(input, other if alpha == 1 else other * alpha)
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """One value everywhere."""
+    v = as_tensor(value, "fill_")
+    if v.ndim:
+        fail("fill_", "one value", f"shape {v.shape}")
+    return expand(v if v.dtype == input.dtype else v.to(input.dtype), input.shape)
+
+
+def zero(input: Tensor) -> Tensor:
+    """0 everywhere."""
+    return fill(input, 0)
+
+
+def copy(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """The values of src, broadcast and converted."""
+    return expand(as_tensor(src, "copy_").to(input.dtype), input.shape)
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value tensor1 tensor2.
+
+    >>> import nnfast
+    >>> nnfast.addcmul(nnfast.ones(2), nnfast.ones(2), nnfast.ones(2), value=0.5)
+    tensor([1.5, 1.5])
+    """
+    return add(input, tensor1 * tensor2, alpha=value)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value tensor1 / tensor2.
+
+    >>> import nnfast
+    >>> nnfast.addcdiv(nnfast.ones(1), nnfast.ones(1), nnfast.full((1,), 4.0))
+    tensor([1.2500])
+    """
+    return add(input, tensor1 / tensor2, alpha=value)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """input + weight (end - input).
+
+    >>> import nnfast
+    >>> nnfast.lerp(nnfast.zeros(1), nnfast.ones(1), 0.25)
+    tensor([0.2500])
+    """
+    return input + (end - input) * weight
+
+
+methods(add=add, sub=sub, addcmul=addcmul, addcdiv=addcdiv, lerp=lerp)
+
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    "abs": elementwise.abs,
+    "acos": trigonometry.acos,
+    "acosh": trigonometry.acosh,
+    "add": add,
+    "addcdiv": addcdiv,
+    "addcmul": addcmul,
+    "asin": trigonometry.asin,
+    "asinh": trigonometry.asinh,
+    "atan": trigonometry.atan,
+    "atan2": trigonometry.atan2,
+    "atanh": trigonometry.atanh,
+    "ceil": rounding.ceil,
+    "clamp": elementwise.clip,
+    "clip": elementwise.clip,
+    "copy": copy,
+    "cos": trigonometry.cos,
+    "cosh": trigonometry.cosh,
+    "div": elementwise.div,
+    "erf": elementwise.erf,
+    "exp": elementwise.exp,
+    "exp2": exponential.exp2,
+    "expm1": exponential.expm1,
+    "fill": fill,
+    "floor": rounding.floor,
+    "floor_divide": rounding.floor_divide,
+    "fmod": rounding.fmod,
+    "index_add": index_add,
+    "index_copy": index_copy,
+    "index_fill": index_fill,
+    "index_put": index_put,
+    "lerp": lerp,
+    "log": elementwise.log,
+    "log10": exponential.log10,
+    "log1p": elementwise.log1p,
+    "log2": exponential.log2,
+    "masked_fill": masked_fill,
+    "masked_scatter": masked_scatter,
+    "mul": elementwise.mul,
+    "neg": elementwise.neg,
+    "pow": elementwise.pow,
+    "reciprocal": exponential.reciprocal,
+    "relu": activation.relu,
+    "remainder": rounding.remainder,
+    "round": rounding.round,
+    "rsqrt": exponential.rsqrt,
+    "scatter": scatter,
+    "scatter_add": scatter_add,
+    "sigmoid": activation.sigmoid,
+    "sign": elementwise.sign,
+    "sin": trigonometry.sin,
+    "sinh": trigonometry.sinh,
+    "sqrt": elementwise.sqrt,
+    "square": exponential.square,
+    "sub": sub,
+    "tan": trigonometry.tan,
+    "tanh": activation.tanh,
+    "trunc": rounding.trunc,
+    "zero": zero,
+}
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "__iadd__": elementwise.add,
+    "__isub__": elementwise.sub,
+    "__ifloordiv__": rounding.floor_divide,
+    "__imod__": rounding.remainder,
+    "__imul__": elementwise.mul,
+    "__itruediv__": elementwise.div,
+    "__ipow__": elementwise.pow,
+}
+
+
+def _in_place(name: str, fn: Callable[..., Any]) -> Callable[..., Tensor]:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return change(name, self, lambda x: fn(x, *args, **kwargs))
+
+    call.__name__, call.__qualname__ = name, f"Tensor.{name}"
+    call.__doc__ = f"`{name.strip('_')}` in place; returns the tensor itself."
+    return call
+
+
+methods(**{f"{name}_": _in_place(f"{name}_", fn) for name, fn in IN_PLACE.items()})
+methods(**{name: _in_place(name, fn) for name, fn in _OPERATORS.items()})
+
+
+@method
+def detach_(self: Tensor) -> Tensor:
+    """Cuts the tensor itself off from the graph."""
+    if (trace := tracing()) is not None:
+        raise trace.give_up("it calls detach_")
+    self.node, self.slot, self.requires_grad = None, 0, False
+    return self
+
+
+# ---- random numbers -------------------------------------------------------------------------
+
+
+def _drawn(x: Tensor, op: Any, generator: Generator | None) -> Tensor:
+    working = float64 if x.dtype == float64 else float32
+    rng = (default_generator if generator is None else generator).next_rng()
+    return op(rng, x.shape, working)
+
+
+def _floats(name: str, x: Tensor) -> None:
+    if x.dtype.kind != "f":
+        fail(name, "a float tensor", str(x.dtype), x=x)
+
+
+@method
+def uniform_(
+    self: Tensor, from_: float = 0, to: float = 1, *, generator: Generator | None = None
+) -> Tensor:
+    """Uniform numbers in [from_, to).
+
+    >>> import nnfast
+    >>> bool((nnfast.zeros(9).uniform_(2, 3) >= 2).all())
+    True
+    """
+    _floats("uniform_", self)
+    if not from_ <= to:
+        fail("uniform_", "from_ <= to", f"{from_} and {to}")
+    return change("uniform_", self, lambda x: _drawn(x, _uniform, generator) * (to - from_) + from_)
+
+
+@method
+def normal_(
+    self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers of that mean and standard deviation.
+
+    >>> import nnfast
+    >>> nnfast.zeros(3).normal_(5, 0)
+    tensor([5., 5., 5.])
+    """
+    _floats("normal_", self)
+    if not std >= 0:
+        fail("normal_", "std >= 0", f"{std}")
+    return change("normal_", self, lambda x: _drawn(x, _normal, generator) * std + mean)
+
+
+@method
+def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
+    """Numbers of density lambd e^(-lambd x), x > 0."""
+    _floats("exponential_", self)
+    if not lambd > 0:
+        fail("exponential_", "lambd > 0", f"{lambd}")
+    return change(
+        "exponential_",
+        self,
+        lambda x: elementwise.log1p(-_drawn(x, _uniform, generator)) * (-1.0 / lambd),
+    )
+
+
+@method
+def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability p, else 0.
+
+    >>> import nnfast
+    >>> nnfast.zeros(3).bernoulli_(1.0)
+    tensor([1., 1., 1.])
+    """
+    if not isinstance(p, Tensor) and not 0 <= p <= 1:
+        fail("bernoulli_", "p from 0 to 1", f"{p}")
+    return change("bernoulli_", self, lambda x: (_drawn(x, _uniform, generator) < p).to(x.dtype))
+
+
+@method
+def random_(
+    self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Integers from from_ up to and without `to`; random_(to) starts at 0."""
+    from nnfast.random import randint
+
+    low, high = (0, from_) if to is None and from_ else (from_, to)
+    if high is None:  # all that the dtype holds exactly
+        high = 2 ** (np.finfo(self.dtype).nmant + 1) if self.dtype.kind == "f" else 2**31
+    drawn = randint(low, high, self.shape, generator=generator)
+    return change("random_", self, lambda x: drawn.to(x.dtype))

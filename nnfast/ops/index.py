@@ -1,0 +1,281 @@
+"""Indexing by tensors: x[...] with integers and masks, gather, scatter and their kin.
+
+Every index becomes numbers of slices along one dimension, and `take` does the rest; so all of it
+has gradients of any order and runs in a plan. Masks alone need their values: their number of
+elements is a shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import DTypeError, fail
+from nnfast.graph.ir import dense_strides
+from nnfast.graph.symbol import Symbol
+from nnfast.graph.trace import on_values
+from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, where
+from nnfast.ops.gather import check_range, take
+from nnfast.ops.operands import as_tensor, integers
+from nnfast.ops.record import check_dim, method, methods
+from nnfast.ops.shape import expand, permute, reshape
+from nnfast.ops.slices import NumberError, _getitem
+from nnfast.tensor import Tensor, bool_, wrap
+
+_BASIC = (int, slice, type(None), type(Ellipsis))
+
+
+# ---- x[index] -------------------------------------------------------------------------------
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """x[index] with PyTorch's rules: numbers, slices, None, ... give a view.
+
+    Tensors, arrays and lists of integers, or masks, give a copy: they are broadcast together, and
+    their dimensions stand where theirs were, or in front if others are between them. Negative
+    numbers count from the end.
+
+    Errors: a number out of range, a mask of another shape.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> x[:, 1]
+    tensor([2., 4.])
+    >>> x[[1, 0], [0, 1]]
+    tensor([3., 2.])
+    >>> x[x > 2]
+    tensor([3., 4.])
+    """
+    return _getitem(input, index) if is_basic(index) else _by_tensors(input, index)
+
+
+methods(__getitem__=getitem)
+
+
+def is_basic(index: Any) -> bool:
+    """Whether x[index] is a view."""
+    if type(index) is not tuple:
+        return type(index) in _BASIC
+    return all(type(p) in _BASIC for p in index)
+
+
+def _by_tensors(input: Tensor, index: Any) -> Tensor:
+    basic, chosen = _parted(input, index if type(index) is tuple else (index,))
+    x = input if all(p == slice(None) for p in basic) else _getitem(input, tuple(basic))
+    if not chosen:
+        return x
+    x, index, d = _along_one(x, chosen)
+    return take(x, index, d)
+
+
+def _along_one(x: Tensor, chosen: list[tuple[int, Tensor]]) -> tuple[Tensor, Tensor, int]:
+    """x with the indexed dimensions joined into one, the numbers along it, and which it is."""
+    dims = [d for d, _ in chosen]
+    shape = broadcast_shape("getitem", *[i for _, i in chosen])
+    if len(dims) == 1:
+        return x, _counted("getitem", chosen[0][1], x.shape[dims[0]]), dims[0]
+    first = dims[0]
+    if dims != list(range(first, first + len(dims))):
+        x = permute(x, (*dims, *(d for d in range(x.ndim) if d not in dims)))
+        first = 0
+    sizes = x.shape[first : first + len(dims)]
+    number: Any = 0
+    for (_, i), n in zip(chosen, sizes, strict=True):
+        number = number * n + _counted("getitem", i, n)
+    joined = reshape(x, (*x.shape[:first], _product(sizes), *x.shape[first + len(dims) :]))
+    return joined, expand(number, shape), first
+
+
+def _parted(input: Tensor, parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[int, Tensor]]]:
+    """A basic index, and integer tensors with the dimensions of its result that they choose of."""
+    given = [_understood(p) for p in parts]
+    used = sum(p.ndim if _is_mask(p) else p is not None and p is not Ellipsis for p in given)
+    left = input.ndim - used
+    if left < 0 or sum(p is Ellipsis for p in given) > 1:
+        shown = ", ".join("..." if p is Ellipsis else repr(p) for p in parts)
+        raise NumberError(
+            "getitem", f"expected an index for shape {input.shape}, got [{shown}]: too many parts."
+        )
+    if not any(p is Ellipsis for p in given):
+        given.append(Ellipsis)
+    basic: list[Any] = []
+    chosen: list[tuple[int, Tensor]] = []
+    at = 0  # dimension of the input
+    for p in given:
+        place = sum(not isinstance(b, int) for b in basic)
+        if p is Ellipsis:
+            basic += [slice(None)] * left
+            at += left
+        elif _is_mask(p):
+            chosen += [(place + k, i) for k, i in enumerate(_numbers(p, input.shape, at))]
+            basic += [slice(None)] * p.ndim if p.ndim else [None]
+            at += p.ndim
+        else:
+            basic.append(slice(None) if isinstance(p, Tensor) else p)
+            if isinstance(p, Tensor):
+                chosen.append((place, p))
+            at += p is not None
+    return basic, chosen
+
+
+def _understood(p: Any) -> Any:
+    """A part of an index: a number, slice, None, ..., a tensor of integers or a mask."""
+    if type(p) in _BASIC:
+        return p
+    x = p if isinstance(p, Tensor) else _listed(p)
+    if x.dtype == bool_:
+        return x
+    if x.dtype.kind not in "iu":
+        raise NumberError("getitem", f"expected integers or a mask as index, got {x.dtype}.")
+    x = integers(x, "getitem", "index")
+    return x.array.item() if x.ndim == 0 and not isinstance(x.array, Symbol) else x
+
+
+def _listed(p: Any) -> Tensor:
+    array = np.asarray([i.tolist() if isinstance(i, Tensor) else i for i in p]
+                       if isinstance(p, list | range) else p)  # fmt: skip
+    if array.size == 0 and array.dtype.kind == "f" and isinstance(p, list):
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iub":
+        raise NumberError("getitem", f"expected integers, slices or a mask, got {p!r}.")
+    return wrap(array)
+
+
+def _is_mask(p: Any) -> bool:
+    return isinstance(p, Tensor) and p.dtype == bool_
+
+
+def _numbers(mask: Tensor, shape: tuple[int, ...], at: int) -> list[Tensor]:
+    """Where a mask is true, one index for each of its dimensions."""
+    if mask.shape != shape[at : at + mask.ndim]:
+        raise NumberError(
+            "getitem",
+            f"expected a mask of shape {shape[at : at + mask.ndim]}, got {mask.shape}.",
+        )
+    values = mask._values()
+    return [wrap(i) for i in (values.nonzero() if mask.ndim else (np.arange(int(values)),))]
+
+
+def _counted(name: str, index: Tensor, n: int) -> Tensor:
+    """Numbers from 0 to n - 1 for those from -n; raises for others."""
+
+    def check(numbers: np.ndarray) -> None:
+        check_range(name, numbers, -n, n)
+
+    on_values(index, check)
+    if isinstance(index.array, Symbol) or (index.array < 0).any():
+        return where(index < 0, index + n, index)
+    return index
+
+
+# ---- numbers along one dimension ------------------------------------------------------------
+
+
+@method
+def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """y[i, j, k] = x[i, index[i, j, k], k] for dim = 1, and likewise for others.
+
+    Shapes: index has the dimensions of x, none of the others longer; y has the shape of index.
+    Errors: a number that is none of 0 to n - 1.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> nnfast.gather(x, 1, nnfast.tensor([[1], [0]]))
+    tensor([[2.],
+            [3.]])
+    """
+    return take(reshape(input, -1), flat_numbers("gather", input.shape, dim, index))
+
+
+def flat_numbers(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Tensor:
+    """Which elements, in C order, `index` means along a dimension of something of that shape."""
+    i = integers(index, where, "index")
+    d = check_dim(where, dim, len(shape))
+    sizes, strides = shape or (1,), dense_strides(shape or (1,), 1)
+    across = i.shape or (1,)
+    if len(across) != len(sizes) or any(
+        m > n for k, (m, n) in enumerate(zip(across, sizes, strict=True)) if k != d
+    ):
+        fail(where, f"an index within shape {shape} but for dim {d}", f"shape {i.shape}")
+    on_values(i, lambda numbers: check_range(where, numbers, 0, sizes[d]))
+    grid = [np.arange(n) * s for n, s in zip(across, strides, strict=True)]
+    grid[d] = grid[d][:1] * 0
+    start = sum(g.reshape(-1, *[1] * (len(grid) - k - 1)) for k, g in enumerate(grid))
+    flat = i * strides[d] if strides[d] != 1 else i
+    if i.ndim == 0 or not np.any(start):
+        return flat
+    return flat + wrap(np.asarray(start))
+
+
+@method
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with the other dimensions broadcast; of the flattened tensor if dim is None.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 5.0], [3.0, 2.0]])
+    >>> nnfast.take_along_dim(x, x.argmax(1, keepdim=True), 1)
+    tensor([[5.],
+            [3.]])
+    """
+    i = integers(indices, "take_along_dim", "indices")
+    if dim is None:
+        return gather(reshape(input, -1), 0, reshape(i, -1))
+    d = check_dim("take_along_dim", dim, input.ndim)
+    if i.ndim != input.ndim:
+        fail("take_along_dim", f"indices of {input.ndim} dimensions", f"shape {i.shape}")
+    if i.shape[:d] + i.shape[d + 1 :] == input.shape[:d] + input.shape[d + 1 :]:
+        return gather(input, d, i)
+    one = [(*x.shape[:d], 1, *x.shape[d + 1 :]) for x in (input, i)]
+    common = broadcast_shapes("take_along_dim", *one)
+    wide = [(*common[:d], x.shape[d], *common[d + 1 :]) for x in (input, i)]
+    return gather(expand(input, wide[0]), d, expand(i, wide[1]))
+
+
+@method
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where mask is true, as a vector; both are broadcast together.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([1.0, 2.0, 3.0])
+    >>> nnfast.masked_select(x, x > 1)
+    tensor([2., 3.])
+    """
+    m = as_mask("masked_select", mask)
+    shape = broadcast_shapes("masked_select", input.shape, m.shape)
+    return getitem(expand(input, shape), expand(m, shape))
+
+
+def as_mask(where: str, mask: Any) -> Tensor:
+    """A tensor of booleans; raises for others."""
+    m = as_tensor(mask, where)
+    if m.dtype != bool_:
+        fail(where, "a mask of booleans", str(m.dtype), "compare, or use x.bool().", DTypeError)
+    return m
+
+
+@method
+def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
+    """Where the elements are that are not 0: a row of numbers for each, or a vector a dimension.
+
+    >>> import nnfast
+    >>> nnfast.nonzero(nnfast.tensor([[1, 0], [0, 5]]))
+    tensor([[0, 0],
+            [1, 1]])
+    """
+    values = input._values()
+    if as_tuple:
+        return tuple(wrap(i) for i in np.atleast_1d(values).nonzero())
+    return wrap(np.argwhere(values))
+
+
+argwhere = nonzero
+methods(argwhere=nonzero)
+
+
+def _product(sizes: Sequence[int]) -> int:
+    n = 1
+    for s in sizes:
+        n *= s
+    return n

@@ -1,0 +1,230 @@
+"""Normalization of each example by itself: groups of channels, single channels, neighbours, rows.
+
+A group is a row for the layer_norm kernel, wherever that fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import StateError, fail
+from nnfast.graph.mode import no_grad
+from nnfast.ops.elementwise import abs, clip, pow, sqrt, where
+from nnfast.ops.norm import (
+    _check_running,
+    _columns,
+    _layer_norm,
+    _number,
+    batch_norm_eval,
+    batch_norm_update,
+)
+from nnfast.ops.operands import as_tensor
+from nnfast.ops.pad import pad
+from nnfast.ops.pool import avg_pool2d
+from nnfast.ops.reduce import Dims, amax, mean, sum, var
+from nnfast.ops.shape import reshape
+from nnfast.ops.window import is_integer
+from nnfast.tensor import Tensor
+
+
+def _affine(where: str, y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """y weight + bias, both a value per channel."""
+    for name, p in (("weight", weight), ("bias", bias)):
+        if p is not None and p.shape != y.shape[1:2]:
+            wanted = f"{name} of shape {y.shape[1:2]}, input's channels"
+            fail(where, wanted, f"shape {p.shape}", input=y, **{name: p})
+    if weight is not None:
+        y = y * _columns(as_tensor(weight, where), y)
+    return y if bias is None else y + _columns(as_tensor(bias, where), y)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Groups of channels of each example shifted and scaled to mean 0 and variance 1.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias, mean and var of each group of
+    C / num_groups channels of one example, var without Bessel's correction.
+
+    Shapes: input (N, C, *), weight and bias (C,) -> as input. float32, float64.
+    Errors: num_groups that does not divide C, one value per group, parameters of another size.
+
+    Source: Wu and He, Group normalization, ECCV 2018.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[1.0, 3.0, 10.0, 30.0]])
+    >>> nnfast.nn.functional.group_norm(x, 2, eps=0.0)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    name = "group_norm"
+    x = as_tensor(input, name)
+    if x.ndim < 2:
+        fail(name, "input of shape (N, C) or (N, C, ...)", f"shape {x.shape}", input=x)
+    if not is_integer(num_groups) or num_groups < 1 or x.shape[1] % num_groups:
+        fail(name, f"num_groups that divides C={x.shape[1]}", f"{num_groups}", input=x)
+    size = x.shape[1] // num_groups * prod(x.shape[2:])
+    if x.shape[0] * size == 1:
+        fail(name, "more than 1 value per group", f"shape {x.shape}", input=x)
+    if 0 in x.shape:
+        return _affine(name, x, weight, bias)
+    rows = reshape(x, (x.shape[0], num_groups, size))
+    y = reshape(_layer_norm(rows, None, None, eps, 1)[0], x.shape)
+    return _affine(name, y, weight, bias)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each example shifted and scaled to mean 0 and variance 1.
+
+    With `use_input_stats` mean and var are those of the channel in its example, and the running
+    statistics, if given, move towards their means over the examples (var then with Bessel's
+    correction) as those of batch_norm do. Otherwise mean and var are the running ones.
+
+    Shapes: input (N, C, *) with at least one dimension of space, all others (C,) -> as input.
+    Errors: one value per channel, no running statistics where they are wanted.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[[1.0, 3.0], [10.0, 30.0]]])
+    >>> nnfast.nn.functional.instance_norm(x, eps=0.0)
+    tensor([[[-1.,  1.],
+             [-1.,  1.]]])
+    """
+    name = "instance_norm"
+    x = as_tensor(input, name)
+    if x.ndim < 3:
+        fail(name, "input of shape (N, C, L) or (N, C, ...)", f"shape {x.shape}", input=x)
+    if (running_mean is None) != (running_var is None):
+        fail(name, "running_mean and running_var, or neither", "one of them")
+    if not use_input_stats:
+        if running_mean is None:
+            what = "expected running statistics with use_input_stats=False, got none."
+            raise StateError(name, what)
+        y: Tensor = batch_norm_eval(x, running_mean, running_var, weight, bias, eps)
+        return y
+    if prod(x.shape[2:]) < 2:
+        fail(name, "more than 1 value per channel", f"shape {x.shape}", input=x)
+    if running_mean is not None and running_var is not None:
+        _track(name, x, as_tensor(running_mean, name), as_tensor(running_var, name), momentum)
+    return group_norm(x, max(x.shape[1], 1), weight, bias, eps)
+
+
+@no_grad()
+def _track(
+    where: str, x: Tensor, running_mean: Tensor, running_var: Tensor, momentum: float
+) -> None:
+    _check_running(where, x, running_mean=running_mean, running_var=running_var)
+    space = tuple(range(2, x.ndim))
+    means, variances = mean(mean(x, space), 0), mean(var(x, space), 0)
+    batch_norm_update(running_mean, running_var, means, variances, momentum, 1.0)
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Each row divided by the root of its mean square: y = x / sqrt(mean of x^2 + eps) * weight.
+
+    A row are the elements of the last dimensions, whose sizes are normalized_shape. eps: that of
+    the dtype if None.
+
+    Shapes: input (*, normalized_shape), weight normalized_shape -> as input. float32, float64.
+
+    Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.rms_norm(nnfast.tensor([[1.0, 7.0]]), 2, eps=0.0)
+    tensor([[0.2, 1.4]])
+    """
+    name = "rms_norm"
+    x = as_tensor(input, name)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        got = f"shape {x.shape} and normalized_shape={shape}"
+        fail(name, "an input whose last sizes are normalized_shape", got, input=x)
+    if weight is not None and weight.shape != shape:
+        fail(name, f"weight of shape {shape}", f"shape {weight.shape}", input=x, weight=weight)
+    least = float(np.finfo(x.dtype).eps) if eps is None else _number(name, "eps", eps, 0.0)
+    rows = tuple(range(x.ndim - len(shape), x.ndim))
+    y = x * (1.0 / sqrt(mean(x * x, rows, True) + least))
+    return y if weight is None else y * weight
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Each element damped by those at its place in the `size` channels around its own.
+
+    y = x / (k + alpha / size * sum of x^2 over channels c - size // 2 to c + (size - 1) // 2)^beta.
+
+    Shapes: (N, C, *) with at least one dimension of space, the same out. float32, float64.
+
+    Source: Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional
+    neural networks, NeurIPS 2012.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([[[3.0], [0.0]]])
+    >>> nnfast.nn.functional.local_response_norm(x, 1, alpha=1.0, beta=1.0)
+    tensor([[[0.3],
+             [0. ]]])
+    """
+    name = "local_response_norm"
+    x = as_tensor(input, name)
+    if x.ndim < 3:
+        fail(name, "input of shape (N, C, ...) with at least 3 dimensions", f"{x.ndim}", input=x)
+    if not is_integer(size) or size < 1:
+        fail(name, "a size of at least 1", repr(size))
+    if 0 in x.shape:
+        return x
+    squares = reshape(x * x, (x.shape[0], x.shape[1], prod(x.shape[2:])))
+    squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
+    means = reshape(avg_pool2d(squares, (size, 1), 1), x.shape)
+    return x / pow(means * alpha + k, beta)
+
+
+# ---- vectors --------------------------------------------------------------------------------
+
+
+def vector_norm(x: Tensor, p: float, dim: Dims) -> Tensor:
+    """(sum of |x|^p over dim)^(1/p), dimensions kept as 1; gradient 0 where it is 0."""
+    if p == math.inf:
+        return amax(abs(x), dim, True)
+    if p == 1:
+        return sum(abs(x), dim, True)
+    total = sum(x * x if p == 2 else pow(abs(x), p), dim, True)
+    flat = total == 0  # the slope of a root at 0 is infinite
+    root = where(flat, 1.0, total)
+    return where(flat, 0.0, sqrt(root) if p == 2 else pow(root, 1.0 / p))
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """Vectors along `dim` scaled to norm 1: y = x / max(||x||_p, eps).
+
+    Shapes: any, the same out. `dim` may be several. float32, float64.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.normalize(nnfast.tensor([[3.0, 4.0]]))
+    tensor([[0.6, 0.8]])
+    """
+    x = as_tensor(input, "normalize")
+    return x / clip(vector_norm(x, p, dim), eps)

@@ -1,0 +1,208 @@
+"""Running sums, products and extremes along a dimension: y[j] depends on x[0] to x[j].
+
+All but the extremes are one recurrence, y[j] = decay[j] y[j - 1] + x[j], whose gradients are
+recurrences of the same kind, from the end.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import DTypeError, fail
+from nnfast.ops.arrange import roll
+from nnfast.ops.elementwise import abs, cast, exp, log, where
+from nnfast.ops.index import gather
+from nnfast.ops.join import cat
+from nnfast.ops.operands import AnyTensor, Operand
+from nnfast.ops.record import Result, check_dim, method, op, out
+from nnfast.ops.reduce import MinMax
+from nnfast.ops.shape import reshape
+from nnfast.ops.slices import narrow, select
+from nnfast.tensor import Tensor, float32, float64, int64, wrap
+
+
+class ScanAttrs(NamedTuple):
+    dim: int
+    reverse: bool
+
+
+@op("scan", attrs=ScanAttrs)
+def linear_scan(
+    input: AnyTensor, decay: AnyTensor | None = None, dim: int = 0, reverse: bool = False
+) -> Result:
+    """y[j] = decay[j] y[j - 1] + x[j] along dim, or from its end; decay is 1 if absent.
+
+    Of float32, float64 or int64; float32 is carried along in float64.
+
+    >>> import nnfast
+    >>> from nnfast.ops.scan import linear_scan
+    >>> linear_scan(nnfast.ones(4), nnfast.full((4,), 0.5))
+    tensor([1.   , 1.5  , 1.75 , 1.875])
+    """
+    d = check_dim("linear_scan", dim, input.ndim)
+    if input.dtype not in (float32, float64, int64):
+        fail("linear_scan", "float32, float64 or int64", str(input.dtype), error=DTypeError)
+    if decay is not None and (decay.shape, decay.dtype) != (input.shape, input.dtype):
+        fail("linear_scan", "a decay like the input", "another", input=input, decay=decay)
+    return out(input.shape, input.dtype, ScanAttrs(d, reverse))
+
+
+def _back(dy: Tensor, decay: Tensor | None, dim: int, reverse: bool) -> Tensor:
+    """dx[j] = dy[j] + decay[j + 1] dx[j + 1]."""
+    after = decay if decay is None or decay.ndim == 0 else roll(decay, 1 if reverse else -1, dim)
+    return linear_scan(dy, after, dim, not reverse)
+
+
+def _decay_gradient(dy: Tensor, y: Tensor, decay: Tensor, dim: int, reverse: bool) -> Tensor:
+    """dx[j] y[j - 1]."""
+    return _back(dy, decay, dim, reverse) * _before(y, dim, reverse, 0.0)
+
+
+def _before(y: Tensor, dim: int, reverse: bool, first: float) -> Tensor:
+    """y[j - 1], or y[j + 1]; `first` where there is none."""
+    if y.ndim == 0 or y.shape[dim] == 0:
+        return y * 0.0 + first
+    n = y.shape[dim]
+    edge = wrap(np.full((*y.shape[:dim], 1, *y.shape[dim + 1 :]), first, y.dtype))
+    rest = narrow(y, dim, 1 if reverse else 0, n - 1)
+    return cat([rest, edge] if reverse else [edge, rest], dim)
+
+
+linear_scan.vjp(input=_back, decay=_decay_gradient)
+
+
+def _summable(input: Tensor, dtype: Any) -> Tensor:
+    """Floats as they are, others as int64."""
+    x = input if dtype is None else cast(input, dtype)
+    return x if x.dtype in (float32, float64, int64) else cast(x, int64)
+
+
+@method
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """y[j] = x[0] + ... + x[j] along dim; integers and booleans give int64.
+
+    >>> import nnfast
+    >>> nnfast.cumsum(nnfast.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 3., 6.])
+    """
+    return linear_scan(_summable(input, dtype), None, check_dim("cumsum", dim, input.ndim))
+
+
+@method
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """y[j] = x[0] ... x[j] along dim; gradients are exact where factors are 0 too.
+
+    >>> import nnfast
+    >>> nnfast.cumprod(nnfast.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 2., 6.])
+    """
+    x = _summable(input, dtype)
+    d = check_dim("cumprod", dim, x.ndim)
+    if x.ndim == 0:
+        return x
+    first = np.arange(x.shape[d]).reshape(-1, *[1] * (x.ndim - d - 1)) == 0
+    return linear_scan(where(wrap(first), x, 0), x, d)
+
+
+@method
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Product of the elements along dim (of all if None); 1 of none.
+
+    >>> import nnfast
+    >>> nnfast.prod(nnfast.tensor([2.0, 3.0, 4.0]))
+    tensor(24.)
+    """
+    x = _summable(input, dtype)
+    if dim is None:
+        y = prod(reshape(x, (x.array.size,)), 0)
+        return reshape(y, (1,) * x.ndim) if keepdim else y
+    d = check_dim("prod", dim, x.ndim)
+    if x.ndim == 0:
+        return x
+    if x.shape[d] == 0:
+        kept = (*x.shape[:d], 1, *x.shape[d + 1 :])
+        y = wrap(np.ones(kept, x.dtype))
+    else:
+        y = narrow(cumprod(x, d), d, x.shape[d] - 1, 1)
+    return y if keepdim else select(y, d, 0)
+
+
+class RunningAttrs(NamedTuple):
+    dim: int
+    smallest: bool
+
+
+@op("running_index", attrs=RunningAttrs)
+def running_index(input: Operand, dim: int, smallest: bool = False) -> Result:
+    """Where the largest (smallest) of x[0] to x[j] stands along dim: the last of equals, any NaN.
+
+    >>> import nnfast
+    >>> from nnfast.ops.scan import running_index
+    >>> running_index(nnfast.tensor([1.0, 3.0, 2.0]), 0)
+    tensor([0, 1, 1])
+    """
+    d = check_dim("running_index", dim, input.ndim)
+    return out(input.shape, int64, RunningAttrs(d, smallest))
+
+
+@method
+def cummax(input: Tensor, dim: int) -> MinMax:
+    """The largest of x[0] to x[j] along dim, and where it stands: (values, indices).
+
+    >>> import nnfast
+    >>> nnfast.cummax(nnfast.tensor([1.0, 3.0, 2.0]), 0).values
+    tensor([1., 3., 3.])
+    """
+    indices = running_index(input, dim)
+    return MinMax(gather(input, dim, indices), indices)
+
+
+@method
+def cummin(input: Tensor, dim: int) -> MinMax:
+    """The smallest of x[0] to x[j] along dim, and where it stands: (values, indices).
+
+    >>> import nnfast
+    >>> nnfast.cummin(nnfast.tensor([2.0, 3.0, 1.0]), 0).indices
+    tensor([0, 0, 2])
+    """
+    indices = running_index(input, dim, True)
+    return MinMax(gather(input, dim, indices), indices)
+
+
+@method
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """log(e^x[0] + ... + e^x[j]) along dim, without overflow.
+
+    >>> import nnfast
+    >>> nnfast.logcumsumexp(nnfast.tensor([1000.0, 1000.0]), 0)  # the second: 1000 + log 2
+    tensor([1000.    , 1000.6931])
+    """
+    d = check_dim("logcumsumexp", dim, input.ndim)
+    if input.ndim == 0:
+        return input
+    peak = cummax(input.detach(), d).values
+    base = where(abs(peak) == math.inf, 0.0, peak)
+    return log(linear_scan(exp(input - base), exp(_before(peak, d, False, 0.0) - base), d)) + base
+
+
+@method
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """x[j + 1] - x[j] along dim, n times.
+
+    >>> import nnfast
+    >>> nnfast.diff(nnfast.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    if input.ndim == 0:
+        fail("diff", "at least one dimension", "a scalar tensor")
+    d = check_dim("diff", dim, input.ndim)
+    for _ in range(n):
+        size = max(input.shape[d] - 1, 0)
+        first = min(1, input.shape[d])
+        input = narrow(input, d, first, size) - narrow(input, d, 0, size)
+    return input

@@ -1,0 +1,122 @@
+"""Parts of a tensor as views: numbers, slices, None and ... as an index; and the way back."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import ArgumentError, DTypeError, fail
+from nnfast.graph.ir import dense_strides
+from nnfast.graph.symbol import Symbol
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.record import Result, check_dim, method, op, out, view
+from nnfast.tensor import Tensor
+
+
+class NumberError(ArgumentError, IndexError):
+    """An index out of range: an IndexError for Python's iteration protocol too."""
+
+
+class IndexAttrs(NamedTuple):
+    index: Any
+
+
+def _of_view(index: Any) -> Any:
+    """The same index, but numbers alone give a view too, not a NumPy scalar."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return parts if Ellipsis in parts else (*parts, Ellipsis)
+
+
+def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
+    """The part of `array` as a view."""
+    try:
+        return array[_of_view(index)]
+    except (IndexError, ValueError, TypeError) as e:
+        error = DTypeError if isinstance(e, TypeError) else NumberError
+        raise error(
+            where, f"expected an index for shape {array.shape}, got {index!r}: {e}."
+        ) from None
+
+
+@op(attrs=IndexAttrs)
+def _getitem(input: AnyTensor, index: Any) -> Result:
+    """x[index] of numbers, slices, None, ..., as a view."""
+    array, of_view = input.array, _of_view(index)
+    layout = array.layout if isinstance(array, Symbol) else array
+    shape = _indexed(layout, index, "getitem").shape
+    return view(lambda a: a[of_view], shape, input, IndexAttrs(index))
+
+
+_getitem.vjp(input=lambda dy, index, input_shape: place(dy, index, input_shape))
+
+
+class PlaceAttrs(NamedTuple):
+    index: Any
+    offset: int
+    strides: tuple[int, ...]
+
+    @staticmethod
+    def packed(index: Any, offset: int, strides: tuple[int, ...]) -> bytes:
+        """As csrc/ops/attrs.h lays it out."""
+        return struct.pack(f"{1 + len(strides)}q", offset, *strides)
+
+
+@op("place", attrs=PlaceAttrs)
+def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
+    """Zeros of `shape` with values at a basic `index`: numbers, slices, None, ...
+
+    >>> import nnfast
+    >>> from nnfast.ops.slices import place
+    >>> place(nnfast.ones(2), slice(1, 3), (4,))
+    tensor([0., 1., 1., 0.])
+    """
+    whole = np.broadcast_to(np.empty((), np.int8), shape)
+    layout = np.lib.stride_tricks.as_strided(whole, shape, dense_strides(shape, 1))
+    part = _indexed(layout, index, "place")
+    if part.shape != values.shape:
+        fail("place", f"values of shape {part.shape}", f"shape {values.shape}")
+    start, first = (a.__array_interface__["data"][0] for a in (layout, part))
+    offset = first - start if part.size else 0
+    return out(shape, values.dtype, PlaceAttrs(index, offset, part.strides))
+
+
+place.vjp(values=lambda dy, index: _getitem(dy, index))
+
+
+@method
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """`length` slices of a dimension from number `start` (negative: from the end), as a view.
+
+    >>> import nnfast
+    >>> nnfast.narrow(nnfast.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    d, n = sliced("narrow", input, dim)
+    first = int(start) + (n if start < 0 else 0)
+    if length < 0 or not 0 <= first <= n - length:
+        fail("narrow", f"a part of {n} slices", f"start={start}, length={length}", input=input)
+    return _getitem(input, (slice(None),) * d + (slice(first, first + int(length)),))
+
+
+@method
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """Slice number `index` of a dimension, without that dimension, as a view.
+
+    >>> import nnfast
+    >>> nnfast.select(nnfast.tensor([[1, 2], [3, 4]]), 1, -1)
+    tensor([2, 4])
+    """
+    d, n = sliced("select", input, dim)
+    if not -n <= index < n:
+        raise NumberError("select", f"expected an index from {-n} to {n - 1}, got {index}.")
+    return _getitem(input, (slice(None),) * d + (int(index),))
+
+
+def sliced(where: str, input: Tensor, dim: int) -> tuple[int, int]:
+    """The dimension counted from the front, and its size."""
+    if input.ndim == 0:
+        fail(where, "at least one dimension", "a scalar tensor")
+    d = check_dim(where, dim, input.ndim)
+    return d, input.shape[d]

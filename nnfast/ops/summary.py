@@ -1,0 +1,254 @@
+"""Reductions composed of others: truth, counts, norms, statistics that come in pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnfast.errors import fail
+from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
+from nnfast.ops.record import check_dim, method, methods
+from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, var
+from nnfast.ops.shape import reshape
+from nnfast.tensor import Tensor, float32
+
+
+@method
+def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether an element is not 0, over dim (all if None); False of none.
+
+    >>> import nnfast
+    >>> nnfast.any(nnfast.tensor([[True, False], [False, False]]), 1)
+    tensor([ True, False])
+    """
+    return count_nonzero(input, dim, keepdim) > 0
+
+
+@method
+def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """Whether no element is 0, over dim (all if None); True of none.
+
+    >>> import nnfast
+    >>> nnfast.all(nnfast.tensor([[True, False], [True, True]]), 1)
+    tensor([False,  True])
+    """
+    return sum(input == 0, dim, keepdim) == 0
+
+
+@method
+def count_nonzero(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """How many elements are not 0, over dim (all if None).
+
+    >>> import nnfast
+    >>> nnfast.count_nonzero(nnfast.tensor([1.0, 0.0, 2.0]))
+    tensor(2)
+    """
+    return sum(input != 0, dim, keepdim)
+
+
+class AMinMax(NamedTuple):
+    """The smallest and the largest."""
+
+    min: Tensor
+    max: Tensor
+
+
+@method
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AMinMax:
+    """The smallest and the largest element over dim (all if None): (min, max).
+
+    >>> import nnfast
+    >>> nnfast.aminmax(nnfast.tensor([3.0, 1.0, 2.0])).max
+    tensor(3.)
+    """
+    return AMinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+def var_mean(
+    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Variance and mean over dim.
+
+    >>> import nnfast
+    >>> nnfast.var_mean(nnfast.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    return var(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+
+
+def std_mean(
+    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Standard deviation and mean over dim.
+
+    >>> import nnfast
+    >>> nnfast.std_mean(nnfast.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    return std(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+
+
+@method
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """`sum` of what is a number.
+
+    >>> import nnfast
+    >>> nnfast.nansum(nnfast.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
+    return sum(where(input == input, input, 0), dim, keepdim)
+
+
+@method
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+    """`mean` of what is a number; NaN if nothing is.
+
+    >>> import nnfast
+    >>> nnfast.nanmean(nnfast.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+    """
+    if input.dtype.kind != "f":
+        fail("nanmean", "floats", str(input.dtype), "convert with x.float().", input=input)
+    return nansum(input, dim, keepdim) / cast(sum(input == input, dim, keepdim), input.dtype)
+
+
+# ---- norms ----------------------------------------------------------------------------------
+
+
+@method
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+) -> Tensor:
+    """The p-norm over dim (all if None) of all elements as one vector; "fro" is 2.
+
+    (sum |x|^p)^(1/p); inf: the largest |x|; -inf: the smallest; 0: how many are not 0. The
+    gradient is 0 where the norm is.
+
+    >>> import nnfast
+    >>> nnfast.norm(nnfast.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if p in ("fro", None):
+        p = 2
+    if isinstance(p, str):
+        fail("norm", "p a number or 'fro'", repr(p))
+    return vector_norm(input, float(p), dim, keepdim, dtype=dtype)
+
+
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """The norm of order `ord` over dim; see `norm`.
+
+    >>> import nnfast
+    >>> nnfast.linalg.vector_norm(nnfast.tensor([1.0, -2.0]), 1)
+    tensor(3.)
+    """
+    x = x if dtype is None else cast(x, dtype)
+    if x.dtype.kind != "f":
+        fail("norm", "floats", str(x.dtype), "convert with x.float().", x=x)
+    if ord == 0:
+        return cast(count_nonzero(x, dim, keepdim), x.dtype)
+    if math.isinf(ord):
+        return (amax if ord > 0 else amin)(abs(x), dim, keepdim)
+    if ord == 1:
+        return sum(abs(x), dim, keepdim)
+    if ord == 2:
+        return _root(sum(x * x, dim, keepdim))
+    zero = x == 0
+    powers = where(zero, 0.0 if ord > 0 else math.inf, pow(where(zero, 1.0, abs(x)), ord))
+    total = sum(powers, dim, keepdim)
+    none = (total == 0) if ord > 0 else (total == math.inf)
+    return where(none, 0.0, pow(where(none, 1.0, total), 1 / ord))
+
+
+def _root(x: Tensor) -> Tensor:
+    """The square root, with slope 0 at 0."""
+    zero = x == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, x)))
+
+
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: tuple[int, int] = (-2, -1), keepdim: bool = False
+) -> Tensor:
+    """Of matrices: "fro", or the largest (ord < 0: smallest) sum of |column| (1) or |row| (inf).
+
+    >>> import nnfast
+    >>> nnfast.linalg.matrix_norm(nnfast.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
+    tensor(6.)
+    """
+    if A.ndim < 2:
+        fail("matrix_norm", "at least two dimensions", str(A.ndim), A=A)
+    rows, columns = (check_dim("matrix_norm", d, A.ndim) for d in dim)
+    if ord == "fro":
+        return vector_norm(A, 2, (rows, columns), keepdim)
+    if ord not in (1, -1, math.inf, -math.inf):
+        fail("matrix_norm", "ord 'fro', 1, -1, inf or -inf", repr(ord))
+    inner, outer = (rows, columns) if np.abs(ord) == 1 else (columns, rows)
+    sums = sum(abs(A), inner, True)
+    y = (amax if ord > 0 else amin)(sums, outer, True)
+    if keepdim:
+        return y
+    return reshape(y, tuple(n for d, n in enumerate(A.shape) if d not in (rows, columns)))
+
+
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of input - other.
+
+    >>> import nnfast
+    >>> nnfast.dist(nnfast.tensor([1.0, 1.0]), nnfast.tensor([4.0, 5.0]))
+    tensor(5.)
+    """
+    return norm(input - other, p)
+
+
+# ---- comparison of tensors ------------------------------------------------------------------
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """Whether |input - other| <= atol + rtol |other|, for each element.
+
+    >>> import nnfast
+    >>> nnfast.isclose(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.000001, 2.1]))
+    tensor([ True, False])
+    """
+    a, b = (x if x.dtype.kind == "f" else cast(x, float32) for x in (input, other))
+    a, b = a.detach(), b.detach()
+    near = where(abs(a - b) <= abs(b) * rtol + atol, 1, 0)
+    y = where(a == b, 1, where(abs(b) == math.inf, 0, near))
+    if equal_nan:
+        y = where(a != a, where(b != b, 1, y), y)
+    return y != 0
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> bool:
+    """Whether `isclose` holds for all elements.
+
+    >>> import nnfast
+    >>> nnfast.allclose(nnfast.tensor([1.0]), nnfast.tensor([1.000001]))
+    True
+    """
+    return bool(all(isclose(input, other, rtol, atol, equal_nan)))
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether shapes and all elements are the same.
+
+    >>> import nnfast
+    >>> nnfast.equal(nnfast.tensor([1, 2]), nnfast.tensor([1, 2]))
+    True
+    """
+    return input.shape == other.shape and bool(all(input == other))
+
+
+methods(isclose=isclose, allclose=allclose, equal=equal, dist=dist)
