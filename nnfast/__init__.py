@@ -243,7 +243,14 @@ from nnfast.tensor import Tensor as Tensor  # noqa: E402
 from nnfast.tensor import bool_ as bool_  # noqa: E402
 from nnfast.tensor import float32 as float32  # noqa: E402
 from nnfast.tensor import float64 as float64  # noqa: E402
+from nnfast.tensor import int8 as int8  # noqa: E402
+from nnfast.tensor import int16 as int16  # noqa: E402
+from nnfast.tensor import int32 as int32  # noqa: E402
 from nnfast.tensor import int64 as int64  # noqa: E402
+from nnfast.tensor import uint8 as uint8  # noqa: E402
+
+bool, int, long = bool_, int32, int64  # PyTorch's other names of dtypes
+float, double = float32, float64
 
 if _TYPE_CHECKING:
     from nnfast import autograd as autograd

@@ -227,7 +227,8 @@ def _draw(
         fail(where, "a float dtype", str(target), "use randint for integers.", DTypeError)
     drawn = target if target in (float32, float64) else float32
     x = op(_generator(generator).next_rng(), sizes(where, size), drawn)
-    return Tensor(x.array.astype(target, copy=False), requires_grad)
+    y: Tensor = x if drawn == target else cast(x, target)
+    return y.requires_grad_() if requires_grad else y
 
 
 def _bits(shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:

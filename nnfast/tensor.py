@@ -21,6 +21,10 @@ else:
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 int64 = np.dtype(np.int64)
+int32 = np.dtype(np.int32)
+int16 = np.dtype(np.int16)
+int8 = np.dtype(np.int8)
+uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
 KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
 
@@ -63,6 +67,37 @@ class Tensor(_core.Tensor, Methods):
         """Number of elements."""
         return self.array.size
 
+    def nelement(self) -> int:
+        """Number of elements."""
+        return self.array.size
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Elements from one place to the next along each dimension, or along one."""
+        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie one behind the other, in C order."""
+        return bool(self.array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self.array.dtype.kind == "f"
+
+    @property
+    def device(self) -> str:
+        """Always "cpu"."""
+        return "cpu"
+
     def numpy(self) -> np.ndarray:
         """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients.
 
@@ -100,6 +135,10 @@ class Tensor(_core.Tensor, Methods):
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self.numpy().__array_interface__
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         return self.numpy().__dlpack__(**kwargs)
@@ -181,6 +220,12 @@ class Tensor(_core.Tensor, Methods):
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+    def __reversed__(self) -> Iterator[Tensor]:
+        return (self[i] for i in reversed(range(len(self))))
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self._values() == getattr(element, "array", element)).any())
 
     def __bool__(self) -> bool:
         if self.array.size != 1:

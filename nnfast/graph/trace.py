@@ -119,7 +119,8 @@ class Trace(Tracing):
         value = x.array.value
         if value.root is not None or value.source is not None:
             return False
-        return all(s is x.array or s.value.memory is not value for s in self.alive())
+        alive = [s for ref in self._symbols if (s := ref()) is not None]
+        return all(s is x.array or s.value.memory is not value for s in alive)
 
     def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
         """An argument in another dtype than it came in."""
@@ -220,7 +221,8 @@ class Trace(Tracing):
         self.guards.append((read, read()))
 
     def kept(self) -> bool:
-        """Whether somebody still holds a symbol."""
+        """Whether somebody still holds a symbol, when the function has ended."""
+        self._keep.clear()
         return any(ref() is not None for ref in self._symbols)
 
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:

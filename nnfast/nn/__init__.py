@@ -96,6 +96,8 @@ from nnfast.nn.loss_regression import PoissonNLLLoss as PoissonNLLLoss
 from nnfast.nn.loss_regression import SmoothL1Loss as SmoothL1Loss
 from nnfast.nn.lottery import LotteryTicket as LotteryTicket
 from nnfast.nn.module import Module as Module
+from nnfast.nn.neuron import Adaline as Adaline
+from nnfast.nn.neuron import Perceptron as Perceptron
 from nnfast.nn.norm import BatchNorm1d as BatchNorm1d
 from nnfast.nn.norm import BatchNorm2d as BatchNorm2d
 from nnfast.nn.norm import BatchNorm3d as BatchNorm3d

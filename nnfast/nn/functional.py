@@ -95,6 +95,7 @@ from nnfast.ops import triplet_margin_with_distance_loss as triplet_margin_with_
 from nnfast.ops import unfold as unfold
 from nnfast.ops import vanilla_dropout as vanilla_dropout
 from nnfast.ops.activation_hard import _prelu
+from nnfast.ops.index import one_hot as one_hot
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.random import _uniform
 from nnfast.ops.record import check_dim

@@ -87,7 +87,6 @@ from nnfast.ops.elementwise import pow as pow
 from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
 from nnfast.ops.elementwise import sub as sub
-from nnfast.ops.elementwise import where as where
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1
 from nnfast.ops.exponential import log2 as log2
@@ -107,7 +106,9 @@ from nnfast.ops.index import argwhere as argwhere
 from nnfast.ops.index import gather as gather
 from nnfast.ops.index import masked_select as masked_select
 from nnfast.ops.index import nonzero as nonzero
+from nnfast.ops.index import one_hot as one_hot
 from nnfast.ops.index import take_along_dim as take_along_dim
+from nnfast.ops.index import where as where
 from nnfast.ops.interpolate import interpolate as interpolate
 from nnfast.ops.join import cat as cat
 from nnfast.ops.join import chunk as chunk

@@ -12,6 +12,7 @@ from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import check_dim, method
+from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
 
@@ -140,7 +141,7 @@ def repeat_interleave(
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
     d = check_dim("repeat_interleave", d, x.ndim)
-    times = as_tensor(repeats, "repeat_interleave")._values()
+    times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
     if times.size not in (1, x.shape[d]):
@@ -214,7 +215,8 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     column[at] = np.arange(count)
     hit = wrap((column < count).reshape(n, n))
     if count == 0:
-        y = expand(wrap(np.zeros((n, n), input.dtype)), (*input.shape[:-1], n, n))
+        none = cast(sum(input, -1), input.dtype)
+        y = expand(reshape(none, (*none.shape, 1, 1)), (*none.shape, n, n))
     else:
         picked = take(input, wrap(column.reshape(n, n) % count), input.ndim - 1)
         y = _keep(hit, picked)
@@ -287,7 +289,7 @@ def trace(input: Tensor) -> Tensor:
     """
     if input.ndim != 2:
         fail("trace", "a matrix", f"{input.ndim} dimensions", input=input)
-    return diagonal(input).sum()
+    return sum(diagonal(input))
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:

@@ -72,7 +72,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
 
     >>> import nnfast
     >>> nnfast.addcdiv(nnfast.ones(1), nnfast.ones(1), nnfast.full((1,), 4.0))
-    tensor([1.2500])
+    tensor([1.25])
     """
     return add(input, tensor1 / tensor2, alpha=value)
 
@@ -82,7 +82,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
     >>> import nnfast
     >>> nnfast.lerp(nnfast.zeros(1), nnfast.ones(1), 0.25)
-    tensor([0.2500])
+    tensor([0.25])
     """
     return input + (end - input) * weight
 

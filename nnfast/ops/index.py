@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.errors import DTypeError, fail
+from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.ir import dense_strides
 from nnfast.graph.symbol import Symbol
 from nnfast.graph.trace import on_values
-from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, where
+from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
+from nnfast.ops.elementwise import where as _where
 from nnfast.ops.gather import check_range, take
 from nnfast.ops.operands import as_tensor, integers
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.ops.slices import NumberError, _getitem
-from nnfast.tensor import Tensor, bool_, wrap
+from nnfast.tensor import Tensor, bool_, int64, wrap
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
 
@@ -73,7 +74,10 @@ def _by_tensors(input: Tensor, index: Any) -> Tensor:
 def _along_one(x: Tensor, chosen: list[tuple[int, Tensor]]) -> tuple[Tensor, Tensor, int]:
     """x with the indexed dimensions joined into one, the numbers along it, and which it is."""
     dims = [d for d, _ in chosen]
-    shape = broadcast_shape("getitem", *[i for _, i in chosen])
+    try:
+        shape = broadcast_shape("getitem", *[i for _, i in chosen])
+    except ArgumentError as e:
+        raise NumberError("getitem", e.what) from None
     if len(dims) == 1:
         return x, _counted("getitem", chosen[0][1], x.shape[dims[0]]), dims[0]
     first = dims[0]
@@ -166,7 +170,7 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
 
     on_values(index, check)
     if isinstance(index.array, Symbol) or (index.array < 0).any():
-        return where(index < 0, index + n, index)
+        return _where(index < 0, index + n, index)
     return index
 
 
@@ -268,6 +272,51 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     if as_tuple:
         return tuple(wrap(i) for i in np.atleast_1d(values).nonzero())
     return wrap(np.argwhere(values))
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """y = input where condition, else other; with a condition alone, `nonzero` as a tuple.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([-1.0, 2.0])
+    >>> nnfast.where(x > 0, x, 0)
+    tensor([0., 2.])
+    >>> nnfast.where(x > 0)
+    (tensor([1]),)
+    """
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    y = _where(as_mask("where", condition), input, other)
+    kinds = {np.asarray(x).dtype if isinstance(x, bool) else getattr(x, "dtype", None)
+             for x in (input, other)}  # fmt: skip
+    return cast(y, bool_) if kinds == {bool_} else y
+
+
+methods(where=lambda self, condition, other: where(condition, self, other))
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the number of the class in a new last dimension, 0 elsewhere; int64.
+
+    num_classes is one more than the largest number if it is -1; then a plan cannot know it.
+
+    Errors: a number below 0 or not below num_classes.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.one_hot(nnfast.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    labels = integers(tensor, "one_hot", "tensor")
+    if num_classes == -1:
+        if labels.array.size == 0:
+            fail("one_hot", "num_classes for no labels", "-1")
+        num_classes = int(labels._values().max()) + 1
+    if num_classes < 1:
+        fail("one_hot", "num_classes > 0", f"{num_classes}")
+    on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes))
+    classes = wrap(np.arange(num_classes))
+    return cast(reshape(labels, (*labels.shape, 1)) == classes, int64)
 
 
 argwhere = nonzero

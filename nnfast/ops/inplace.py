@@ -47,7 +47,7 @@ def change(name: str, x: Tensor, compute: Callable[[Tensor], Any]) -> Tensor:
         fail(name, "a result of the tensor's kind", got, "convert it first.", DTypeError)
     if y.dtype != x.dtype:
         y = cast(y, x.dtype)
-    if tracing() is not None or (MODE.grad and y.requires_grad):
+    if tracing() is not None or (MODE.grad and (x.requires_grad or y.requires_grad)):
         return _become(name, x, y, holders)
     return write(name, x, y.array)
 

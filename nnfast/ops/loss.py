@@ -27,7 +27,7 @@ def _reduce(loss: Tensor, reduction: str, count: Tensor | None = None) -> Tensor
 def _check_no_nan(name: str, target: Tensor) -> None:
     def check(values: np.ndarray) -> None:
         if values.size and np.isnan(values.min()):
-            fail(name, "a target without NaN", "NaN", target=target)
+            fail(name, "a target without NaN", "NaN", target=values)
 
     on_values(target, check)
 

@@ -23,6 +23,7 @@ so they record too.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeAlias
@@ -55,7 +56,7 @@ class Result(NamedTuple):
 
 def out(shape: Sequence[int], dtype: Any, attrs: Any = None) -> Result:
     """One output, computed by the kernel."""
-    return Result(((tuple(shape), dtype),), attrs)
+    return Result(((_possible(shape), dtype),), attrs)
 
 
 def outs(*specs: Spec, attrs: Any = None) -> Result:
@@ -72,7 +73,14 @@ def view(
     compute: Callable[[np.ndarray], np.ndarray], shape: Shape, x: Tensor, attrs: Any = None
 ) -> Result:
     """One output that shares memory with x where NumPy can (reshape, transpose, slice)."""
-    return Result(((shape, x.array.dtype),), attrs, compute, True)
+    return Result(((_possible(shape), x.array.dtype),), attrs, compute, True)
+
+
+def _possible(shape: Sequence[int]) -> Shape:
+    """`shape` as a tuple; raises if no memory could ever hold so many elements."""
+    if math.prod([n or 1 for n in shape]) >= 2**59:
+        fail("shape", "a result of fewer than 2**59 elements", f"shape {tuple(shape)}")
+    return tuple(shape)
 
 
 def computed(
@@ -119,7 +127,7 @@ class Op(Generic[P], _core.Op):
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or _packer(attrs) if kernel else None
+        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
@@ -198,6 +206,10 @@ class Op(Generic[P], _core.Op):
         packed = self._pack(*attrs) if self._pack is not None and attrs is not None else b""
         return packed.ljust(self._attrs_size, b"\0")
 
+    def unpack(self, packed: bytes) -> Any:
+        """The attributes that `pack` packed, where they are numbers."""
+        return self.attrs._make(_layout(self.attrs).unpack(packed))
+
     # ---- gradients ------------------------------------------------------------------------
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
@@ -257,12 +269,12 @@ def _bits(numbers: Iterable[int]) -> int:
 _FORMAT = {"int": "q", "float": "d", "bool": "q"}
 
 
-def _packer(attrs: type | None) -> Callable[..., bytes] | None:
-    """Packs a NamedTuple of numbers as csrc/ops/attrs.h lays it out; None where it has others."""
+def _layout(attrs: type | None) -> struct.Struct | None:
+    """A NamedTuple of numbers as in csrc/ops/attrs.h; None where it has others."""
     types = [] if attrs is None else [str(t) for t in _annotations(attrs)]
     if not types or any(t not in _FORMAT for t in types):
         return None
-    return struct.Struct("".join(_FORMAT[t] for t in types)).pack
+    return struct.Struct("".join(_FORMAT[t] for t in types))
 
 
 def _annotations(attrs: type) -> list[str]:

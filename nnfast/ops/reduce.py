@@ -243,24 +243,47 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
 
 @method
-def var(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
+def var(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
     """Variance over dim: sum of squared deviations over (count - correction).
+
+    unbiased=False is correction=0, True is 1; it may be the first argument too.
 
     >>> import nnfast
     >>> nnfast.var(nnfast.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
     """
     _floats("var", input)
-    centered = input - mean(input, dim, True)
-    y = _sum(centered * centered, dim, keepdim)
-    degrees = _count(input, y) - correction
+    over, unbiased = (None, dim) if isinstance(dim, bool) else (dim, unbiased)
+    less = (1 if unbiased else 0) if correction is None else correction
+    centered = input - mean(input, over, True)
+    y = _sum(centered * centered, over, keepdim)
+    degrees = _count(input, y) - less
     return y / (degrees if degrees > 0 else 0.0)
 
 
 @method
-def std(input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation over dim: the root of `var`; gradient 0 where it is 0."""
-    variance = var(input, dim, correction=correction, keepdim=keepdim)
+def std(
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Standard deviation over dim: the root of `var`; gradient 0 where it is 0.
+
+    >>> import nnfast
+    >>> nnfast.std(nnfast.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
+    variance = var(input, dim, unbiased, keepdim, correction=correction)
     flat = variance == 0
     return where(flat, 0.0, sqrt(where(flat, 1.0, variance)))  # the slope of sqrt at 0 is infinite
 

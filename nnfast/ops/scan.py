@@ -18,7 +18,7 @@ from nnfast.ops.index import gather
 from nnfast.ops.join import cat
 from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.record import Result, check_dim, method, op, out
-from nnfast.ops.reduce import MinMax
+from nnfast.ops.reduce import MinMax, sum
 from nnfast.ops.shape import reshape
 from nnfast.ops.slices import narrow, select
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
@@ -124,11 +124,7 @@ def prod(
     d = check_dim("prod", dim, x.ndim)
     if x.ndim == 0:
         return x
-    if x.shape[d] == 0:
-        kept = (*x.shape[:d], 1, *x.shape[d + 1 :])
-        y = wrap(np.ones(kept, x.dtype))
-    else:
-        y = narrow(cumprod(x, d), d, x.shape[d] - 1, 1)
+    y = sum(x, d, True) + 1 if x.shape[d] == 0 else narrow(cumprod(x, d), d, x.shape[d] - 1, 1)
     return y if keepdim else select(y, d, 0)
 
 
@@ -179,8 +175,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log(e^x[0] + ... + e^x[j]) along dim, without overflow.
 
     >>> import nnfast
-    >>> nnfast.logcumsumexp(nnfast.tensor([1000.0, 1000.0]), 0)  # the second: 1000 + log 2
-    tensor([1000.    , 1000.6931])
+    >>> nnfast.logcumsumexp(nnfast.tensor([1000.0, 1000.0]), 0)[1].item()  # 1000 + log 2
+    1000.693...
     """
     d = check_dim("logcumsumexp", dim, input.ndim)
     if input.ndim == 0:

@@ -134,12 +134,12 @@ def quantile(
 
     >>> import nnfast
     >>> nnfast.quantile(nnfast.tensor([1.0, 2.0, 3.0, 4.0]), 0.5)
-    tensor(2.5000)
+    tensor(2.5)
     """
     if dim is None:
         y = quantile(reshape(input, -1), q, 0, interpolation=interpolation)
         return reshape(y, (*y.shape, *[1] * input.ndim)) if keepdim else y
-    parts = as_tensor(q, "quantile")._values().astype(np.float64)
+    parts = np.asarray(q._values() if isinstance(q, Tensor) else q, np.float64)
     d = check_dim("quantile", dim, input.ndim)
     if parts.ndim > 1 or not ((parts >= 0) & (parts <= 1)).all():
         fail("quantile", "q from 0 to 1, a number or a vector", f"{q!r}")

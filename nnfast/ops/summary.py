@@ -67,7 +67,12 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
 
 def var_mean(
-    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean over dim.
 
@@ -75,11 +80,18 @@ def var_mean(
     >>> nnfast.var_mean(nnfast.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
     """
-    return var(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    over = None if isinstance(dim, bool) else dim
+    y = var(input, dim, unbiased, keepdim, correction=correction)
+    return y, mean(input, over, keepdim)
 
 
 def std_mean(
-    input: Tensor, dim: Dims = None, *, correction: float = 1, keepdim: bool = False
+    input: Tensor,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean over dim.
 
@@ -87,7 +99,9 @@ def std_mean(
     >>> nnfast.std_mean(nnfast.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
     """
-    return std(input, dim, correction=correction, keepdim=keepdim), mean(input, dim, keepdim)
+    over = None if isinstance(dim, bool) else dim
+    y = std(input, dim, unbiased, keepdim, correction=correction)
+    return y, mean(input, over, keepdim)
 
 
 @method

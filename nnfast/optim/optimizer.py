@@ -12,7 +12,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
-from nnfast.graph.mode import enable_grad
+from nnfast.graph.mode import enable_grad, tracing
 from nnfast.graph.trace import follow, follow_gradients, refreshed
 from nnfast.ops.record import Op
 from nnfast.ops.update import SCALARS
@@ -104,9 +104,10 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        buffers = chain.from_iterable(map(dict.values, self.state.values()))
-        held = (*self.param_groups, *self._params(), *buffers)
-        follow(lambda: _core.same_values(held, self._holders()))
+        if tracing() is not None:
+            buffers = chain.from_iterable(map(dict.values, self.state.values()))
+            held = (*self.param_groups, *self._params(), *buffers)
+            follow(lambda: _core.same_values(held, self._holders()))
         return loss
 
     def _check(self, group: dict[str, Any]) -> None:
@@ -130,8 +131,9 @@ class Optimizer:
         follow(lambda: tuple(self._initial(group)))
         initial = self._initial(group)
         params = [p for p in group["params"] if p.grad is not None]
-        for p in params:
-            self._fill(p, initial)
+        if initial:
+            for p in params:
+                self._fill(p, initial)
         return params
 
     def _fill(self, p: Tensor, initial: dict[str, float]) -> None:
@@ -158,11 +160,12 @@ class Optimizer:
             return
         hyper = refreshed(read, (len(names),), float64)
         op, used = type(self).op, self._initial(group)
+        inputs = op.inputs[2:]
         for p in params:
-            state = self.state[p]
+            state = self.state[p] if used else {}
             rest = [
                 hyper if name == "hyper" else state[name] if name in used else None
-                for name in op.inputs[2:]
+                for name in inputs
             ]
             op(p, p.grad, *rest)
 

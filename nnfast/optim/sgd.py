@@ -61,27 +61,31 @@ class SGD(Optimizer):
         return {} if group["momentum"] == 0 else {"momentum_buffer": 0}
 
     def _fill(self, p: Tensor, initial: dict[str, float]) -> None:
-        is_new = initial and "momentum_buffer" not in self.state[p]
+        is_new = "momentum_buffer" not in self.state[p]
         super()._fill(p, initial)
         if is_new:
             self._empty.add(self.state[p]["momentum_buffer"])
 
     def _update(self, group: dict[str, Any]) -> None:
         params = self._ready(group)
-        buffer = {p: self.state[p].get("momentum_buffer") for p in params}
-        new = [p for p in params if buffer[p] in self._empty]
-        empty = {buffer[p] for p in new}
+        if self._empty and group["momentum"] != 0:
+            new = [p for p in params if self.state[p]["momentum_buffer"] in self._empty]
+            params = [p for p in params if self.state[p]["momentum_buffer"] not in self._empty]
+            self._begin(group, new)
+        self._run(group, params, lambda: {**group, "first": False})
 
-        def first() -> dict[str, Any]:
-            options = {**group, "first": not self._empty.isdisjoint(empty)}
-            self._empty -= empty
-            return options
+    def _begin(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        """The first step of these parameters; later runs of a plan are none any more."""
+        buffers = {self.state[p]["momentum_buffer"] for p in params}
+
+        def options() -> dict[str, Any]:
+            first = not self._empty.isdisjoint(buffers)
+            self._empty -= buffers
+            return {**group, "first": first}
 
         try:
-            self._run(group, new, first)
+            self._run(group, params, options)
         except NNFastError:
-            for p in new:
+            for p in params:
                 self.state[p].clear()
             raise
-        later = [p for p in params if buffer[p] not in empty]
-        self._run(group, later, lambda: {**group, "first": False})
