@@ -19,23 +19,15 @@ def leaves(model: Module) -> list[tuple[str, Module]]:
 def observed(modules: list[Module], see: Callable[[Module, Any], None]) -> Iterator[None]:
     """Within, see(module, output) is called after each call of one of the modules."""
 
-    def watch(module: Module) -> None:
-        forward = module.forward
+    def hook(module: Module, _: Any, y: Any) -> None:
+        see(module, y)
 
-        def seen(*args: Any, **kwargs: Any) -> Any:
-            y = forward(*args, **kwargs)
-            see(module, y)
-            return y
-
-        object.__setattr__(module, "forward", seen)
-
-    for m in modules:
-        watch(m)
+    handles = [m.register_forward_hook(hook) for m in modules]
     try:
         yield
     finally:
-        for m in modules:
-            object.__delattr__(m, "forward")
+        for handle in handles:
+            handle.remove()
 
 
 def output_of(model: Module, layer: Module, inputs: tuple[Any, ...]) -> Any:
