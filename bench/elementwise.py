@@ -33,6 +33,11 @@ def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (0.5 * (1 + _erf(x * math.sqrt(0.5))) + x * density)
 
 
+def _silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    s = 1 / (1 + np.exp(-x))
+    return dy * s * (1 + x * (1 - s))
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
@@ -97,6 +102,17 @@ def _unary(reference: Any, onnx: str = "", **sides: Any) -> Op:
     return Op("activation", flat, (1, 1), reference, sides)
 
 
+def _named(name: str, reference: Any, onnx: str = "", jax_name: str = "") -> Op:
+    """An activation that all call by one name."""
+    return _unary(
+        reference,
+        onnx,
+        nnfast=lambda nn, x: lambda: getattr(nn.nn.functional, name)(x),
+        torch=lambda torch, x: lambda: getattr(torch.nn.functional, name)(x),
+        jax=lambda jax, x: getattr(jax.nn, jax_name or name)(x),
+    )
+
+
 def _backward(reference: Any, **sides: Any) -> Op:
     """dx = f(dy, x or y)."""
     return Op("activation", partial(flat, count=2), (2, 1), reference, sides)
@@ -150,6 +166,21 @@ TABLE = {
         torch=lambda torch, x: lambda: torch.exp(x),
         jax=lambda jax, x: jax.numpy.exp(x),
     ),
+    "silu": _named("silu", lambda x: x / (1 + np.exp(-x))),
+    "mish": _named("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+    "softplus": _named("softplus", lambda x: np.log1p(np.exp(x)), "Softplus"),
+    "elu": _named("elu", lambda x: np.where(x > 0, x, np.expm1(x)), "Elu"),
+    "hardswish": _named(
+        "hardswish", lambda x: x * np.clip(x + 3, 0, 6) / 6, "HardSwish", "hard_swish"
+    ),
+    "sin": _unary(
+        np.sin,
+        "Sin",
+        nnfast=lambda nn, x: lambda: nn.sin(x),
+        numpy=lambda np, x: lambda: np.sin(x),
+        torch=lambda torch, x: lambda: torch.sin(x),
+        jax=lambda jax, x: jax.numpy.sin(x),
+    ),
     "relu backward": _backward(
         lambda dy, y: dy * (y > 0),
         nnfast=lambda nn, dy, y: _call(nn.ops.OPS["relu_backward"], dy, y),
@@ -173,6 +204,12 @@ TABLE = {
         nnfast=lambda nn, dy, y: _call(nn.ops.OPS["sigmoid_backward"], dy, y),
         torch=lambda torch, dy, y: lambda: torch.ops.aten.sigmoid_backward(dy, y),
         jax=lambda jax, dy, y: dy * y * (1 - y),
+    ),
+    "silu backward": _backward(
+        _silu_backward,
+        nnfast=lambda nn, dy, x: _call(nn.ops.OPS["silu_backward"], dy, x),
+        torch=lambda torch, dy, x: lambda: torch.ops.aten.silu_backward(dy, x),
+        jax=lambda jax, dy, x: jax.vjp(jax.nn.silu, x)[1](dy)[0],
     ),
     # ---- arithmetic
     "add": Op(

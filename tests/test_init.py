@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from typing import Any
 
@@ -244,8 +243,3 @@ def test_wrong_arguments(call: Any, message: str) -> None:
     with pytest.raises(NNFastError) as caught:
         call()
     assert message in str(caught.value)
-
-
-def test_examples_in_the_documentation() -> None:
-    result = doctest.testmod(init)
-    assert result.attempted > 0 and result.failed == 0

@@ -22,6 +22,15 @@ OPS = {
     "erf": nnfast.erf,
     "gelu": lambda x: F.gelu(x, approximate="none"),
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    **{
+        name: getattr(nnfast, name)
+        for name in (
+            *("exp2", "expm1", "log2", "log10", "rsqrt", "sin", "cos", "tan", "asin", "acos"),
+            *("atan", "sinh", "cosh", "asinh", "acosh", "atanh"),
+        )
+    },
 }
 
 # The errors stated in csrc/simd/math_*.h, in ulp, for float32 and float64 on the worst ISA.
@@ -35,6 +44,24 @@ MAX_ULP = {
     "gelu": (5.2, 4.2),
     "gelu_tanh": (2.4, 2.4),  # for x >= -1
     "pow": (0.51, 1.3),
+    "silu": (2.5, 1.6),
+    "mish": (4.3, 2.9),
+    "exp2": (1.3, 1.2),
+    "expm1": (1.7, 2.1),
+    "log2": (1.8, 1.4),
+    "log10": (2.1, 2.7),
+    "rsqrt": (1.5, 1.5),
+    "sin": (1.6, 2.1),
+    "cos": (1.6, 2.1),
+    "tan": (3.4, 2.9),
+    "asin": (3.6, 3.0),
+    "acos": (3.6, 3.0),
+    "atan": (2.7, 2.4),
+    "sinh": (2.4, 2.2),
+    "cosh": (1.7, 1.5),
+    "asinh": (2.0, 1.5),
+    "acosh": (2.2, 1.8),
+    "atanh": (2.2, 1.8),
 }
 
 BITS = {np.float32: (np.uint32, 32), np.float64: (np.uint64, 64)}
@@ -65,6 +92,24 @@ REFERENCE64 = {
     "erf": np.vectorize(math.erf, otypes=[float]),
     "gelu": lambda x: x * 0.5 * np.vectorize(math.erfc, otypes=[float])(-x * math.sqrt(0.5)),
     "gelu_tanh": lambda x: x * sigmoid64(tanh_exponent(x)),
+    "silu": lambda x: x * sigmoid64(x),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "exp2": np.exp2,
+    "expm1": np.expm1,
+    "log2": np.log2,
+    "log10": np.log10,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
 }
 
 
@@ -84,6 +129,20 @@ REFERENCE_MP = {
         x * sigmoid_mp(2 * mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3))
     ),
 }
+REFERENCE_MP |= {
+    "silu": lambda x: x * sigmoid_mp(x),
+    "mish": lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))),
+    "exp2": lambda x: mpmath.mpf(2) ** x,
+    "log2": lambda x: mpmath.log(x, 2),
+    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+    **{
+        name: getattr(mpmath, name)
+        for name in (
+            *("expm1", "log10", "sin", "cos", "tan", "asin", "acos", "atan"),
+            *("sinh", "cosh", "asinh", "acosh", "atanh"),
+        )
+    },
+}
 
 # Where a function of float64 is neither constant nor out of range.
 DOMAIN64 = {
@@ -95,6 +154,19 @@ DOMAIN64 = {
     "erf": (-6, 6),
     "gelu": (-37.5, 10),
     "gelu_tanh": (-21.4, 10),
+    "silu": (-700, 50),
+    "mish": (-700, 50),
+    "exp2": (-1020, 1023),
+    "expm1": (-50, 709.7),
+    "log2": (1e-300, 1e300),
+    "log10": (1e-300, 1e300),
+    "rsqrt": (1e-300, 1e300),
+    **dict.fromkeys(("sin", "cos", "tan"), (-1e5, 1e3)),
+    **dict.fromkeys(("asin", "acos", "atanh"), (-1, 1)),
+    "atan": (-100, 100),
+    **dict.fromkeys(("sinh", "cosh"), (-710.4, 710.4)),
+    "asinh": (-1e300, 1e300),
+    "acosh": (1, 1e300),
 }
 
 
@@ -131,8 +203,17 @@ def samples64(name):
     )
 
 
+DOMAIN = {
+    **dict.fromkeys(("log", "log2", "log10", "rsqrt"), (0, inf)),
+    "log1p": (-1, inf),
+    "acosh": (1, inf),
+    **dict.fromkeys(("asin", "acos", "atanh"), (-1, 1)),
+}
+
+
 def in_domain(name, x):
-    return x > {"log": 0, "log1p": -1}.get(name, -inf)
+    low, high = DOMAIN.get(name, (-inf, inf))
+    return (x > low) & (x < high)
 
 
 def ulp_errors(got, exact, exact_rest):
@@ -186,6 +267,18 @@ def test_gelu_gradient_error(isa, approximate):
     assert error.max() * 2**24 <= MAX_GELU_GRADIENT_ERROR[approximate]
 
 
+@pytest.mark.parametrize("name", ["silu", "mish"])
+def test_gradient_error_around_its_zero(isa, name):
+    x = np.linspace(-20, 20, 2**16 + 1, dtype=np.float32)
+    t = nnfast.tensor(x, requires_grad=True)
+    OPS[name](t).sum().backward()
+    x64 = x.astype(np.float64)
+    s = sigmoid64(x64)
+    y = np.tanh(np.logaddexp(0, x64))
+    exact = s * (1 + x64 * sigmoid64(-x64)) if name == "silu" else y + x64 * s * (1 - y * y)
+    assert np.abs(t.grad.numpy() - exact).max() * 2**24 <= 4.0
+
+
 LARGE = {np.float32: 3e38, np.float64: 1e308}
 SPECIAL = {
     "exp": [(0, 1), (-0.0, 1), (inf, inf), (-inf, 0), (1e4, inf), (-1e4, 0)],
@@ -196,6 +289,24 @@ SPECIAL = {
     "erf": [(0, 0), (-0.0, -0.0), (inf, 1), (-inf, -1), (100, 1), (-100, -1)],
     "gelu": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0), (100, 100), (-100, -0.0)],
     "gelu_tanh": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0), (100, 100), (-100, -0.0)],
+    "silu": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0), (100, 100), (-1e4, -0.0)],
+    "mish": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -0.0), (100, 100), (-1e4, -0.0)],
+    "exp2": [(0, 1), (3, 8), (-3, 0.125), (inf, inf), (-inf, 0), (1e4, inf), (-1e4, 0)],
+    "expm1": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -1), (1e4, inf), (-1e4, -1)],
+    "log2": [(0, -inf), (8, 3), (0.125, -3), (inf, inf), (-1, nan), (-inf, nan)],
+    "log10": [(0, -inf), (1, 0), (inf, inf), (-1, nan), (-inf, nan)],
+    "rsqrt": [(0, inf), (4, 0.5), (inf, 0), (-1, nan)],
+    "sin": [(0, 0), (-0.0, -0.0), (inf, nan), (-inf, nan)],
+    "cos": [(0, 1), (-0.0, 1), (inf, nan), (-inf, nan)],
+    "tan": [(0, 0), (-0.0, -0.0), (inf, nan), (-inf, nan)],
+    "asin": [(0, 0), (-0.0, -0.0), (1, math.pi / 2), (-1, -math.pi / 2), (2, nan), (-inf, nan)],
+    "acos": [(1, 0), (0, math.pi / 2), (-1, math.pi), (2, nan), (-inf, nan)],
+    "atan": [(0, 0), (-0.0, -0.0), (inf, math.pi / 2), (-inf, -math.pi / 2), (1, math.pi / 4)],
+    "sinh": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -inf), (1e4, inf)],
+    "cosh": [(0, 1), (-0.0, 1), (inf, inf), (-inf, inf), (1e4, inf)],
+    "asinh": [(0, 0), (-0.0, -0.0), (inf, inf), (-inf, -inf)],
+    "acosh": [(1, 0), (inf, inf), (0.5, nan), (-3, nan), (-inf, nan)],
+    "atanh": [(0, 0), (-0.0, -0.0), (1, inf), (-1, -inf), (2, nan), (inf, nan)],
 }
 
 
@@ -225,6 +336,67 @@ def test_subnormal_numbers_count_as_zero(isa, dtype):
     assert np.array_equal(run("log", x), [-inf, -inf])
     for name in ("log1p", "tanh", "erf", "gelu"):
         assert np.all(np.abs(run(name, x)) < tiny)
+
+
+ANGLES = [0, -0.0, 1, -1, 2.5, -2.5, 1e-30, 1e30, inf, -inf, nan]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_atan2_of_all_quadrants(isa, dtype):
+    y, x = (v.ravel() for v in np.array(np.meshgrid(ANGLES, ANGLES), dtype))
+    expected = np.arctan2(y.astype(np.float64), x.astype(np.float64)).astype(dtype)
+    got = nnfast.atan2(nnfast.tensor(y), nnfast.tensor(x)).numpy()
+    np.testing.assert_allclose(got, expected, rtol=3 * np.finfo(dtype).eps)
+    number = ~np.isnan(expected)
+    assert np.array_equal(np.signbit(got)[number], np.signbit(expected)[number])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_of_any_size(isa, name, dtype):
+    random = np.random.default_rng(6)
+    x = (random.uniform(-1, 1, 999) * 2.0 ** random.uniform(20, 120, 999)).astype(dtype)
+    exact = np.array([float(REFERENCE_MP[name](mpmath.mpf(float(v)))) for v in x])
+    np.testing.assert_allclose(run(name, x), exact, rtol=4 * np.finfo(dtype).eps)
+
+
+ROUNDED = [0.0, -0.0, 0.3, -0.3, 0.5, -0.5, 1.5, 2.5, -2.5, 0.7, -0.7, 1e6 + 0.5, inf, -inf, nan]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["floor", "ceil", "trunc", "round"])
+def test_rounding_is_exact(isa, name, dtype):
+    mantissa = np.finfo(dtype).nmant
+    random = np.random.default_rng(7)
+    large = random.uniform(-1, 1, 4096) * 2.0 ** random.uniform(-3, mantissa + 3, 4096)
+    x = np.concatenate([ROUNDED, large, np.round(large * 2) / 2]).astype(dtype)
+    expected = getattr(np, name)(x)
+    got = getattr(nnfast, name)(nnfast.tensor(x)).numpy()
+    np.testing.assert_array_equal(got, expected)
+    number = ~np.isnan(expected)
+    assert np.array_equal(np.signbit(got)[number], np.signbit(expected)[number])
+
+
+DIVIDED = [0.0, -0.0, 1, -1, 2.5, -2.5, 7, -7, 1e-3, 1e20, -1e20, 0.1, -0.3, inf, -inf, nan]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("name", ["fmod", "remainder", "floor_divide"])
+def test_division_with_rounding_as_numpy(isa, name, dtype):
+    values = DIVIDED if dtype != np.int64 else [0, 1, -1, 2, -2, 7, -7, 2**62, -(2**63), 2**63 - 1]
+    a, b = (v.ravel() for v in np.meshgrid(np.array(values, dtype), np.array(values, dtype)))
+    if dtype == np.int64:
+        a, b = a[b != 0], b[b != 0]
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(a, b)
+    got = getattr(nnfast, name)(nnfast.tensor(a), nnfast.tensor(b)).numpy()
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_integers_are_not_divided_by_zero():
+    for name in ("fmod", "remainder", "floor_divide"):
+        with pytest.raises(nnfast.NNFastError, match="other than 0"):
+            getattr(nnfast, name)(nnfast.tensor([1, 2]), nnfast.tensor([1, 0]))
 
 
 POW_ARGUMENTS = [0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 1e30, -1e30, inf, -inf, nan]

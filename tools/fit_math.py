@@ -71,6 +71,11 @@ def cos_tail(z):  # cos(r) = 1 - r^2/2 + r^4 q(z)
     return (mpmath.cos(r) - 1 + r**2 / 2) / r**4, r**4 / mpmath.cos(r)
 
 
+def atan_tail(z):  # atan(s) = s + s z q(z), z = s^2
+    s = mpmath.sqrt(z)
+    return (mpmath.atan(s) - s) / (s * z), s * z / mpmath.atan(s)
+
+
 @dataclass
 class Table:
     name: str
@@ -118,6 +123,9 @@ def tables(single):
     z4 = (mpf(0), (mpmath.pi / 4 * margin) ** 2)
     yield Table("sin", "sin(r) = r + r^3 sin(z), z = r^2, |r| <= pi/4", sin_tail, z4, pick(2, 5))
     yield Table("cos", "cos(r) = 1 - z/2 + z^2 cos(z)", cos_tail, z4, pick(2, 5))
+
+    z8 = (mpf(0), (mpmath.tan(mpmath.pi / 8) * margin) ** 2)
+    yield Table("atan", "atan(s) = s + s z atan(z), z = s^2", atan_tail, z8, pick(4, 10))
 
     if not single:  # pow, of both types, works in double
         yield Table("log_dd", f"{log} = 2s + 2/3 s^3 + s^5 log_dd(z)", log_tail2, z, 7)
@@ -291,6 +299,7 @@ def print_type(single):
     high, low = parts(LN2, [15 if single else 32], single)
     constant("ln2_hi", high, "ln(2), so short that e * ln2_hi is exact")
     constant("ln2_lo", low, "ln(2) - ln2_hi")
+    constant("ln2", LN2, "ln(2)")
     large = mpf(2) ** (128 if single else 1024) * (1 - mpf(2) ** -bits)
     small = mpf(2) ** (-126 if single else -1022)
     constant("exp_max", toward_zero(mpmath.log(large), bits), "the last x with finite e^x")
@@ -301,6 +310,10 @@ def print_type(single):
     constant("inv_sqrt_2pi", 1 / mpmath.sqrt(2 * mpmath.pi), "1 / sqrt(2 pi)")
     constant("two_pi", 2 * mpmath.pi, "2 pi")
     constant("two_over_pi", 2 / mpmath.pi, "2 / pi")
+    constant("pio4", mpmath.pi / 4, "pi/4")
+    constant("pio2", mpmath.pi / 2, "pi/2")
+    constant("pio2_lo", mpmath.pi / 2 - to_type(mpmath.pi / 2), "pi/2 - pio2")
+    constant("tan_pi_8", mpmath.tan(mpmath.pi / 8), "tan(pi/8)")
     if not single:
         for i, value in enumerate(parts(mpmath.pi / 2, [26, 26, 26], single)):
             constant(f"pio2_{i}", value, f"pi/2, part {i}, of 26 bits")

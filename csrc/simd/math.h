@@ -1,10 +1,13 @@
 // Vector functions on the contract of vec.h: one text for every ISA, no branch on data.
 //
-//   math_exp.h   exp  expm1  sigmoid  tanh
-//   math_log.h   log  log1p
+//   math_exp.h   exp  exp2  expm1  sinh  cosh  sigmoid  tanh
+//   math_log.h   log  log2  log1p
 //   math_pow.h   pow
 //   math_erf.h   erf  gelu  gelu_grad  gelu_tanh  gelu_tanh_grad
-//   math_trig.h  sin  cos  sincos_2pi
+//   math_trig.h  sin  cos  tan  sincos_2pi
+//   math_arc.h   atan2  atan  asin  acos  asinh  acosh  atanh
+//   math_round.h floor  ceil  trunc  nearest  fmod  remainder  floor_divide
+//   math_activation.h  silu  mish  softplus and their derivatives
 //   math_coef.h  their constants, made by tools/fit_math.py
 //
 // NaN gives NaN; infinities and signed zeros give what C's functions of the same name give
@@ -22,8 +25,11 @@
 // and gelu may be worse: a part of the sum is flushed there. tests/test_math.py keeps this true.
 #pragma once
 
+#include "simd/math_activation.h"
+#include "simd/math_arc.h"
 #include "simd/math_erf.h"
 #include "simd/math_exp.h"
 #include "simd/math_log.h"
 #include "simd/math_pow.h"
+#include "simd/math_round.h"
 #include "simd/math_trig.h"

@@ -15,6 +15,7 @@ struct Coef<float> {
   static constexpr float log2_e = 1.442695f;  // log2(e)
   static constexpr float ln2_hi = 0.69314575f;  // ln(2), so short that e * ln2_hi is exact
   static constexpr float ln2_lo = 1.4286068e-06f;  // ln(2) - ln2_hi
+  static constexpr float ln2 = 0.6931472f;  // ln(2)
   static constexpr float exp_max = 88.72283f;  // the last x with finite e^x
   static constexpr float exp_min = -87.33654f;  // the first x with normal e^x
   static constexpr float sqrt_2 = 1.4142135f;  // sqrt(2)
@@ -23,6 +24,10 @@ struct Coef<float> {
   static constexpr float inv_sqrt_2pi = 0.3989423f;  // 1 / sqrt(2 pi)
   static constexpr float two_pi = 6.2831855f;  // 2 pi
   static constexpr float two_over_pi = 0.63661975f;  // 2 / pi
+  static constexpr float pio4 = 0.7853982f;  // pi/4
+  static constexpr float pio2 = 1.5707964f;  // pi/2
+  static constexpr float pio2_lo = -4.371139e-08f;  // pi/2 - pio2
+  static constexpr float tan_pi_8 = 0.41421357f;  // tan(pi/8)
 
   // e^r = 1 + r + r^2 exp(r), |r| <= ln(2)/2.
   // Error 0.23 * 2^-24.
@@ -50,6 +55,11 @@ struct Coef<float> {
   // cos(r) = 1 - z/2 + z^2 cos(z).
   // Error 0.002 * 2^-24.
   static constexpr float cos[] = {0.041666646f, -0.0013887311f, 2.4432562e-05f};
+
+  // atan(s) = s + s z atan(z), z = s^2.
+  // Error 0.012 * 2^-24.
+  static constexpr float atan[] = {-0.33333316f, 0.1999853f, -0.14244427f, 0.10599438f,
+      -0.060907014f};
 };
 
 template <>
@@ -57,6 +67,7 @@ struct Coef<double> {
   static constexpr double log2_e = 1.4426950408889634;  // log2(e)
   static constexpr double ln2_hi = 0.6931471803691238;  // ln(2), so short that e * ln2_hi is exact
   static constexpr double ln2_lo = 1.9082149292705877e-10;  // ln(2) - ln2_hi
+  static constexpr double ln2 = 0.6931471805599453;  // ln(2)
   static constexpr double exp_max = 709.782712893384;  // the last x with finite e^x
   static constexpr double exp_min = -708.3964185322641;  // the first x with normal e^x
   static constexpr double sqrt_2 = 1.4142135623730951;  // sqrt(2)
@@ -65,6 +76,10 @@ struct Coef<double> {
   static constexpr double inv_sqrt_2pi = 0.3989422804014327;  // 1 / sqrt(2 pi)
   static constexpr double two_pi = 6.283185307179586;  // 2 pi
   static constexpr double two_over_pi = 0.6366197723675814;  // 2 / pi
+  static constexpr double pio4 = 0.7853981633974483;  // pi/4
+  static constexpr double pio2 = 1.5707963267948966;  // pi/2
+  static constexpr double pio2_lo = 6.123233995736766e-17;  // pi/2 - pio2
+  static constexpr double tan_pi_8 = 0.41421356237309503;  // tan(pi/8)
   static constexpr double pio2_0 = 1.5707963109016418;  // pi/2, part 0, of 26 bits
   static constexpr double pio2_1 = 1.5893254712295857e-08;  // pi/2, part 1, of 26 bits
   static constexpr double pio2_2 = 6.123233932053594e-17;  // pi/2, part 2, of 26 bits
@@ -110,6 +125,12 @@ struct Coef<double> {
   static constexpr double cos[] = {0.041666666666666595, -0.0013888888888873346,
       2.4801587289005203e-05, -2.7557314217786367e-07, 2.087570546055575e-09,
       -1.1358750322762137e-11};
+
+  // atan(s) = s + s z atan(z), z = s^2.
+  // Error 0.012 * 2^-53.
+  static constexpr double atan[] = {-0.333333333333332, 0.19999999999953652, -0.14285714280195586,
+      0.11111110783213655, -0.0909089774748848, 0.07692060000754446, -0.06663101403572223,
+      0.05847869156006743, -0.05039211672066519, 0.038062171141326255, -0.017904587620685964};
 
   // log((1+s)/(1-s)) = 2s + 2/3 s^3 + s^5 log_dd(z).
   // Error 6.8e-07 * 2^-53.

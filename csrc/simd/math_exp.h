@@ -1,4 +1,4 @@
-// exp, expm1, sigmoid, tanh. See math.h.
+// exp, exp2, expm1, sinh, cosh, sigmoid, tanh. See math.h.
 #pragma once
 
 #include "simd/math_base.h"
@@ -48,6 +48,21 @@ NNF_INLINE vf32 exp(vf32 x) { return exp_any<float>(x); }
 NNF_INLINE vf64 exp(vf64 x) { return exp_any<double>(x); }
 
 template <class T>
+NNF_INLINE vec<T> exp2_any(vec<T> x) {
+  constexpr T end = T(Ieee<T>::kBias + 1);
+  vec<T> b = clamp<T>(x, -end, end);
+  vec<T> t = b + pick<T>(0x1.8p23f, 0x1.8p52);
+  vec<T> r = (b - (t - pick<T>(0x1.8p23f, 0x1.8p52))) * Coef<T>::ln2;
+  vec<T> y = (vec<T>)((bits<T>)exp_reduced<T>(r) + ((bits<T>)t << Ieee<T>::kMantissa));
+  y = x < end ? y : x + Ieee<T>::kInf;  // NaN too
+  return x < T(2) - end ? vec<T>{} : y;
+}
+// exp2(x) = 2^n e^(ln(2) (x - n)). All x.
+// Max error: 1.3 ulp (float32), 1.2 ulp (float64).
+NNF_INLINE vf32 exp2(vf32 x) { return exp2_any<float>(x); }
+NNF_INLINE vf64 exp2(vf64 x) { return exp2_any<double>(x); }
+
+template <class T>
 NNF_INLINE vec<T> expm1_any(vec<T> x) {
   // Half of everything, for 2^n overflows before the result does.
   auto [r, half] = reduce_ln2<T, -1>(clamp<T>(x, pick<T>(-40, -80), pick<T>(89, 710)));
@@ -58,6 +73,27 @@ NNF_INLINE vec<T> expm1_any(vec<T> x) {
 // Max error: 1.6 ulp (float32), 2.0 ulp (float64); without FMA 1.7 and 2.1.
 NNF_INLINE vf32 expm1(vf32 x) { return expm1_any<float>(x); }
 NNF_INLINE vf64 expm1(vf64 x) { return expm1_any<double>(x); }
+
+template <class T>
+NNF_INLINE vec<T> sinh_any(vec<T> x) {
+  // A quarter of everything, for 2^n overflows before the result does.
+  auto [r, quarter] = reduce_ln2<T, -2>(at_most<T>(abs(x), pick<T>(89.5f, 710.5)));
+  vec<T> q = fma(quarter, expm1_reduced<T>(r), quarter - T(0.25));
+  vec<T> y = T(2) * (q + q / fma(set1<T>(4), q, set1<T>(1)));
+  return abs(x) < T(0x1p-60) ? x : copysign(y, x);
+}
+template <class T>
+NNF_INLINE vec<T> cosh_any(vec<T> x) {
+  auto [r, quarter] = reduce_ln2<T, -2>(at_most<T>(abs(x), pick<T>(89.5f, 710.5)));
+  vec<T> q = quarter * exp_reduced<T>(r);
+  return T(2) * q + T(0.125) / q;
+}
+// sinh(x) = (h + h / (h + 1)) / 2 with h = e^|x| - 1, and the sign of x; cosh(x) = (e^x + e^-x) / 2.
+// All x. Max error: 2.4 ulp (float32), 2.2 ulp (float64); cosh 1.7 and 1.5.
+NNF_INLINE vf32 sinh(vf32 x) { return sinh_any<float>(x); }
+NNF_INLINE vf64 sinh(vf64 x) { return sinh_any<double>(x); }
+NNF_INLINE vf32 cosh(vf32 x) { return cosh_any<float>(x); }
+NNF_INLINE vf64 cosh(vf64 x) { return cosh_any<double>(x); }
 
 template <class T>
 NNF_INLINE vec<T> sigmoid_any(vec<T> x) {

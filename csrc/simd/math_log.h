@@ -1,4 +1,4 @@
-// log, log1p. See math.h.
+// log, log2, log1p. See math.h.
 #pragma once
 
 #include "simd/math_exp.h"
@@ -42,18 +42,34 @@ NNF_INLINE vec<T> log_reduced(vec<T> e, vec<T> f) {
   return fma(e, set1<T>(C::ln2_hi), f - (h - tail));
 }
 
+// y, the logarithm of x for positive normal x, and what it is of others.
 template <class T>
-NNF_INLINE vec<T> log_any(vec<T> x) {
+NNF_INLINE vec<T> log_special(vec<T> x, vec<T> y) {
   using F = Ieee<T>;
-  Split<T> a = split<T>(x);
-  vec<T> y = log_reduced<T>(a.e, a.m - T(1));
   y = x < F::kInf ? y : x;  // +inf, NaN
   return x < F::kMinNormal ? (x < T(0) ? set1<T>(F::kNan) : set1<T>(-F::kInf)) : y;
+}
+
+template <class T>
+NNF_INLINE vec<T> log_any(vec<T> x) {
+  Split<T> a = split<T>(x);
+  return log_special<T>(x, log_reduced<T>(a.e, a.m - T(1)));
 }
 // log(x) = e ln(2) + log(m), x = 2^e m. All x.
 // Max error: 0.85 ulp (float32), 0.81 ulp (float64).
 NNF_INLINE vf32 log(vf32 x) { return log_any<float>(x); }
 NNF_INLINE vf64 log(vf64 x) { return log_any<double>(x); }
+
+template <class T>
+NNF_INLINE vec<T> log2_any(vec<T> x) {
+  Split<T> a = split<T>(x);
+  vec<T> y = log_reduced<T>(vec<T>{}, a.m - T(1));
+  return log_special<T>(x, fma(y, set1<T>(Coef<T>::log2_e), a.e));
+}
+// log2(x) = e + log(m) / ln(2), x = 2^e m: exact for powers of 2. All x.
+// Max error: 1.8 ulp (float32), 1.4 ulp (float64).
+NNF_INLINE vf32 log2(vf32 x) { return log2_any<float>(x); }
+NNF_INLINE vf64 log2(vf64 x) { return log2_any<double>(x); }
 
 template <class T>
 NNF_INLINE vec<T> log1p_any(vec<T> x) {

@@ -293,6 +293,14 @@ template <class T>
 NNF_INLINE T reduce_min(vec<T> v) {
   return fold<T>(v, [](vec<T> a, vec<T> b) { return min(a, b); });
 }
+// any: whether a lane of the mask is set.
+template <class M>
+NNF_INLINE bool any(M m) {
+  uint64_t part[NNF_VECTOR_BYTES / 8], all = 0;
+  __builtin_memcpy(part, &m, sizeof m);
+  for (uint64_t p : part) all |= p;
+  return all != 0;
+}
 // iota: 0, 1, 2, ...
 template <class T>
 NNF_INLINE vec<T> iota() {

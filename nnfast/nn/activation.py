@@ -9,6 +9,7 @@ import math
 
 from nnfast import ops
 from nnfast.errors import DTypeError, fail
+from nnfast.nn import functional
 from nnfast.nn.checks import number, one_of
 from nnfast.nn.module import Module
 from nnfast.tensor import Tensor
@@ -123,3 +124,46 @@ class LogSoftmax(_AlongDim):
     def forward(self, input: Tensor) -> Tensor:
         y: Tensor = ops.log_softmax(input, self.dim)
         return y
+
+
+class Softmin(_AlongDim):
+    """y = exp(-x) / sum(exp(-x)) along `dim`.
+
+    >>> import nnfast
+    >>> nnfast.nn.Softmin(dim=0)(nnfast.tensor([1.0, 1.0]))
+    tensor([0.5, 0.5])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.softmin(input, self.dim)
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of each pixel: input (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            fail("Softmax2d", "input (N, C, H, W) or (C, H, W)", f"{input.shape}", input=input)
+        y: Tensor = ops.softmax(input, input.ndim - 3)
+        return y
+
+
+class GLU(Module):
+    """y = a sigmoid(b), a and b the halves of the input along `dim`.
+
+    Source: Dauphin et al., Language modeling with gated convolutional networks, 2016.
+
+    >>> import nnfast
+    >>> nnfast.nn.GLU()(nnfast.tensor([3.0, 4.0, 0.0, 0.0]))
+    tensor([1.5, 2. ])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"

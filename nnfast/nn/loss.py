@@ -1,4 +1,4 @@
-"""Losses as modules."""
+"""Losses of classes as modules."""
 
 from __future__ import annotations
 
@@ -79,28 +79,6 @@ class NLLLoss(_WeightedLoss):
         return y
 
 
-class MSELoss(_Loss):
-    """(input - target)^2."""
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        y: Tensor = ops.mse_loss(input, target, reduction=self.reduction)
-        return y
-
-
-class L1Loss(_Loss):
-    """|input - target|."""
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        super().__init__(reduction)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        y: Tensor = ops.l1_loss(input, target, reduction=self.reduction)
-        return y
-
-
 class BCELoss(_WeightedLoss):
     """-(t log(p) + (1 - t) log(1 - p)) of probabilities p and targets t from 0 to 1."""
 
@@ -132,3 +110,35 @@ class BCEWithLogitsLoss(_WeightedLoss):
             input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
         return y
+
+
+class CTCLoss(_Loss):
+    """-log of the probability of a sequence of classes, over all its alignments with the input.
+
+    Shapes: log_probs (T, N, C) or (T, C), targets (N, S) or one behind the other, lengths (N,).
+
+    >>> import nnfast
+    >>> x = nnfast.log_softmax(nnfast.zeros(2, 1, 2), 2)
+    >>> nnfast.nn.CTCLoss()(x, nnfast.tensor([[1]]), [2], [1]).exp()
+    tensor(1.3333...)
+    """
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction)
+        self.blank = whole("CTCLoss", "blank", blank)
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor
+    ) -> Tensor:
+        return ops.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )

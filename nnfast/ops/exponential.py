@@ -1,0 +1,102 @@
+"""More powers, exponentials and logarithms."""
+
+from __future__ import annotations
+
+import math
+
+from nnfast.ops.elementwise import div, log, mul
+from nnfast.ops.operands import Operand
+from nnfast.ops.record import Result, like, method, op
+from nnfast.tensor import Tensor
+
+
+@op("rsqrt", methods=("rsqrt",), floats=True)
+def rsqrt(input: Operand) -> Result:
+    """y = 1 / sqrt(x); inf at 0, NaN below.
+
+    >>> import nnfast
+    >>> nnfast.rsqrt(nnfast.tensor([4.0, 0.25]))
+    tensor([0.5, 2. ])
+    """
+    return like(input)
+
+
+rsqrt.vjp(input=lambda dy, y: dy * y * y * y * -0.5)
+
+
+@op("exp2", methods=("exp2",), floats=True)
+def exp2(input: Operand) -> Result:
+    """y = 2^x, exact for integers.
+
+    >>> import nnfast
+    >>> nnfast.exp2(nnfast.tensor([3.0, -1.0]))
+    tensor([8. , 0.5])
+    """
+    return like(input)
+
+
+exp2.vjp(input=lambda dy, y: dy * y * math.log(2))
+
+
+@op("expm1", methods=("expm1",), floats=True)
+def expm1(input: Operand) -> Result:
+    """y = e^x - 1, precise near 0.
+
+    >>> import nnfast
+    >>> nnfast.expm1(nnfast.tensor([0.0, 1e-10]))
+    tensor([0.e+00, 1.e-10])
+    """
+    return like(input)
+
+
+expm1.vjp(input=lambda dy, y: dy * (y + 1.0))
+
+
+@op("log2", methods=("log2",), floats=True)
+def log2(input: Operand) -> Result:
+    """y = log x / log 2, exact for powers of 2; -inf at 0, NaN below.
+
+    >>> import nnfast
+    >>> nnfast.log2(nnfast.tensor([8.0, 0.5]))
+    tensor([ 3., -1.])
+    """
+    return like(input)
+
+
+log2.vjp(input=lambda dy, input: dy / (input * math.log(2)))
+
+
+@method
+def log10(input: Operand) -> Tensor:
+    """y = log x / log 10; -inf at 0, NaN below.
+
+    >>> import nnfast
+    >>> nnfast.log10(nnfast.tensor([1.0, 100.0]))
+    tensor([0., 2.])
+    """
+    y: Tensor = log(input) * (1 / math.log(10))
+    return y
+
+
+@method
+def square(input: Operand) -> Tensor:
+    """y = x x.
+
+    >>> import nnfast
+    >>> nnfast.square(nnfast.tensor([-3.0, 2.0]))
+    tensor([9., 4.])
+    """
+    y: Tensor = mul(input, input)
+    return y
+
+
+@method
+def reciprocal(input: Operand) -> Tensor:
+    """y = 1 / x.
+
+    >>> import nnfast
+    >>> nnfast.reciprocal(nnfast.tensor([4.0, -0.5]))
+    tensor([ 0.25, -2.  ])
+    """
+    y: Tensor = div(1.0, input)
+    return y
