@@ -130,6 +130,9 @@ class Plan:
         arenas: Arenas,
         commit: int,
         watched: list[int],
+        prologue: int,
+        kept: int,
+        sources: list[int],
     ) -> None: ...
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""

@@ -164,11 +164,12 @@ def test_a_plan_tells_what_it_does():
         step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
     lines = plan.explain().splitlines()
     assert len(lines) == len(plan.graph.calls) + 1 and plan.timed_runs == 3
-    assert sum("adam_update" in line for line in lines) == 4 and all("us" in x for x in lines[:-1])
+    assert sum("adam_update" in line for line in lines) == 1
+    assert all(line.endswith(("GB/s", "once")) for line in lines[:-1])
     weights = sum(p.numel() for p in net.parameters()) * 4
     # With two moments and a step count each; and two numbers.
     memory = plan.memory()
-    assert memory.weights == weights and memory.state == 2 * weights + 4 * 8 + 2 * 4
+    assert memory.weights == weights and memory.state == 2 * weights + 4 * 8 + 2 * 4 + plan.kept
     assert memory.gradients == weights
 
 

@@ -72,8 +72,25 @@ PyObject* get_ndim(PyObject* self, void*) {
   return a ? PyLong_FromLong(a->nd) : of_stand_in(self, "ndim");
 }
 
+PyObject* get_array(PyObject* self, void*) {
+  PyObject* array = tensor_of(self)->array;
+  if (!array) {
+    PyErr_SetString(PyExc_AttributeError, "array");
+    return nullptr;
+  }
+  ++tensor_of(self)->touched;
+  Py_INCREF(array);
+  return array;
+}
+
+int set_array(PyObject* self, PyObject* array, void*) {
+  ++tensor_of(self)->touched;
+  Py_XINCREF(array);
+  Py_XSETREF(tensor_of(self)->array, array);
+  return 0;
+}
+
 PyMemberDef tensor_members[] = {
-    {"array", T_OBJECT_EX, offsetof(Tensor, array), 0, "The NumPy array underneath."},
     {"grad", T_OBJECT, offsetof(Tensor, grad), 0, "What `backward` has added up."},
     {"node", T_OBJECT, offsetof(Tensor, node), 0, "Made this tensor; None for a leaf."},
     {"slot", T_PYSSIZET, offsetof(Tensor, slot), 0, "As which output of its node."},
@@ -84,6 +101,7 @@ PyMemberDef tensor_members[] = {
 };
 
 PyGetSetDef tensor_properties[] = {
+    {"array", get_array, set_array, "The NumPy array underneath.", nullptr},
     {"shape", get_shape, nullptr, "Sizes of the dimensions.", nullptr},
     {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
     {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},

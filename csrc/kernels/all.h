@@ -20,6 +20,7 @@
 #include "kernels/table.h"
 #include "kernels/update.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_gradient.h"
 
 namespace nnf {
 namespace {

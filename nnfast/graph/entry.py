@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ class Entry:
         structure: Any,
         arenas: Any,
         step: Sequence[int],
+        disable: Collection[str] = (),
     ) -> None:
         self._around = Surroundings(fn, [x for x in leaves if callable(x)])
         self._changes = CHANGES.count
@@ -52,7 +53,7 @@ class Entry:
         if trace.shares_memory(x.array for x in leaves if isinstance(x, Tensor)):
             raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
-        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step)
+        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._guards, self._after = trace.guards, trace.after
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
 

@@ -32,11 +32,11 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
             last[v] = i
     blocks: dict[Value, Block] = {}
     for i, call in enumerate(graph.calls):
-        for v in call.outputs:
+        for k, v in enumerate(call.outputs):
             m = v.memory
             if m in outside or m in blocks:
                 continue
-            block = _inherited(call, i, v, blocks, last)
+            block = _inherited(call, k, i, blocks, last)
             if block is None:
                 block = Block(i, last[m], _rounded(m.nbytes))
             block.last = last[m]
@@ -44,23 +44,35 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
     return blocks, _place(list({id(b): b for b in blocks.values()}.values()))
 
 
+def keep(graph: Graph) -> tuple[dict[Value, Block], int]:
+    """Memory of its own for all that the prologue makes, and how many bytes that are."""
+    blocks: dict[Value, Block] = {}
+    total = 0
+    for call in graph.calls[: graph.prologue]:
+        for v in call.outputs:
+            blocks[v.memory] = Block(0, 0, _rounded(v.memory.nbytes), total)
+            total += blocks[v.memory].nbytes
+    return blocks, total
+
+
 def _inherited(
-    call: Call, i: int, out: Value, blocks: dict[Value, Block], last: dict[Value, int]
+    call: Call, k: int, i: int, blocks: dict[Value, Block], last: dict[Value, int]
 ) -> Block | None:
-    """The block of an input that ends here, for an elementwise kernel to write over it."""
-    if not _core.is_map(call.op.id) or len(call.outputs) > 1:
-        return None
-    for v in call.inputs:
+    """The block of an input that ends here, for an elementwise kernel to write output k over it."""
+    out = call.outputs[k]
+    for v in call.overwrites[k] if call.overwrites else _map_inputs(call):
         if v is None or v.root is not None or v.shape != out.shape or v.dtype != out.dtype:
             continue
         block = blocks.get(v)
         # A view of it among the other inputs would be read after it was written over.
-        alone = sum(w is not None and w.memory is v for w in call.inputs) == sum(
-            w is v for w in call.inputs
-        )
+        alone = all(w is v or w is None or w.memory is not v for w in call.inputs)
         if block is not None and last[v] == i and block.last == i and alone:
             return block
     return None
+
+
+def _map_inputs(call: Call) -> list[Value | None]:
+    return call.inputs if _core.is_map(call.op.id) and len(call.outputs) == 1 else []
 
 
 def _rounded(nbytes: int) -> int:

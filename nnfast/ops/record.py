@@ -127,7 +127,7 @@ class Op(Generic[P], _core.Op):
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or _packer(attrs) if kernel else None
+        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
@@ -206,6 +206,10 @@ class Op(Generic[P], _core.Op):
         packed = self._pack(*attrs) if self._pack is not None and attrs is not None else b""
         return packed.ljust(self._attrs_size, b"\0")
 
+    def unpack(self, packed: bytes) -> Any:
+        """The attributes that `pack` packed, where they are numbers."""
+        return self.attrs._make(_layout(self.attrs).unpack(packed))
+
     # ---- gradients ------------------------------------------------------------------------
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
@@ -265,12 +269,12 @@ def _bits(numbers: Iterable[int]) -> int:
 _FORMAT = {"int": "q", "float": "d", "bool": "q"}
 
 
-def _packer(attrs: type | None) -> Callable[..., bytes] | None:
-    """Packs a NamedTuple of numbers as csrc/ops/attrs.h lays it out; None where it has others."""
+def _layout(attrs: type | None) -> struct.Struct | None:
+    """A NamedTuple of numbers as in csrc/ops/attrs.h; None where it has others."""
     types = [] if attrs is None else [str(t) for t in _annotations(attrs)]
     if not types or any(t not in _FORMAT for t in types):
         return None
-    return struct.Struct("".join(_FORMAT[t] for t in types)).pack
+    return struct.Struct("".join(_FORMAT[t] for t in types))
 
 
 def _annotations(attrs: type) -> list[str]:
