@@ -30,6 +30,7 @@ MODULES = [
     "nnfast.nn.functional",
     "nnfast.nn.init",
     "nnfast.nn.utils",
+    "nnfast.nn.utils.rnn",
     "nnfast.ops",
     *(f"nnfast.ops.{family.name}" for family in iter_modules(nnfast.ops.__path__)),
     "nnfast.optim",
