@@ -17,6 +17,7 @@ from nnfast.ops.norm import (
     _check,
     _check_running,
     _columns,
+    _layer_norm,
     _number,
     _sum_channels,
     batch_norm_eval,
@@ -30,6 +31,8 @@ from nnfast.ops.reduce import Dims, amax, mean, sum, var
 from nnfast.ops.shape import reshape
 from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor
+
+_FEW = 64  # elements of a channel
 
 
 class GroupNormAttrs(NamedTuple):
@@ -139,8 +142,21 @@ def group_norm(
     x = as_tensor(input, where)
     if x.array.size == 1 or (x.ndim > 1 and x.array.size == num_groups):
         fail(where, "more than 1 value per group", f"shape {x.shape}", input=x)
+    if x.ndim > 1 and prod(x.shape[2:]) < _FEW and 0 not in x.shape:
+        _check_groups(where, x, num_groups, weight, bias)
+        return _by_rows(x, num_groups, weight, bias, eps)
     y: Tensor = _group_norm(x, weight, bias, num_groups, eps)[0]
     return y
+
+
+def _by_rows(
+    x: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """The same where channels have so few elements that a call of a kernel for each is dear."""
+    rows = reshape(x, (x.shape[0], groups, x.shape[1] // groups * prod(x.shape[2:])))
+    y = reshape(_layer_norm(rows, None, None, eps, 1)[0], x.shape)
+    y = y if weight is None else y * _columns(weight, x)
+    return y if bias is None else y + _columns(bias, x)
 
 
 def instance_norm(
