@@ -88,12 +88,20 @@ def _place(blocks: list[Block]) -> int:
     total = 0
     for k, block in enumerate(blocks):
         meets = np.flatnonzero((first[:k] <= block.last) & (last[:k] >= block.first))
-        at = 0
-        for j in meets[np.argsort(begin[meets], kind="stable")]:
-            if begin[j] - at >= block.nbytes:
-                break
-            at = max(at, int(end[j]))
+        at = _gap(begin[meets], end[meets], block.nbytes)
         block.offset = at
         first[k], last[k], begin[k], end[k] = block.first, block.last, at, at + block.nbytes
         total = max(total, at + block.nbytes)
     return total
+
+
+def _gap(begin: np.ndarray, end: np.ndarray, nbytes: int) -> int:
+    """The lowest place for so many bytes beside these ranges."""
+    if len(begin) == 0:
+        return 0
+    order = np.argsort(begin, kind="stable")
+    taken = np.maximum.accumulate(end[order])  # to here, by the ranges so far
+    free = np.flatnonzero(begin[order] - np.append(0, taken[:-1]) >= nbytes)
+    if len(free) == 0:
+        return int(taken[-1])
+    return int(taken[free[0] - 1]) if free[0] else 0
