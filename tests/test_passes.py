@@ -283,6 +283,29 @@ def test_a_product_that_others_read_stays_as_it_is():
     same_bits(lambda x, w: F.linear(x, w) + F.linear(x, w).mean(), randn(3, 4), randn(5, 4))
 
 
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (3, 2), (3, (1, 2))])
+def test_convolutions_that_are_products(kernel, stride):
+    x, w, b = randn(2, 8, 9, 11), randn(5, 8, kernel, kernel), randn(5)
+    r = randn(*F.conv2d(x, w, b, stride).shape)
+    compiled = same_bits(lambda x, w, b: F.conv2d(x, w, b, stride).relu(), x, w, b)
+    assert names(compiled) == ["conv2d"]
+    compiled = same_bits(lambda x, w, r: (F.conv2d(x, w, None, stride) + r).relu(), x, w, r)
+    assert names(compiled) == ["conv2d"]
+    bias = b.reshape(5, 1, 1)
+    compiled = same_bits(lambda x, w, b: (b + F.conv2d(x, w, None, stride)).tanh(), x, w, bias)
+    assert names(compiled) == ["conv2d"]
+
+
+def test_other_convolutions_stay_apart():
+    x, w = randn(2, 8, 9, 11), randn(5, 8, 3, 3)
+    assert names(same_bits(lambda x, w: F.conv2d(x, w).relu(), x, w)) == ["conv2d", "relu"]
+    w = randn(8, 1, 1, 1)
+    compiled = same_bits(lambda x, w: F.conv2d(x, w, groups=8).relu(), x, w)
+    assert names(compiled) == ["conv2d", "relu"]
+    compiled = same_bits(lambda x, w: F.conv2d(x, w).relu(), x[0], randn(5, 8, 1, 1))
+    assert names(compiled) == ["conv2d", "relu"]  # one image, no batch
+
+
 def test_a_weight_that_changes_before_the_activation():
     def make():
         w = nnfast.tensor([[1.0, 2.0]])
@@ -381,7 +404,7 @@ def test_batch_norm_is_part_of_the_weights(name):
     with nnfast.no_grad():
         expected = net(x).numpy()
     got = predict(x).numpy()
-    assert names(predict)[-1] == "conv2d" and "batch_norm_eval" not in names(predict)
+    assert "conv2d" in names(predict)[-2:] and "batch_norm_eval" not in names(predict)
     # Products and sums of some tens of terms, each rounded once more than before.
     scale = np.abs(expected).max() * 64
     assert np.abs(got - expected).max() <= scale * np.finfo(np.float32).eps

@@ -19,6 +19,7 @@ int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(tensor_of(self)->array);
   Py_VISIT(tensor_of(self)->grad);
   Py_VISIT(tensor_of(self)->node);
+  Py_VISIT(tensor_of(self)->hooks);
   return 0;
 }
 
@@ -26,6 +27,7 @@ int tensor_clear(PyObject* self) {
   Py_CLEAR(tensor_of(self)->array);
   Py_CLEAR(tensor_of(self)->grad);
   Py_CLEAR(tensor_of(self)->node);
+  Py_CLEAR(tensor_of(self)->hooks);
   return 0;
 }
 
@@ -94,6 +96,7 @@ PyMemberDef tensor_members[] = {
     {"grad", T_OBJECT, offsetof(Tensor, grad), 0, "What `backward` has added up."},
     {"node", T_OBJECT, offsetof(Tensor, node), 0, "Made this tensor; None for a leaf."},
     {"slot", T_PYSSIZET, offsetof(Tensor, slot), 0, "As which output of its node."},
+    {"hooks", T_OBJECT, offsetof(Tensor, hooks), 0, "Of a leaf: called with its gradient."},
     {"requires_grad", T_BOOL, offsetof(Tensor, requires_grad), 0, "Whether `backward` goes here."},
     {"_version", T_PYSSIZET, offsetof(Tensor, version), 0, "Counts changes in place."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weak_references), READONLY, nullptr},

@@ -16,6 +16,7 @@ struct Tensor {
   Py_ssize_t version;
   Py_ssize_t touched;  // how often Python code took or replaced the array: it may write there
   PyObject* weak_references;
+  PyObject* hooks;  // of a leaf: called with its gradient; None or null: none
   bool requires_grad;
 };
 

@@ -212,7 +212,7 @@ def _tensors(n: int) -> Any:
 def _kind(x: Any) -> Any:
     """What a plan depends on of an argument."""
     if isinstance(x, Tensor):
-        return x.array.shape, x.array.dtype, x.requires_grad
+        return x.array.shape, x.array.dtype, x.requires_grad, bool(x.hooks)
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype
     return type(x), x, repr(x) if isinstance(x, float) else ""  # 0.0 and -0.0 differ

@@ -119,6 +119,8 @@ class Entry:
         if self._changes != CHANGES.count:
             if any(not _same(m.__dict__, before) for m, before in self._modules):
                 return False
+            if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
+                return False
             self._changes = CHANGES.count
         for read, expected in self._guards:
             if read() != expected:
@@ -144,6 +146,8 @@ class Entry:
 
 def _symbol(trace: Trace, index: int, x: Any) -> Any:
     if isinstance(x, Tensor):
+        if x.hooks:
+            raise trace.give_up("it calls the hooks of a tensor")
         t = trace.argument(x.array, index)
         t.requires_grad = x.requires_grad
         return t

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from nnfast.graph.ir import Call, Graph, Value
 
-PRODUCTS = ("linear", "matmul", "conv2d")
+_NARROW = 4  # channels, as in csrc/ops/conv_choice.cpp
 _ACTIVATIONS = {"relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4, "gelu": 5}  # as Activation
 _PARAMETERS = struct.Struct("2d")  # of a map; the first is the slope of leaky_relu
 _BIAS, _RESIDUAL = 2, 3  # inputs of a product
@@ -34,10 +34,25 @@ def fuse_epilogues(graph: Graph) -> Graph:
             if fused is not None and _may_wait(fused, calls[place + 1 :]):
                 calls[place], call = None, fused
                 break
-        if call.op.name in PRODUCTS and len(call.outputs[0].shape) in (2, 4):
+        if _is_product(call):
             products[call.outputs[0].memory] = len(calls)
         calls.append(call)
     return Graph([c for c in calls if c is not None], graph.results)
+
+
+def _is_product(call: Call) -> bool:
+    """Whether it has tiles to do more with, and is faster so.
+
+    Convolutions that read the image where it lies, or by Winograd's algorithm, lose more than a
+    pass of its own costs (measured): those of stride 1, or of few channels.
+    """
+    if call.op.name != "conv2d":
+        return call.op.name in ("linear", "matmul") and len(call.outputs[0].shape) == 2
+    attrs, weight = call.op.unpack(call.attrs), call.inputs[1]  # type: ignore[union-attr]
+    assert weight is not None
+    _, channels, *kernel = weight.shape
+    strided = (attrs.sh, attrs.sw) != (1, 1) and channels > _NARROW
+    return len(call.outputs[0].shape) == 4 and attrs.groups == 1 and (kernel == [1, 1] or strided)
 
 
 def _may_wait(product: Call, others: list[Call | None]) -> bool:
