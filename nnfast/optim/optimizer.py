@@ -146,7 +146,7 @@ class Optimizer:
                 else:  # zeros take no memory before they are used
                     array = np.zeros(p.shape, p.dtype)
                     if value:
-                        array += value
+                        array.fill(value)
                 state[name] = wrap(array)
 
     def _run(
