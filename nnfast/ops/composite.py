@@ -45,6 +45,7 @@ def from_composite(record: Op[Any], composition: Callable[..., Any]) -> None:
 def pull_back(
     record: Op[Any], composition: Callable[..., Any], given: dict[str, Any], dys: Any
 ) -> list[Tensor | None]:
+    """The gradients of the inputs of `record`, found through the composition of it."""
     create_graph = MODE.grad
     with enable_grad():
         # Aliases stand for the inputs: what is computed from them is linked to the originals, so
