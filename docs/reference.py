@@ -25,6 +25,7 @@ MODULES = [
     "nnfast.func",
     "nnfast.graph.compiled",
     "nnfast.graph.plan",
+    "nnfast.linalg",
     "nnfast.models",
     "nnfast.nn",
     "nnfast.nn.functional",
@@ -42,7 +43,10 @@ MODULES = [
 
 def public(module: ModuleType) -> list[str]:
     """The names that a module offers: its own, and those that it exports on purpose."""
-    exports = hasattr(module, "__path__") or module.__name__ == "nnfast.nn.functional"
+    exports = hasattr(module, "__path__") or module.__name__ in (
+        "nnfast.linalg",
+        "nnfast.nn.functional",
+    )
     return [
         name
         for name, value in vars(module).items()
