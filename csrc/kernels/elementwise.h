@@ -64,20 +64,15 @@ class RowWriter {
 
   template <class F>
   NNF_INLINE void write(int64_t n, T* y, F value) {
-    write(n, y, value, [](int64_t) {});
-  }
-  // ahead(i) asks for what value needs some lines behind element i.
-  template <class F, class A>
-  NNF_INLINE void write(int64_t n, T* y, F value, A ahead) {
     if (past_caches_)
-      write_lines(n, y, value, ahead);
+      write_lines(n, y, value);
     else
       put(0, n, y, value);
   }
 
  private:
-  template <class F, class A>
-  NNF_INLINE void write_lines(int64_t n, T* y, F value, A ahead) {
+  template <class F>
+  NNF_INLINE void write_lines(int64_t n, T* y, F value) {
     if (waiting_ && end_ != y) flush();
     int64_t i = to_line(y);
     if (i >= n) {  // within one line
@@ -87,18 +82,12 @@ class RowWriter {
     put(0, i, waiting_ ? line_ + waiting_ : y, value);
     if (waiting_)
       for (int64_t j = 0; j < kItems; j += L) stream<T>(y + i - kItems + j, load<T>(line_ + j));
-    while (i + kItems <= n) {
-      ahead(i);
+    while (i + kItems <= n)
       for (const int64_t end = i + kItems; i < end; i += L) stream<T>(y + i, value(i, L));
-    }
     put(i, n, line_, value);
     waiting_ = n - i, end_ = y + n;
   }
 };
-
-// Lines past the caches are asked for by hand: where a function takes long, the processor sees too
-// few of the loads to come, and stores of that kind hold up its own prefetching.
-constexpr int64_t kAheadBytes = 2048;
 
 template <class T, int arity, class F>
 void map_loop(const MapArgs<T>& g, F f) {
@@ -117,13 +106,7 @@ void map_loop(const MapArgs<T>& g, F f) {
       vec<T> c = arity > 2 ? step_load(pc, g.sc, i, k, c0) : none;
       return f(a, b, c, p0, p1);
     };
-    auto ahead = [&](int64_t i) __attribute__((always_inline)) {
-      i += kAheadBytes / int64_t(sizeof(T));
-      if (g.sa) __builtin_prefetch(pa + i);
-      if (arity > 1 && g.sb) __builtin_prefetch(pb + i);
-      if (arity > 2 && g.sc) __builtin_prefetch(pc + i);
-    };
-    writer.write(g.n, y, value, ahead);
+    writer.write(g.n, y, value);
   }
 }
 

@@ -122,63 +122,38 @@ void run_forward(const ConvShape& s, const OpArgs& args) {
   });
 }
 
-// Images whose gradient of the input is computed at once: the phases write the same lines of
-// memory, which should be in cache still; but enough pixels to pack weights for.
-inline int64_t images_at_once(const ConvShape& s, DType t) {
-  constexpr int64_t kBytes = 1 << 20, kPixels = 1024;
-  if (s.at.sh == 1 && s.at.sw == 1) return s.N;
-  const int64_t bytes = s.G * (s.C * s.H * s.W + s.O * s.OH * s.OW) * item_size(t);
-  return least(s.N, most(kBytes / (bytes + 1), ceil_div(kPixels, s.OH * s.OW + 1)));
-}
-
-template <class T>
-struct Images {
-  const T* dy;
-  T* dx;
-  int64_t N;
-};
-
 // The pixels of x that the same taps reach are one phase: sh * sw of them, each a convolution of
 // dy with stride 1 and some of the taps, so no product with a zero between pixels is computed.
-template <class T, template <class> class A>
-void run_phases(const ConvShape& s, const OpArgs& args, const Images<T>& images) {
-  const Conv2dAttrs& at = s.at;
-  const TapTables tables(s, static_cast<int64_t*>(args.workspace));
-  for (int64_t a = 0; a < at.sh && a < s.H; ++a) {
-    for (int64_t b = 0; b < at.sw && b < s.W; ++b) {
-      const Reach h = phase_reach(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
-      const Reach w = phase_reach(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
-      const Product<T> p{phase_grid(s, tables, h, w),
-                         &tables,
-                         images.dy,
-                         images.N,
-                         s.G,
-                         s.C,
-                         args.in[1].ptr<T>(),
-                         s.O * s.C * s.taps(),
-                         s.taps(),
-                         s.C * s.taps(),
-                         s.KW,
-                         images.dx + a * s.W + b,
-                         s.H * s.W,
-                         at.sh * s.W,
-                         at.sw,
-                         nullptr,
-                         ConvEpilogue<T>(args)};
-      A<T>::run(p, phase_size(s, a, b), s, behind_tables<T>(s, args.workspace));
-    }
-  }
-}
-
 template <template <class> class A>
 void run_input(const ConvShape& s, const OpArgs& args) {
   for_float(args.out[0].dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
-    const int64_t step = images_at_once(s, args.out[0].dtype);
-    for (int64_t n = 0; n < s.N; n += step)
-      run_phases<T, A>(s, args,
-                       {args.in[0].ptr<T>() + n * s.G * s.O * s.OH * s.OW,
-                        args.out[0].ptr<T>() + n * s.G * s.C * s.H * s.W, least(step, s.N - n)});
+    const Conv2dAttrs& at = s.at;
+    const TapTables tables(s, static_cast<int64_t*>(args.workspace));
+    for (int64_t a = 0; a < at.sh && a < s.H; ++a) {
+      for (int64_t b = 0; b < at.sw && b < s.W; ++b) {
+        const Reach h = phase_reach(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
+        const Reach w = phase_reach(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
+        const Product<T> p{phase_grid(s, tables, h, w),
+                           &tables,
+                           args.in[0].ptr<T>(),
+                           s.N,
+                           s.G,
+                           s.C,
+                           args.in[1].ptr<T>(),
+                           s.O * s.C * s.taps(),
+                           s.taps(),
+                           s.C * s.taps(),
+                           s.KW,
+                           args.out[0].ptr<T>() + a * s.W + b,
+                           s.H * s.W,
+                           at.sh * s.W,
+                           at.sw,
+                           nullptr,
+                           ConvEpilogue<T>(args)};
+        A<T>::run(p, phase_size(s, a, b), s, behind_tables<T>(s, args.workspace));
+      }
+    }
   });
 }
 
