@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         add("--threads", type=int, nargs="+", default=[1], help="numbers of threads; default: 1")
         add("--isa", default="", help="cap of nnfast's kernels, as NNFAST_ISA")
         add("--peers", nargs="*", choices=report.PEERS, default=report.PEERS, help="default: all")
+        add("--compile", action="store_true", help="torch.compile too: up to a minute for a row")
         add("--quick", action="store_true", help="fewer and shorter rounds")
         add("--toy", action="store_true", help="tiny shapes, to see that it works")
         add("--json", type=Path, metavar="FILE", help="write header and rows there")

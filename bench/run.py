@@ -19,7 +19,10 @@ SUBJECTS = {  # modules of this package; with cases(toy), figures(toy) or both
     "conv": "convolution and its gradients",
     "memory": "memory-bound ops at three sizes",
     "small": "eager calls on 16 floats",
+    "inference": "whole networks in evaluation mode",
+    "steps": "training steps of whole networks",
     "loader": "a shuffled epoch of the data loader",
+    "footprint": "first call and peak memory of training",
     "process": "import, denormals, Python threads, idle CPU",
 }
 
@@ -58,7 +61,7 @@ def _measure_on(
     settings = harness.Settings.of(options.quick, options.toy)
     for subject in subjects:
         module = importlib.import_module(f"bench.{subject}")
-        cases = [c for c in _cases(module, options.toy) if options.filter in c.name]
+        cases = [c for c in _cases(module, options) if options.filter in c.name]
         if cases:
             print(report.COLUMNS)
         for case in cases:
@@ -76,9 +79,10 @@ def _measure_on(
                 print(f"{name}: {value:.3g}", flush=True)
 
 
-def _cases(module: Any, toy: bool) -> Iterator[harness.Case]:
-    if hasattr(module, "cases"):
-        yield from module.cases(toy)
+def _cases(module: Any, options: argparse.Namespace) -> Iterator[harness.Case]:
+    for case in module.cases(options.toy) if hasattr(module, "cases") else ():
+        sides = {s: b for s, b in case.sides.items() if options.compile or s != "torch compile"}
+        yield dataclasses.replace(case, sides=sides)
 
 
 def _row(

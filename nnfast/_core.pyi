@@ -19,6 +19,8 @@ class Tensor:
     """Made this tensor; None for a leaf."""
     slot: int
     """As which output of its node."""
+    hooks: dict[int, Any] | None
+    """Of a leaf: called with its gradient."""
     _version: int
     """Counts changes in place."""
     @property
@@ -42,6 +44,8 @@ class Node:
     """Grows with time."""
     freed: bool
     """Whether the saved values are gone."""
+    hooks: dict[int, Any] | None
+    """Called with the gradients of its outputs."""
     attrs: Any
     edges: list[Any]
     """Where the gradient of each input goes: (node, slot), a leaf, or None."""
@@ -130,6 +134,9 @@ class Plan:
         arenas: Arenas,
         commit: int,
         watched: list[int],
+        prologue: int,
+        kept: int,
+        sources: list[int],
     ) -> None: ...
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""

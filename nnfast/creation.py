@@ -255,10 +255,16 @@ def linspace(
     >>> nnfast.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    (n,) = sizes("linspace", ((steps,),))
-    target = as_dtype(dtype or float32, "linspace")
-    values = np.linspace(float(start), float(end), n)
-    return Tensor(values.astype(target), requires_grad)
+    values = _spaced("linspace", start, end, steps)
+    return Tensor(values.astype(as_dtype(dtype or float32, "linspace")), requires_grad)
+
+
+def _spaced(where: str, start: float, end: float, steps: int) -> np.ndarray:
+    (n,) = sizes(where, ((steps,),))
+    try:
+        return np.linspace(float(start), float(end), n)
+    except (MemoryError, OverflowError, ValueError) as e:
+        raise ArgumentError(where, f"expected steps that fit memory, got {n}.") from e
 
 
 def logspace(
@@ -276,10 +282,8 @@ def logspace(
     >>> nnfast.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
-    (n,) = sizes("logspace", ((steps,),))
-    target = as_dtype(dtype or float32, "logspace")
-    values = np.power(float(base), np.linspace(float(start), float(end), n))
-    return Tensor(values.astype(target), requires_grad)
+    values = np.power(float(base), _spaced("logspace", start, end, steps))
+    return Tensor(values.astype(as_dtype(dtype or float32, "logspace")), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:

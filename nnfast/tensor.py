@@ -12,8 +12,9 @@ from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from nnfast.graph.hooks import RemovableHandle
     from nnfast.methods import Methods
 else:
     Methods = object
@@ -177,6 +178,56 @@ class Tensor(_core.Tensor, Methods):
             trace.alias(t, self)
         return t
 
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook` with the gradient of this tensor in each backward pass.
+
+        What it returns takes the gradient's place; None leaves it. A compiled function that meets
+        a hook runs eagerly. Returns a handle whose `remove()` takes the hook away.
+
+        >>> import nnfast
+        >>> x = nnfast.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: grad * 10)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([20., 40.])
+        """
+        from nnfast.graph.hooks import register_hook
+
+        return register_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call `hook` with this leaf when a backward pass has added to its `grad`."""
+        from nnfast.graph.hooks import add_hook
+
+        if self.node is not None or not self.requires_grad:
+            raise StateError(
+                "register_post_accumulate_grad_hook",
+                "expected a leaf that requires gradients, got another tensor.",
+            )
+        return add_hook(self, hook, last=True)
+
+    def retain_grad(self) -> None:
+        """Let `backward` fill `grad` of this result too, as it does for leaves.
+
+        >>> import nnfast
+        >>> x = nnfast.tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * 3
+        >>> y.retain_grad()
+        >>> (y * y).sum().backward()
+        >>> y.grad
+        tensor([ 6., 12.])
+        """
+        from nnfast.graph.hooks import retain_grad
+
+        retain_grad(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was asked for; False for a leaf."""
+        from nnfast.graph.hooks import retains_grad
+
+        return retains_grad(self)
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for (or refuse) gradients of this leaf; returns itself."""
         if requires_grad and self.array.dtype.kind != "f":
@@ -199,17 +250,21 @@ class Tensor(_core.Tensor, Methods):
         gradient: Tensor | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
-        """Add d self / d leaf to the `grad` of each leaf that requires it.
+        """Add d self / d leaf to the `grad` of each leaf that requires it, or of `inputs` alone.
 
         `gradient` is the gradient of something with respect to self (1 for a scalar).
         `create_graph` records the backward pass, so that it can be differentiated again.
         Raises StateError on a second call without `retain_graph`.
         """
-        from nnfast.graph.backward import run_backward
+        from nnfast.graph.backward import run_backward, run_backward_into
 
         keep = create_graph if retain_graph is None else retain_graph
-        run_backward([self], [gradient], retain_graph=keep, create_graph=create_graph)
+        if inputs is None:
+            run_backward([self], [gradient], retain_graph=keep, create_graph=create_graph)
+        else:
+            run_backward_into([self], [gradient], inputs, keep, create_graph)
 
     # ---- Python ---------------------------------------------------------------------------
 

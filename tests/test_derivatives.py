@@ -14,7 +14,7 @@ import nnfast
 from nnfast import func
 from nnfast.autograd import functional as AF
 from nnfast.errors import NNFastError, StateError
-from tests.test_compile import planned
+from tests.plans import planned
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal((3, 4)), RNG.standard_normal((2, 3))

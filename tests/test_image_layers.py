@@ -98,7 +98,10 @@ NORMS = [
     layer("GroupNorm", 3, 3, 1e-3, False, shape=(2, 3, 7)),
     layer("GroupNorm", 1, 4, shape=(3, 4)),
     layer("GroupNorm", 2, 4, bias=False, shape=(1, 4, 2, 2, 3)),
+    layer("GroupNorm", 2, 6, shape=(2, 6, 9, 8)),
+    layer("GroupNorm", 4, 4, affine=False, shape=(2, 4, 70)),
     layer("InstanceNorm1d", 3, shape=(2, 3, 7)),
+    layer("InstanceNorm2d", 3, affine=True, shape=(2, 3, 8, 9)),
     layer("InstanceNorm1d", 3, affine=True, track_running_stats=True, shape=(3, 7)),
     layer("InstanceNorm2d", 3, 1e-3, 0.3, True, True, shape=(4, 3, 5, 6)),
     layer("InstanceNorm2d", 3, track_running_stats=True, shape=(2, 3, 3, 3)),
@@ -153,11 +156,35 @@ def test_layer(case: Layer, dtype: str) -> None:
     assert repr(mine) == repr(reference)
     pair(mine, reference, dtype, rng)
     x = random(rng, case.shape, dtype)
-    for training in (True, False):
+    for training in (True, False) if "Norm" in case.name else (True,):
         mine.train(training), reference.train(training)
-        check_compiled(mine, x)
-        compare(mine, reference, x, rng)
-        compare(mine, reference, np.asfortranarray(x), rng)
+        if dtype == "float32":
+            check_compiled(mine, x)
+        compare(mine, reference, x if dtype == "float32" else np.asfortranarray(x), rng)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", [c for c in LAYERS if c.name != "PixelUnshuffle"], ids=str)
+def test_batch_of_none(case: Layer) -> None:
+    """An empty result of the right shape, with an empty gradient.
+
+    PyTorch refuses some, and leaves what pixel_unshuffle gets as it is.
+    """
+    mine, theirs = (getattr(m, case.name)(*case.args, **case.kwargs) for m in (nn, torch.nn))
+    shape = (0, *case.shape[1:])
+    try:
+        want = tuple(theirs(torch.zeros(shape)).shape)
+    except (RuntimeError, ValueError, IndexError):
+        return
+    x = nnfast.zeros(shape, requires_grad=True)
+    try:
+        y = mine(x)
+    except nnfast.NNFastError as e:
+        assert "more than 1 value per channel" in str(e)  # batch norm in training
+        return
+    assert y.shape == want
+    y.sum().backward()
+    assert x.grad.shape == shape
 
 
 def check_compiled(module: Any, x: np.ndarray) -> None:
@@ -375,6 +402,33 @@ def test_weight_norm_keeps_the_weight_and_can_be_removed() -> None:
     np.testing.assert_allclose(layer.weight.detach().numpy(), before, rtol=1e-6)
     with pytest.raises(nnfast.NNFastError, match="a module with weight_norm of 'weight'"):
         nn.utils.remove_weight_norm(layer)
+
+
+@pytest.mark.filterwarnings("ignore:.*spectral_norm")
+@pytest.mark.parametrize("kind", ["Linear", "Conv2d", "ConvTranspose2d"])
+def test_spectral_norm(kind: str) -> None:
+    """Weights, buffers and gradients as PyTorch's through two passes and one in evaluation."""
+    rng = np.random.default_rng(6)
+    args = (5, 4) if kind == "Linear" else (5, 4, 3)
+    mine, theirs = (
+        m.utils.spectral_norm(getattr(m, kind)(*args), n_power_iterations=2) for m in (nn, torch.nn)
+    )
+    pair(mine, theirs, "float64", rng)
+    x = random(rng, (2, 5) if kind == "Linear" else (2, 5, 6, 6), "float64")
+    check_compiled(mine, x)
+    for training in (True, True, False):
+        mine.train(training), theirs.train(training)
+        shape = mine.eval()(nnfast.tensor(x)).shape
+        mine.train(training)
+        dy = random(rng, shape, "float64")
+        got, want = run(mine, nnfast.tensor, x, dy), reference_run(theirs, x, dy)
+        state = {k: v.numpy() for k, v in theirs.state_dict().items()}
+        for key, value in {**want, **state}.items():
+            found = {**got, **{k: v.numpy() for k, v in mine.state_dict().items()}}[key]
+            np.testing.assert_allclose(found, value, rtol=1e-9, atol=1e-11, err_msg=key)
+    weight = mine.weight.detach().numpy()
+    nn.utils.remove_spectral_norm(mine)
+    np.testing.assert_array_equal(mine.weight.detach().numpy(), weight)
 
 
 # ---- dropout ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 import nnfast
 from nnfast import nn, optim
 from nnfast.nn import functional as F
-from tests.test_compile import planned
+from tests.plans import planned
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 XOR = np.array([0, 1, 1, 0], np.float32)

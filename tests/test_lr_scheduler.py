@@ -13,7 +13,7 @@ import nnfast
 from nnfast.errors import NNFastError
 from nnfast.nn import functional as F
 from nnfast.optim import SGD, Adam, lr_scheduler
-from tests.test_compile import planned
+from tests.plans import planned
 
 STEPS = 200
 

@@ -87,6 +87,7 @@ BATCHED |= {"max_pool2d": 1, "avg_pool2d": 1, "avg_pool2d_backward": 1, "max_poo
 BATCHED |= {"softmax": 1, "log_softmax": 1, "softmax_backward": 2, "log_softmax_backward": 2}
 BATCHED |= {"exp": 1, "log": 1, "log1p": 1, "erf": 1, "sqrt": 1, "pow": 2, "div": 2, "mul": 2}
 BATCHED |= {
+    "group_norm": 1,
     "layer_norm": 1,
     "sigmoid": 1,
     "tanh": 1,

@@ -129,6 +129,11 @@ CASES: dict[str, tuple[Function, Any, tuple[tuple[int, ...], ...]]] = {
     "sort": (lambda L, x: L.sort(x, 0)[0], lambda x: np.sort(x, 0), ((5, 3),)),
     "argsort": (lambda L, x: L.argsort(x, 1), lambda x: np.argsort(x, 1), ((3, 40),)),
     "topk": (lambda L, x: L.topk(x, 2, 1)[0], lambda x: -np.sort(-x, 1)[:, :2], ((3, 5),)),
+    "topk of many": (
+        lambda L, x: L.topk(x, 3, 1, largest=False)[0],
+        lambda x: np.sort(x, 1)[:, :3],
+        ((3, 40),),
+    ),
     "kthvalue": (
         lambda L, x: L.kthvalue(x, 2, 0)[0],
         lambda x: np.sort(x, 0)[1],
@@ -407,6 +412,11 @@ BAD: list[Function] = [
     lambda L, x: L.full((2**62, 4), 1.0),
     lambda L, x: L.arange(0, 1e30),
     lambda L, x: L.eye(2**40),
+    lambda L, x: L.linspace(0, 1, 2**60),
+    lambda L, x: L.arange(2**63, 2**63 + 2),
+    lambda L, x: x[2**70],
+    lambda L, x: x.narrow(0, 2**70, 1),
+    lambda L, x: x[:1, :1].expand(2**40, 1) + x[:1, :1].expand(1, 2**40),
 ]
 
 

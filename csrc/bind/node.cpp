@@ -39,11 +39,13 @@ bool written_since(PyObject* array, Py_ssize_t number) {
 
 int node_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
+  Py_VISIT(node_of(self)->hooks);
   for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) Py_VISIT(node_of(self)->links[i].to);
   return 0;
 }
 
 int node_clear(PyObject* self) {
+  Py_CLEAR(node_of(self)->hooks);
   for (Py_ssize_t i = 0; i < Py_SIZE(self); ++i) Py_CLEAR(node_of(self)->links[i].to);
   return 0;
 }
@@ -241,6 +243,7 @@ PyMemberDef node_members[] = {
     {"op", T_OBJECT_EX, offsetof(Node, op), READONLY, "The record of the op."},
     {"number", T_PYSSIZET, offsetof(Node, number), READONLY, "Grows with time."},
     {"freed", T_BOOL, offsetof(Node, freed), READONLY, "Whether the saved values are gone."},
+    {"hooks", T_OBJECT, offsetof(Node, hooks), 0, "Called with the gradients of its outputs."},
     {},
 };
 
@@ -272,6 +275,7 @@ PyObject* new_node(Op* op, const std::shared_ptr<const Signature>& signature, co
   node->saves = saves;
   node->number = count++;
   node->freed = false;
+  node->hooks = nullptr;
   Link* link = node->links;
   for (int i = 0; i < op->n_inputs; ++i, ++link) {
     *link = {nullptr, 0};

@@ -20,6 +20,7 @@ struct Node {
   const Saves* saves;
   Py_ssize_t number;  // grows with time
   bool freed;         // the saved values are gone
+  PyObject* hooks;    // called with the gradients of its outputs; null: none
   Link links[1];      // one for each input, then the saved inputs, then the saved outputs
 
   Link* edges() { return links; }

@@ -61,13 +61,50 @@ bool same_dtype(DType t, int num) {
   }
 }
 
+// Whether somebody besides `owners` references could write to the memory of an array.
+bool is_shared(PyObject* array, Py_ssize_t owners) {
+  if (Py_REFCNT(array) > owners) return true;
+  PyObject* base = py::detail::array_proxy(array)->base;
+  return base && (!py::detail::npy_api::get().PyArray_Check_(base) || is_shared(base, 1));
+}
+
+// References to the arrays of tensors, should another thread replace them meanwhile.
+class HeldArrays {
+ public:
+  HeldArrays() = default;
+  HeldArrays(const HeldArrays&) = delete;
+  HeldArrays& operator=(const HeldArrays&) = delete;
+  ~HeldArrays() {
+    for (int i = 0; i < n_; ++i) Py_DECREF(first_[i]);
+    for (PyObject* o : more_) Py_DECREF(o);
+  }
+  void add(PyObject* o) {
+    Py_INCREF(o);
+    if (n_ < kFirst)
+      first_[n_++] = o;
+    else
+      more_.push_back(o);
+  }
+
+ private:
+  static constexpr int kFirst = 512;
+  PyObject* first_[kFirst];
+  int n_ = 0;
+  std::vector<PyObject*> more_;
+};
+
 // A Plan and what its buffers must look like.
+//
+// Its first instructions, the prologue, depend on `sources` (numbers of tensors) alone. What they
+// make is kept, and made anew only if a source may have changed: that is if an op changed it, if
+// Python code took its array since, or if somebody else holds that memory.
 class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
             const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
-            std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched)
-      : tensors_(std::move(tensors)), arenas_(std::move(arenas)) {
+            std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
+            int prologue, int64_t kept, const std::vector<int>& sources)
+      : tensors_(std::move(tensors)), arenas_(std::move(arenas)), prologue_(prologue) {
     for (const auto& [dtype, shape, strides, written] : externals) {
       externals_.push_back({make_view(dtype, shape, strides), written});
       sizes_.push_back(extent(externals_.back().view));
@@ -77,6 +114,10 @@ class BoundPlan {
       if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
       graded_.push_back(tensor_of(t.ptr())->requires_grad);
     }
+    for (int i : sources) sources_.push_back({tensor_of(tensors_[size_t(i)].ptr()), -1, -1});
+    kept_buffer_ = int(externals_.size()) + 1;
+    sizes_.push_back(kept);
+    kept_data_ = kept_.reserve(std::max<int64_t>(kept, 64));
     std::vector<Operand> views;
     for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
       Operand o{buffer, offset, make_view(dtype, shape, strides)};
@@ -92,17 +133,18 @@ class BoundPlan {
     for (const auto& [id, packed, n_in, args] : calls) {
       const std::string bytes = packed;
       if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
-          n_in > kMaxArgs || n_in > int(args.size()) || int(args.size()) - n_in > kMaxArgs)
+          n_in > int(args.size()))
         throw py::value_error("_core.Plan: no such call");
       code.push_back({&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in,
                       int64_t(attrs.size())});
       for (int a : args) used.push_back(views.at(size_t(a)));
       attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
     }
-    if (commit < 0 || commit > int(code.size())) throw py::value_error("_core.Plan: commit");
+    if (prologue < 0 || commit < prologue || commit > int(code.size()))
+      throw py::value_error("_core.Plan: commit");
     for (int a : watched) used.push_back(watchable(views.at(size_t(a))));
     plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
-                                   int(externals_.size()) + 1, arena, commit, int(watched.size()));
+                                   int(externals_.size()) + 2, arena, commit, int(watched.size()));
   }
 
   bool fits() const {
@@ -141,18 +183,16 @@ class BoundPlan {
   int with_context(const py::tuple& arrays, F&& f) {
     if (tensors_.size() + arrays.size() != externals_.size()) return REFUSED;
     std::unique_ptr<Context> context = plan_->acquire();
-    // Keeps the tensors' arrays alive should another thread replace them meanwhile.
-    py::object held[kHeld];
-    std::vector<py::object> more;
+    HeldArrays held;
     int buffer = 0;
     bool fits = true;
     for (size_t i = 0; i < graded_.size(); ++i) {
       PyObject* a = tensor(i)->array;
-      py::object& slot = buffer < kHeld ? held[buffer] : more.emplace_back();
-      slot = py::reinterpret_borrow<py::object>(a);
       fits = fits && bind(*context, buffer++, a);
+      if (fits) held.add(a);
     }
     for (py::handle a : arrays) fits = fits && bind(*context, buffer++, a.ptr());
+    context->bind(kept_buffer_, kept_data_);
     const int outcome = fits ? f(*context) : REFUSED;
     plan_->release(std::move(context));
     return outcome;
@@ -173,8 +213,6 @@ class BoundPlan {
     View view;
     bool written;
   };
-  static constexpr int kHeld = 32;
-
   // An operand that is looked at as a whole.
   static const Operand& watchable(const Operand& o) {
     int64_t step = 1;
@@ -204,7 +242,7 @@ class BoundPlan {
     return arrays;
   }
 
-  const Tensor* tensor(size_t i) const {
+  Tensor* tensor(size_t i) const {
     return tensor_of(PyList_GET_ITEM(tensors_.ptr(), Py_ssize_t(i)));
   }
 
@@ -236,20 +274,43 @@ class BoundPlan {
     bool finite;
     std::unique_ptr<Memory> memory = arenas_->acquire();
     context.prepare(*memory);
+    if (prologue_ > 0 && !is_fresh())
+      for (int i = 0; i < prologue_; ++i) context.run_one(i);
     if (seconds.is_none()) {
       py::gil_scoped_release free;
-      finite = context.run();
+      finite = context.run(prologue_);
     } else {
       auto times = seconds.cast<py::array_t<double>>();
       if (times.size() != int64_t(plan_->code().size()))
         throw py::value_error("_core.Plan: expected one number per instruction");
       double* t = times.mutable_data();
       py::gil_scoped_release free;
-      finite = context.run_timed(t);
+      finite = context.run_timed(prologue_, t);
     }
     arenas_->release(std::move(memory));
-    return finite ? DONE : NOT_FINITE;
+    if (!finite) return NOT_FINITE;
+    for (size_t i = 0; i < graded_.size(); ++i)
+      if (externals_[i].written) ++tensor(i)->version;
+    return DONE;
   }
+
+  // Whether the prologue has seen the sources as they are; it is about to, if not. A run holds a
+  // reference to each array.
+  bool is_fresh() {
+    bool fresh = isa_ == &current_isa();
+    isa_ = &current_isa();
+    for (SourceSeen& s : sources_) {
+      fresh = fresh && s.version == s.tensor->version && s.touched == s.tensor->touched &&
+              !is_shared(s.tensor->array, 2);
+      s.version = s.tensor->version, s.touched = s.tensor->touched;
+    }
+    return fresh;
+  }
+
+  struct SourceSeen {
+    const Tensor* tensor;
+    Py_ssize_t version, touched;
+  };
 
   py::list tensors_;
   std::vector<bool> graded_;  // whether each required gradients when the plan was made
@@ -257,6 +318,11 @@ class BoundPlan {
   std::vector<int64_t> sizes_;
   std::unique_ptr<Plan> plan_;
   std::shared_ptr<Arenas> arenas_;
+  int prologue_, kept_buffer_;
+  std::vector<SourceSeen> sources_;
+  const Isa* isa_ = nullptr;  // of the last prologue
+  Buffer kept_;
+  void* kept_data_;
 };
 
 // Whether what dicts, lists, and dicts in dicts hold is `before`, one by one and in order.
@@ -290,9 +356,10 @@ void bind_plan(py::module_& m) {
   py::class_<BoundPlan>(m, "Plan", "A planned list of instructions; see nnfast/graph/plan.py.")
       .def(py::init<const std::vector<CallSpec>&, const std::vector<OperandSpec>&,
                     const std::vector<ExternalSpec>&, py::list, int64_t, std::shared_ptr<Arenas>,
-                    int, const std::vector<int>&>(),
+                    int, const std::vector<int>&, int, int64_t, const std::vector<int>&>(),
            py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
-           py::arg("arena"), py::arg("arenas"), py::arg("commit"), py::arg("watched"))
+           py::arg("arena"), py::arg("arenas"), py::arg("commit"), py::arg("watched"),
+           py::arg("prologue"), py::arg("kept"), py::arg("sources"))
       .def("run", &BoundPlan::run, py::arg("arrays"), py::arg("seconds") = py::none(),
            "Run on the arrays of `tensors`, then these: 1. 0, and nothing done, if one does not "
            "fit; 2, and nothing committed, if what is watched is not finite.")

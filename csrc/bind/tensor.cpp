@@ -19,6 +19,7 @@ int tensor_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(tensor_of(self)->array);
   Py_VISIT(tensor_of(self)->grad);
   Py_VISIT(tensor_of(self)->node);
+  Py_VISIT(tensor_of(self)->hooks);
   return 0;
 }
 
@@ -26,6 +27,7 @@ int tensor_clear(PyObject* self) {
   Py_CLEAR(tensor_of(self)->array);
   Py_CLEAR(tensor_of(self)->grad);
   Py_CLEAR(tensor_of(self)->node);
+  Py_CLEAR(tensor_of(self)->hooks);
   return 0;
 }
 
@@ -72,11 +74,29 @@ PyObject* get_ndim(PyObject* self, void*) {
   return a ? PyLong_FromLong(a->nd) : of_stand_in(self, "ndim");
 }
 
+PyObject* get_array(PyObject* self, void*) {
+  PyObject* array = tensor_of(self)->array;
+  if (!array) {
+    PyErr_SetString(PyExc_AttributeError, "array");
+    return nullptr;
+  }
+  ++tensor_of(self)->touched;
+  Py_INCREF(array);
+  return array;
+}
+
+int set_array(PyObject* self, PyObject* array, void*) {
+  ++tensor_of(self)->touched;
+  Py_XINCREF(array);
+  Py_XSETREF(tensor_of(self)->array, array);
+  return 0;
+}
+
 PyMemberDef tensor_members[] = {
-    {"array", T_OBJECT_EX, offsetof(Tensor, array), 0, "The NumPy array underneath."},
     {"grad", T_OBJECT, offsetof(Tensor, grad), 0, "What `backward` has added up."},
     {"node", T_OBJECT, offsetof(Tensor, node), 0, "Made this tensor; None for a leaf."},
     {"slot", T_PYSSIZET, offsetof(Tensor, slot), 0, "As which output of its node."},
+    {"hooks", T_OBJECT, offsetof(Tensor, hooks), 0, "Of a leaf: called with its gradient."},
     {"requires_grad", T_BOOL, offsetof(Tensor, requires_grad), 0, "Whether `backward` goes here."},
     {"_version", T_PYSSIZET, offsetof(Tensor, version), 0, "Counts changes in place."},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Tensor, weak_references), READONLY, nullptr},
@@ -84,6 +104,7 @@ PyMemberDef tensor_members[] = {
 };
 
 PyGetSetDef tensor_properties[] = {
+    {"array", get_array, set_array, "The NumPy array underneath.", nullptr},
     {"shape", get_shape, nullptr, "Sizes of the dimensions.", nullptr},
     {"dtype", get_dtype, nullptr, "Type of the elements.", nullptr},
     {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},

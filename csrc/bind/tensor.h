@@ -14,7 +14,9 @@ struct Tensor {
   PyObject* node;   // made this tensor; None or null for a leaf
   Py_ssize_t slot;  // as its output number `slot`
   Py_ssize_t version;
+  Py_ssize_t touched;  // how often Python code took or replaced the array: it may write there
   PyObject* weak_references;
+  PyObject* hooks;  // of a leaf: called with its gradient; None or null: none
   bool requires_grad;
 };
 

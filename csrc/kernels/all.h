@@ -15,11 +15,13 @@
 #include "kernels/pool.h"
 #include "kernels/probe.h"
 #include "kernels/random.h"
+#include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/table.h"
 #include "kernels/update.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_gradient.h"
 
 namespace nnf {
 namespace {

@@ -14,6 +14,17 @@ struct MapAttrs {
   double p[2];
 };
 
+// chain.cpp. Values are numbered: the inputs, the outputs, then temporaries; -1: none.
+constexpr int kChainSteps = 16, kChainTemporaries = 6;
+struct ChainStep {
+  int64_t op, a, b, c, y;  // op: the number of a map
+  double p[2];
+};
+struct ChainAttrs {
+  int64_t steps;
+  ChainStep step[kChainSteps];
+};
+
 // place.cpp: where the elements go, in elements from the first of y.
 struct PlaceAttrs {
   int64_t offset, stride[kMaxDims];
@@ -63,6 +74,17 @@ struct RunningStatsAttrs {
 struct LayerNormAttrs {
   double eps;
   int64_t dims;
+};
+
+// recurrent.cpp. reverse: from the last step to the first; relu: instead of tanh, of rnn.
+struct RecurrentAttrs {
+  int64_t reverse, relu;
+};
+
+// group_norm.cpp
+struct GroupNormAttrs {
+  double eps;
+  int64_t groups;
 };
 
 // random.cpp

@@ -10,6 +10,7 @@
 
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/conv2d_winograd_weight.h"
 #include "ops/conv_epilogue.h"
 
 namespace nnf {
@@ -279,6 +280,7 @@ bool applies(const ConvLayer& s) {
 // was measured (AVX-512, AVX2), the weights' shared by 8 images. The other ways reach 80% of the
 // peak, but compute whole vectors of pixels, or gather them and pack weights.
 bool winograd_pays(ConvDirection d, const ConvLayer& s) {
+  if (d == ConvDirection::weight) return winograd_weight_pays(s);
   const bool forward = d == ConvDirection::forward;
   const double C = forward ? s.C : s.O, O = forward ? s.O : s.C;
   const int64_t H = forward ? s.OH : s.H, W = forward ? s.OW : s.W;
@@ -294,6 +296,6 @@ bool winograd_pays(ConvDirection d, const ConvLayer& s) {
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
                                      {applies, workspace<input_shape>, run<input_shape>},
-                                     {}};
+                                     {applies, winograd_weight_workspace, run_winograd_weight}};
 
 }  // namespace nnf

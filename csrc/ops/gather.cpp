@@ -60,11 +60,13 @@ void run_take(const OpArgs& args) {
   const Slices s(args.in[0], args.attributes<TakeAttrs>().dim);
   const bool past = past_caches(args);
   const int64_t step = ceil_div(kTaskItems, s.inner), blocks = ceil_div(index.size, step);
-  parallel_for(s.outer * blocks, double(y.size), [&](int64_t task, int) {
-    const int64_t o = task / blocks, j = task % blocks * step;
-    take_rows(index.size - j < step ? index.size - j : step, index.ptr<int64_t>() + j, s,
-              args.in[0].ptr<T>() + o * s.n * s.inner, y.ptr<T>() + (o * index.size + j) * s.inner,
-              past);
+  const int64_t planes = most(step / index.size, 1);
+  parallel_for(ceil_div(s.outer, planes) * blocks, double(y.size), [&](int64_t task, int) {
+    const int64_t j = task % blocks * step, first = task / blocks * planes;
+    for (int64_t o = first; o < least(first + planes, s.outer); ++o)
+      take_rows(least(index.size - j, step), index.ptr<int64_t>() + j, s,
+                args.in[0].ptr<T>() + o * s.n * s.inner,
+                y.ptr<T>() + (o * index.size + j) * s.inner, past);
   });
 }
 
@@ -80,14 +82,15 @@ void run_take_backward(const OpArgs& args) {
     const int64_t i = task * kTaskItems, n = dx.size - i < kTaskItems ? dx.size - i : kTaskItems;
     std::memset(dx.ptr<T>() + i, 0, size_t(n) * sizeof(T));
   });
-  const int64_t most = ceil_div(s.inner, kStrip), threads = num_threads();
-  const int64_t width = round_up(ceil_div(s.inner, most < threads ? most : threads), kStrip);
+  const int64_t parts = least(ceil_div(s.inner, kStrip), num_threads());
+  const int64_t width = round_up(ceil_div(s.inner, parts), kStrip);
   const int64_t strips = ceil_div(s.inner, width);
-  parallel_for(s.outer * strips, double(dy.size), [&](int64_t task, int) {
-    const int64_t o = task / strips, i = task % strips * width;
-    add_rows(index.size, index.ptr<int64_t>(), s, a.ignored,
-             s.inner - i < width ? s.inner - i : width, dy.ptr<T>() + o * index.size * s.inner + i,
-             dx.ptr<T>() + o * s.n * s.inner + i);
+  const int64_t planes = most(kTaskItems / most(index.size * s.inner, 1), 1);
+  parallel_for(ceil_div(s.outer, planes) * strips, double(dy.size), [&](int64_t task, int) {
+    const int64_t i = task % strips * width, first = task / strips * planes;
+    for (int64_t o = first; o < least(first + planes, s.outer); ++o)
+      add_rows(index.size, index.ptr<int64_t>(), s, a.ignored, least(s.inner - i, width),
+               dy.ptr<T>() + o * index.size * s.inner + i, dx.ptr<T>() + o * s.n * s.inner + i);
   });
 }
 

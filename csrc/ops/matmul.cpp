@@ -84,7 +84,7 @@ void run(const OpArgs& args) {
   const int64_t batch = out.size = batch_of(args), items = product_items<T>(args);
   const Walk w = make_walk(out, lead, 2);
   auto product = [&](int64_t i, int worker) {
-    int64_t offset[3];
+    int64_t offset[kMaxWalk];
     walk_offsets(w, i / w.inner, offset);
     MatrixProduct<T> p = first;
     p.a += offset[0] + i % w.inner * w.stride[0][w.ndim - 1];

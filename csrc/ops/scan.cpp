@@ -43,6 +43,15 @@ void run_scan(const OpArgs& args) {
   const T *x = args.in[0].ptr<T>(), *a = args.n_in > 1 ? args.in[1].ptr<T>() : nullptr;
   T* y = args.out[0].ptr<T>();
   for_lines(s, [&](int64_t first, int64_t columns) {
+    if (s.inner == 1) {
+      Carry<T> carry = 0;
+      for (int64_t j = 0; j < s.n; ++j) {
+        const int64_t at = first + (attrs.reverse ? s.n - 1 - j : j);
+        carry = (a && j > 0 ? carry * Carry<T>(a[at]) : carry) + Carry<T>(x[at]);
+        y[at] = T(carry);
+      }
+      return;
+    }
     Carry<T> carry[kColumns] = {};
     for (int64_t j = 0; j < s.n; ++j) {
       const int64_t at = first + (attrs.reverse ? s.n - 1 - j : j) * s.inner;

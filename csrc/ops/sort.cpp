@@ -1,4 +1,5 @@
-// argsort: (x) -> the order that sorts the last dimension; equals stay in order, NaN is largest.
+// argsort: (x) -> the order that sorts the last dimension, or the first few of it; equals stay in
+// order, NaN is largest.
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -57,16 +58,33 @@ void sort_row(const Before<T>& before, int64_t n, int64_t* order, int64_t* scrat
   for (int64_t i = 0; from != order && i < n; ++i) order[i] = from[i];
 }
 
+// The first k of the order, kept sorted while all pass by.
+template <class T>
+void select_row(const Before<T>& before, int64_t n, int64_t k, int64_t* order) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t j = i < k ? i : k;
+    if (j == k && !before(i, order[k - 1])) continue;
+    if (j == k) --j;
+    for (; j > 0 && before(i, order[j - 1]); --j) order[j] = order[j - 1];
+    order[j] = i;
+  }
+}
+
 template <class T>
 void run_argsort(const OpArgs& args) {
   const View& x = args.in[0];
-  const int64_t n = x.dim(-1), rows = x.size / n;
+  const int64_t n = x.dim(-1), rows = x.size / n, k = args.out[0].dim(-1);
   int64_t *order = args.out[0].ptr<int64_t>(), *scratch = static_cast<int64_t*>(args.workspace);
   const bool descending = args.attributes<SortAttrs>().descending;
   const int64_t step = n < 1024 ? ceil_div(1024, n) : 1;  // rows of a task
   parallel_for(ceil_div(rows, step), double(x.size) * 16, [&](int64_t task, int) {
-    for (int64_t r = task * step; r < (task + 1) * step && r < rows; ++r)
-      sort_row(Before<T>{x.ptr<T>() + r * n, descending}, n, order + r * n, scratch + r * n);
+    for (int64_t r = task * step; r < (task + 1) * step && r < rows; ++r) {
+      const Before<T> before{x.ptr<T>() + r * n, descending};
+      if (k < n)
+        select_row(before, n, k, order + r * k);
+      else
+        sort_row(before, n, order + r * n, scratch + r * n);
+    }
   });
 }
 

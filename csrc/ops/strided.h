@@ -1,4 +1,4 @@
-// Broadcasting: brings up to three inputs and a contiguous output to as few common dimensions as
+// Broadcasting: brings inputs and a contiguous output to as few common dimensions as
 // possible, then walks them in blocks of rows.
 #pragma once
 
@@ -7,11 +7,13 @@
 
 namespace nnf {
 
+constexpr int kMaxWalk = 12;  // inputs
+
 struct Walk {
   int ndim = 0;  // the last is the inner one
   int n_in = 0;
   int64_t shape[kMaxDims];
-  int64_t stride[3][kMaxDims];  // of each input; 0 where it is broadcast
+  int64_t stride[kMaxWalk][kMaxDims];  // of each input; 0 where it is broadcast
   int64_t inner = 1, outer = 1;
 };
 
@@ -21,7 +23,7 @@ inline Walk make_walk(const View& out, const View* in, int n_in) {
   w.n_in = n_in;
   for (int d = 0; d < out.ndim; ++d) {
     if (out.shape[d] == 1) continue;
-    int64_t s[3] = {};
+    int64_t s[kMaxWalk];
     for (int k = 0; k < n_in; ++k) {
       int e = d - (out.ndim - in[k].ndim);  // dimension of the input, aligned right
       s[k] = e < 0 || in[k].shape[e] == 1 ? 0 : in[k].stride[e];
@@ -72,7 +74,7 @@ void for_rows(const Walk& w, double cost, F&& f) {
     const int64_t row1 = row0 + step < w.outer ? row0 + step : w.outer;
     for (int64_t r = row0; r < row1;) {
       const int64_t left = run - r % run, rows = row1 - r < left ? row1 - r : left;
-      int64_t offset[3];
+      int64_t offset[kMaxWalk];
       walk_offsets(w, r, offset);
       for (int k = 0; k < w.n_in; ++k) offset[k] += start * w.stride[k][w.ndim - 1];
       f(rows, n, offset, r * w.inner + start);

@@ -111,9 +111,9 @@ bool Context::finite() const {
   return std::all_of(watched, watched + plan_.watched_, all_finite);
 }
 
-bool Context::run() {
+bool Context::run(int first) {
   FlushDenormals flush;
-  for (int i = 0; i < plan_.commit_; ++i) calls_[i].op->run(calls_[i]);
+  for (int i = first; i < plan_.commit_; ++i) calls_[i].op->run(calls_[i]);
   if (!finite()) return false;
   for (size_t i = plan_.commit_; i < calls_.size(); ++i) calls_[i].op->run(calls_[i]);
   return true;
@@ -124,11 +124,11 @@ void Context::run_one(int i) {
   calls_[size_t(i)].op->run(calls_[size_t(i)]);
 }
 
-bool Context::run_timed(double* seconds) {
+bool Context::run_timed(int first, double* seconds) {
   using Clock = std::chrono::steady_clock;
   FlushDenormals flush;
   Clock::time_point begin = Clock::now();
-  for (size_t i = 0; i < calls_.size(); ++i) {
+  for (size_t i = size_t(first); i < calls_.size(); ++i) {
     if (int(i) == plan_.commit_ && !finite()) return false;
     calls_[i].op->run(calls_[i]);
     const Clock::time_point end = Clock::now();

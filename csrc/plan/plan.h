@@ -88,9 +88,10 @@ class Context {
   // Use this memory, with the present number of threads; throws std::bad_alloc.
   void prepare(Memory& memory);
   // False, and nothing committed, if a watched operand is not finite.
-  bool run();
+  // `first`: the instruction with which to begin.
+  bool run(int first);
   // As run, and adds the seconds of each instruction to `seconds`.
-  bool run_timed(double* seconds);
+  bool run_timed(int first, double* seconds);
   // One instruction, for those who want to look at each: its arguments, and then their memory.
   const OpArgs& call(int i) const { return calls_[size_t(i)]; }
   void run_one(int i);

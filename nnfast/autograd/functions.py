@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnfast.errors import DTypeError, StateError, describe, fail
-from nnfast.graph.backward import run_backward
+from nnfast.graph.backward import run_backward, run_backward_into
 from nnfast.tensor import Tensor
 
 Tensors = Tensor | Sequence[Tensor]
@@ -67,8 +67,11 @@ def backward(
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    inputs: Tensors | None = None,
 ) -> None:
     """Add the gradients of the sum of `tensors`, weighted by `grad_tensors`, to leaves' `.grad`.
+
+    `inputs`: to the `.grad` of these alone, leaves or results.
 
     >>> import nnfast
     >>> from nnfast.autograd import backward
@@ -79,7 +82,11 @@ def backward(
     """
     ys = _tensors("backward", "tensors", tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    run_backward(ys, _weights("backward", ys, grad_tensors), None, keep, create_graph)
+    weights = _weights("backward", ys, grad_tensors)
+    if inputs is None:
+        run_backward(ys, weights, None, keep, create_graph)
+    else:
+        run_backward_into(ys, weights, inputs, keep, create_graph)
 
 
 def _tensors(where: str, name: str, given: Any) -> list[Tensor]:

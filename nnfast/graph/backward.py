@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnfast.errors import StateError, fail
+from nnfast.graph.hooks import hooks_of
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.node import Edge, Node, check_usable
 from nnfast.tensor import Tensor, wrap
@@ -25,6 +26,7 @@ class _Pass:
             self.captured = {_key(t): None for t in captures}
         self.needed = None if self.captured is None else _needed(outputs, self.captured)
         self.given_away: set[int] = set()  # arrays that a leaf holds already
+        self.hooked: dict[Tensor, Tensor] = {}  # what leaves with hooks will get
 
     def send(self, edge: Edge, grad: Tensor) -> None:
         """Add `grad` to what `edge` has received."""
@@ -42,6 +44,13 @@ class _Pass:
             slots[slot] = grad if before is None else before + grad
 
     def _to_leaf(self, leaf: Tensor, grad: Tensor) -> None:
+        if leaf.hooks:
+            before = self.hooked.get(leaf)
+            self.hooked[leaf] = grad if before is None else before + grad
+        else:
+            self._add(leaf, grad)
+
+    def _add(self, leaf: Tensor, grad: Tensor) -> None:
         if self.captured is not None:
             key = id(leaf)
             if key in self.captured:
@@ -66,6 +75,10 @@ class _Pass:
         while self.heap:
             node = heapq.heappop(self.heap)[1]
             dys = self.grads.pop(node)
+            if node.hooks:
+                _no_trace()
+                for hook in [*hooks_of(node), *hooks_of(node, last=True)]:
+                    hook(self, node, dys)
             self._capture(node, dys)
             edges = node.edges if self.needed is None else self.needed[node]
             if all(e is None for e in edges):
@@ -77,12 +90,30 @@ class _Pass:
                 self.send(edge, grad)
             if not retain_graph:
                 node.free()
+        for leaf, grad in self.hooked.items():
+            _no_trace()
+            for hook in hooks_of(leaf):
+                grad = hook(grad)
+            self._add(leaf, grad)
+            if self.captured is None:
+                self.added(leaf)
+
+    def added(self, leaf: Tensor) -> None:
+        """The gradient of a leaf is complete."""
+        if leaf.hooks:
+            for hook in hooks_of(leaf, last=True):
+                hook(leaf)
 
     def _capture(self, node: Node, dys: list[Tensor | None]) -> None:
         if self.captured is not None:
             for slot, dy in enumerate(dys):
                 if (node, slot) in self.captured:
                     self.captured[node, slot] = dy
+
+
+def _no_trace() -> None:
+    if (trace := tracing()) is not None:  # a plan cannot know what they do
+        raise trace.give_up("it calls the hooks of a tensor")
 
 
 def clear_gradient(leaf: Tensor, set_to_none: bool = True) -> None:
@@ -170,3 +201,26 @@ def run_backward(
     if work.captured is None:
         return []
     return [work.captured[_key(t)] for t in inputs or ()]
+
+
+def run_backward_into(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    inputs: Tensor | Sequence[Tensor],
+    retain_graph: bool = False,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradients of `inputs` alone, leaves or results, to their `.grad`."""
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not xs or not all(isinstance(x, Tensor) and x.requires_grad for x in xs):
+        fail("backward", "tensors that require gradients as inputs", "none" if not xs else "others")
+    found = run_backward(outputs, gradients, xs, retain_graph, create_graph)
+    work = _Pass(outputs, None)
+    before, MODE.grad = MODE.grad, create_graph
+    try:
+        for x, grad in zip(xs, found, strict=True):
+            if grad is not None:
+                work._add(x, grad)
+                work.added(x)
+    finally:
+        MODE.grad = before

@@ -25,7 +25,7 @@ def commit_last(graph: Graph) -> tuple[Graph, int, list[Value]]:
             first.append(call)
     trains = any(_is_parameter(v) for call in last for v in call.changed)
     watched = _watched(graph, first, last) if trains else []
-    return Graph([*first, *last], graph.results), len(first), watched
+    return Graph([*first, *last], graph.results, graph.prologue), len(first), watched
 
 
 def _is_parameter(v: Value) -> bool:

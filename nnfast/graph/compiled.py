@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from functools import cache, update_wrapper
 from types import MethodType
@@ -17,7 +17,7 @@ from nnfast.errors import DTypeError, StateError, fail
 from nnfast.graph.entry import Entry
 from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
-from nnfast.graph.plan import Plan
+from nnfast.graph.plan import OPTIONAL, Plan
 from nnfast.graph.symbol import Untraceable
 from nnfast.graph.tree import flatten
 from nnfast.tensor import Tensor
@@ -32,8 +32,14 @@ PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their co
 class Compiled(Generic[P, R]):
     """A function that runs as plans; see `compile`."""
 
-    def __init__(self, fn: Callable[P, R], memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        memory_limit: int | None = None,
+        disable: Collection[str] = (),
+    ) -> None:
         self.fn = fn
+        self._disable = disable
         update_wrapper(self, fn, updated=())
         self._limit = memory_limit
         self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()  # the latest used last
@@ -84,10 +90,10 @@ class Compiled(Generic[P, R]):
         return self if instance is None else MethodType(self, instance)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[P, R]:
-        return Compiled(deepcopy(self.fn, memo), self._limit)
+        return Compiled(deepcopy(self.fn, memo), self._limit, self._disable)
 
     def __reduce__(self) -> Any:
-        return Compiled, (self.fn, self._limit)
+        return Compiled, (self.fn, self._limit, self._disable)
 
     def _key(self, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
         """What a plan depends on of the arguments, and their leaves."""
@@ -107,7 +113,7 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step)
+            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step, self._disable)
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise
@@ -147,14 +153,18 @@ class Compiled(Generic[P, R]):
 
 
 @overload
-def compile(fn: Callable[P, R], *, memory_limit: int | None = None) -> Compiled[P, R]: ...
+def compile(
+    fn: Callable[P, R], *, memory_limit: int | None = None, disable: Collection[str] = ()
+) -> Compiled[P, R]: ...
 @overload
 def compile(
-    fn: None = None, *, memory_limit: int | None = None
+    fn: None = None, *, memory_limit: int | None = None, disable: Collection[str] = ()
 ) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 
 
-def compile(fn: Any = None, *, memory_limit: int | None = None) -> Any:
+def compile(
+    fn: Any = None, *, memory_limit: int | None = None, disable: Collection[str] = ()
+) -> Any:
     """Make of a function of tensors one planned call of the core; also a decorator.
 
     The function is called once with tensors that have a shape but no data. What its ops would
@@ -175,7 +185,8 @@ def compile(fn: Any = None, *, memory_limit: int | None = None) -> Any:
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
     `memory_limit`: bytes that `plan.memory().total` may reach; MemoryLimitError before the first
-    step names the largest arrays.
+    step names the largest arrays. `disable`: names of passes to leave out, to look for one that
+    is wrong or slow; see PASSES in nnfast/graph/plan.py.
 
     >>> import nnfast
     >>> twice = nnfast.compile(lambda x: x + x)
@@ -183,10 +194,13 @@ def compile(fn: Any = None, *, memory_limit: int | None = None) -> Any:
     tensor([2., 4.])
     """
     if fn is None:
-        return lambda fn: compile(fn, memory_limit=memory_limit)
+        return lambda fn: compile(fn, memory_limit=memory_limit, disable=disable)
     if not callable(fn):
         fail("compile", "a function or module", type(fn).__name__, error=DTypeError)
-    return Compiled(fn, memory_limit)
+    unknown = set(disable) - OPTIONAL
+    if unknown:
+        fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
+    return Compiled(fn, memory_limit, disable)
 
 
 @cache
@@ -198,7 +212,7 @@ def _tensors(n: int) -> Any:
 def _kind(x: Any) -> Any:
     """What a plan depends on of an argument."""
     if isinstance(x, Tensor):
-        return x.array.shape, x.array.dtype, x.requires_grad
+        return x.array.shape, x.array.dtype, x.requires_grad, bool(x.hooks)
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype
     return type(x), x, repr(x) if isinstance(x, float) else ""  # 0.0 and -0.0 differ

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Value
 
@@ -19,6 +21,7 @@ def make_dense(graph: Graph) -> Graph:
     copies: dict[Value, Value] = {}
     for call in graph.calls:
         if not _core.takes_strides(call.op.id):
+            call = replace(call, inputs=list(call.inputs))
             for i, v in enumerate(call.inputs):
                 if v is None or v.is_dense():
                     continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ class Entry:
         structure: Any,
         arenas: Any,
         step: Sequence[int],
+        disable: Collection[str] = (),
     ) -> None:
         self._around = Surroundings(fn, [x for x in leaves if callable(x)])
         self._changes = CHANGES.count
@@ -52,7 +53,7 @@ class Entry:
         if trace.shares_memory(x.array for x in leaves if isinstance(x, Tensor)):
             raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
-        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step)
+        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._guards, self._after = trace.guards, trace.after
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
 
@@ -118,6 +119,8 @@ class Entry:
         if self._changes != CHANGES.count:
             if any(not _same(m.__dict__, before) for m, before in self._modules):
                 return False
+            if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
+                return False
             self._changes = CHANGES.count
         for read, expected in self._guards:
             if read() != expected:
@@ -143,6 +146,8 @@ class Entry:
 
 def _symbol(trace: Trace, index: int, x: Any) -> Any:
     if isinstance(x, Tensor):
+        if x.hooks:
+            raise trace.give_up("it calls the hooks of a tensor")
         t = trace.argument(x.array, index)
         t.requires_grad = x.requires_grad
         return t

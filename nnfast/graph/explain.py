@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnfast.errors import MemoryLimitError
+from nnfast.graph.cost import bytes_of, flops_of
 from nnfast.graph.finite import name_of
 from nnfast.graph.ir import Call, Value
 from nnfast.graph.where import path_of
@@ -12,12 +14,14 @@ from nnfast.graph.where import path_of
 if TYPE_CHECKING:
     from nnfast.graph.plan import Plan
 
+_SHOWN = 8  # arrays of a call
+
 
 class Memory(NamedTuple):
     """Bytes that a plan touches, known before its first run."""
 
     weights: int  # captured tensors that require gradients
-    state: int  # other captured ones: moments, running statistics
+    state: int  # other captured ones (moments, running statistics), and what is made of them once
     arguments: int  # and small arrays that are made before each run
     gradients: int  # that updates are made with
     activations: int  # everything else in between: what of it lives at the same time
@@ -37,7 +41,7 @@ def memory(plan: Plan) -> Memory:
     gradients = sum(v.nbytes for v in plan.watched if v.memory in plan.blocks and v.shape)
     return Memory(
         weights,
-        sum(n for n, _ in captured) - weights,
+        sum(n for n, _ in captured) - weights + plan.kept,
         sum(v.nbytes for v in plan.given),
         min(gradients, plan.arena),
         max(plan.arena - gradients, 0),
@@ -69,13 +73,19 @@ def check_limit(plan: Plan, limit: int) -> None:
 
 
 def explain(plan: Plan) -> str:
-    """One line an instruction; after timed runs with the mean time and share of each."""
+    """One line an instruction, with bytes and operations; after timed runs with mean time, share,
+    GFLOP/s and GB/s of each."""
     seconds = plan.seconds / max(plan.timed_runs, 1)
     lines = []
     for number, (call, time) in enumerate(zip(plan.graph.calls, seconds, strict=True)):
-        line = f"{number:4}  {_text(call):70}  {_size(_bytes(call)):>10}"
-        if plan.timed_runs:
+        nbytes, flops = bytes_of(call), flops_of(call)
+        line = f"{number:4}  {_text(call):70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
+        if plan.timed_runs and number < plan.graph.prologue:
+            line += "  once"
+        elif plan.timed_runs:
+            time = max(time, 1e-12)
             line += f"  {time * 1e6:10.1f} us  {time / max(seconds.sum(), 1e-12):6.1%}"
+            line += f"  {flops / time / 1e9:7.1f} GFLOP/s  {nbytes / time / 1e9:6.1f} GB/s"
         lines.append(line)
     use = memory(plan)
     lines.append(f"{len(lines)} instructions; {_parts(use)}; total {_size(use.total)}")
@@ -87,20 +97,19 @@ def _parts(use: Memory) -> str:
 
 
 def _text(call: Call) -> str:
-    inputs = ", ".join("-" if v is None else _shape(v) for v in call.inputs)
-    outputs = ", ".join(_shape(v) for v in call.outputs)
+    inputs = _shapes(call.inputs)
+    outputs = _shapes(call.outputs)
     arrow = "changes" if call.changed else "->"
     return f"{call.op.name}({inputs}) {arrow} {outputs}"
 
 
-def _shape(v: Value) -> str:
-    return "x".join(map(str, v.shape)) or "1"
+def _shape(v: Value | None) -> str:
+    return "-" if v is None else "x".join(map(str, v.shape)) or "1"
 
 
-def _bytes(call: Call) -> int:
-    """Read and written."""
-    made = [] if call.changed else call.outputs
-    return sum(v.nbytes for v in (*call.inputs, *made, *call.changed) if v is not None)
+def _shapes(values: Sequence[Value | None]) -> str:
+    shown = [_shape(v) for v in values[:_SHOWN]]
+    return ", ".join(shown) + (f" ... {len(values)} arrays" if len(values) > _SHOWN else "")
 
 
 def _size(nbytes: int) -> str:

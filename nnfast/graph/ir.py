@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -89,16 +89,29 @@ class Gradient:
 Source = Argument | Captured | Refreshed | Gradient
 
 
+class Kernel(NamedTuple):
+    """What only plans call: it has no record."""
+
+    name: str
+    id: int
+    inputs: tuple[str, ...] = ()
+
+
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call of a kernel. Where it changes an input in place, `changed` names it."""
+    """One call of a kernel.
 
-    op: Op[Any]
+    Where it changes an input in place, `changed` names it. `overwrites`: for each output, the
+    inputs in whose memory it may be written, should they end here.
+    """
+
+    op: Op[Any] | Kernel
     inputs: list[Value | None]
     outputs: list[Value]
     attrs: bytes
     changed: tuple[Value, ...] = ()
     where: Where | None = None  # None: a pass made it
+    overwrites: tuple[tuple[Value, ...], ...] = ()
 
     def reads(self) -> Iterator[Value]:
         """The memory it reads."""
@@ -111,3 +124,4 @@ class Graph:
 
     calls: list[Call] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
+    prologue: int = 0  # so many of the first calls depend on captured tensors alone

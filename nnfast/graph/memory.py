@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
-
-import numpy as np
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Value
@@ -33,11 +32,11 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
             last[v] = i
     blocks: dict[Value, Block] = {}
     for i, call in enumerate(graph.calls):
-        for v in call.outputs:
+        for k, v in enumerate(call.outputs):
             m = v.memory
             if m in outside or m in blocks:
                 continue
-            block = _inherited(call, i, v, blocks, last)
+            block = _inherited(call, k, i, blocks, last)
             if block is None:
                 block = Block(i, last[m], _rounded(m.nbytes))
             block.last = last[m]
@@ -45,23 +44,35 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
     return blocks, _place(list({id(b): b for b in blocks.values()}.values()))
 
 
+def keep(graph: Graph) -> tuple[dict[Value, Block], int]:
+    """Memory of its own for all that the prologue makes, and how many bytes that are."""
+    blocks: dict[Value, Block] = {}
+    total = 0
+    for call in graph.calls[: graph.prologue]:
+        for v in call.outputs:
+            blocks[v.memory] = Block(0, 0, _rounded(v.memory.nbytes), total)
+            total += blocks[v.memory].nbytes
+    return blocks, total
+
+
 def _inherited(
-    call: Call, i: int, out: Value, blocks: dict[Value, Block], last: dict[Value, int]
+    call: Call, k: int, i: int, blocks: dict[Value, Block], last: dict[Value, int]
 ) -> Block | None:
-    """The block of an input that ends here, for an elementwise kernel to write over it."""
-    if not _core.is_map(call.op.id) or len(call.outputs) > 1:
-        return None
-    for v in call.inputs:
+    """The block of an input that ends here, for an elementwise kernel to write output k over it."""
+    out = call.outputs[k]
+    for v in call.overwrites[k] if call.overwrites else _map_inputs(call):
         if v is None or v.root is not None or v.shape != out.shape or v.dtype != out.dtype:
             continue
         block = blocks.get(v)
         # A view of it among the other inputs would be read after it was written over.
-        alone = sum(w is not None and w.memory is v for w in call.inputs) == sum(
-            w is v for w in call.inputs
-        )
+        alone = all(w is v or w is None or w.memory is not v for w in call.inputs)
         if block is not None and last[v] == i and block.last == i and alone:
             return block
     return None
+
+
+def _map_inputs(call: Call) -> list[Value | None]:
+    return call.inputs if _core.is_map(call.op.id) and len(call.outputs) == 1 else []
 
 
 def _rounded(nbytes: int) -> int:
@@ -71,17 +82,15 @@ def _rounded(nbytes: int) -> int:
 def _place(blocks: list[Block]) -> int:
     """Offsets, the largest block first, each at the lowest place that is free all its time."""
     blocks.sort(key=lambda b: -b.nbytes)
-    n = len(blocks)
-    first, last, begin, end = (np.zeros(n, np.int64) for _ in range(4))
-    total = 0
-    for k, block in enumerate(blocks):
-        meets = np.flatnonzero((first[:k] <= block.last) & (last[:k] >= block.first))
-        at = 0
-        for j in meets[np.argsort(begin[meets], kind="stable")]:
-            if begin[j] - at >= block.nbytes:
-                break
-            at = max(at, int(end[j]))
+    placed: list[tuple[int, int, int, int]] = []  # begin, end, first, last; by begin
+    for block in blocks:
+        at, nbytes, block_first, block_last = 0, block.nbytes, block.first, block.last
+        for begin, end, first, last in placed:
+            if first <= block_last and last >= block_first:
+                if begin - at >= nbytes:
+                    break
+                if end > at:
+                    at = end
         block.offset = at
-        first[k], last[k], begin[k], end[k] = block.first, block.last, at, at + block.nbytes
-        total = max(total, at + block.nbytes)
-    return total
+        insort(placed, (at, at + nbytes, block_first, block_last))
+    return max((end for _, end, _, _ in placed), default=0)

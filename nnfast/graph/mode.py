@@ -31,7 +31,7 @@ def tracing() -> Trace | None:
 
 
 class Changes:
-    """Counts changes to modules, so that a plan knows when to look whether they concern it."""
+    """Counts changes to modules and new hooks, so that a plan knows when to look at them."""
 
     count = 0
 

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnfast import _core
+from nnfast.graph.chains import fuse_chains
 from nnfast.graph.commit import commit_last
+from nnfast.graph.common import share_common
 from nnfast.graph.dense import copy_of, make_dense
 from nnfast.graph.draw import draw
+from nnfast.graph.epilogues import fuse_epilogues
 from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.finite import blame
+from nnfast.graph.fold import fold_batch_norm
+from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
-from nnfast.graph.memory import Block, plan_memory
+from nnfast.graph.memory import Block, keep, plan_memory
+from nnfast.graph.pack import pack_weights
 from nnfast.graph.prune import prune
+from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
 
 if TYPE_CHECKING:
     from nnfast.nn.module import Module
 
-PASSES: dict[str, Callable[[Graph], Graph]] = {"prune": prune, "make_dense": make_dense}
+# In this order. Kernels need what `make_dense` does; a plan may leave out any other.
+PASSES: dict[str, Callable[[Graph], Graph]] = {
+    "prune": prune,
+    "share_common": share_common,
+    "fold_batch_norm": fold_batch_norm,
+    "fuse_epilogues": fuse_epilogues,
+    "join_updates": join_updates,
+    "make_dense": make_dense,
+    "pack_weights": pack_weights,
+    "fuse_chains": fuse_chains,
+    "hoist_constants": hoist_constants,
+}
+OPTIONAL = frozenset(PASSES) - {"make_dense"}
+FUSING = OPTIONAL - {"prune"}  # without them each call is one of the function's own
 BYTES_OF_A_CALL = 8192  # measured: plans of MLPs and LeNet, Python objects and the core's lists
 NOT_FINITE = 2  # as BoundPlan::Outcome in csrc/bind/plan.cpp
 _CODES = {dtype: i for i, dtype in enumerate(KERNEL_DTYPES)}  # as DType in csrc/base/view.h
@@ -42,22 +62,27 @@ class Plan:
         arenas: Any,
         modules: Sequence[Module] = (),
         step: Sequence[int] = (0,),
+        disable: Collection[str] = (),
     ) -> None:
-        graph = _with_results(graph)
-        for transform in PASSES.values():
-            graph = transform(graph)
+        graph = self._traced = _with_results(graph)
+        for name, transform in PASSES.items():
+            if name not in disable:
+                graph = transform(graph)
         graph, self._commit, self.watched = commit_last(graph)
         self.graph, self.modules, self._step = graph, modules, step
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
         self.given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
-        self.blocks, self.arena = plan_memory(graph, set(outside) | set(graph.results))
+        self._kept, self.kept = keep(graph)
+        mine = set(outside) | set(graph.results) | self._kept.keys()
+        self.blocks, self.arena = plan_memory(graph, mine)
         places = {v: k for k, v in enumerate(self.given)}
         self._checks = [
             (places.get(v.memory), v, check) for v, check in checks if _is_outside(v, places)
         ]
         self._sources = [_reader(v) for v in self.given]
         self._results = [(v.shape, v.dtype) for v in graph.results]
+        self._arenas = arenas
         self.core = self._build(arenas)
         self.timed = False  # whether runs add to `seconds`
         self.timed_runs = 0
@@ -67,11 +92,13 @@ class Plan:
         externals = [*self.captured, *self.given, *self.graph.results]
         changed = {v.memory for c in self.graph.calls for v in c.changed} | set(self.graph.results)
         buffers = {v: i + 1 for i, v in enumerate(externals)}
-        operands = _Operands(buffers, self.blocks)
+        buffers |= dict.fromkeys(self._kept, len(externals) + 1)
+        operands = _Operands(buffers, self.blocks | self._kept)
         calls = [
             (c.op.id, c.attrs, len(c.inputs), [operands[v] for v in (*c.inputs, *c.outputs)])
             for c in self.graph.calls
         ]
+        sources = {m for c in self.graph.calls[: self.graph.prologue] for m in c.reads()}
         return _core.Plan(
             calls,
             operands.specs,
@@ -81,6 +108,9 @@ class Plan:
             arenas,
             self._commit,
             [operands[v] for v in self.watched],
+            self.graph.prologue,
+            self.kept,
+            [k for k, v in enumerate(self.captured) if v in sources],
         )
 
     def run(self, leaves: Sequence[Any]) -> list[np.ndarray] | None:
@@ -94,14 +124,17 @@ class Plan:
         arrays = (*given, *results)
         outcome = self.core.run(arrays, self.seconds if self.timed else None)
         if outcome == NOT_FINITE:
-            raise blame(self, arrays, self._step[0])
+            plain = Plan(self._traced, (), self._arenas, self.modules, self._step, FUSING)
+            known = dict(zip((*self.given, *self.graph.results), arrays, strict=True))
+            arrays = tuple(known[v] for v in (*plain.given, *plain.graph.results))
+            raise blame(plain, arrays, self._step[0])
         self.timed_runs += self.timed
         return results if outcome else None
 
     @property
     def nbytes(self) -> int:
         """About what the plan itself takes, not the arrays."""
-        return BYTES_OF_A_CALL * len(self.graph.calls)
+        return BYTES_OF_A_CALL * len(self._traced.calls)
 
     def memory(self) -> Memory:
         """Bytes that it needs, known before the first run."""
@@ -114,9 +147,8 @@ class Plan:
         >>> twice = nnfast.compile(lambda x: (x + x).exp())
         >>> _ = twice(nnfast.ones(2, 3))
         >>> print(twice.plan.explain())
-           0  add(2x3, 2x3) -> 2x3 ...
-           1  exp(2x3) -> 2x3 ...
-        2 instructions; weights 0 B, state 0 B, arguments 24 B, ...
+           0  chain[add exp](2x3) -> 2x3 ...
+        1 instructions; weights 0 B, state 0 B, arguments 24 B, ...
         """
         return explain(self)
 
@@ -223,5 +255,6 @@ class _Operands:
         if v is None:
             return (-1, 0, 0, (), [])
         buffer = self.buffers.get(v.memory, 0)
-        start = v.offset + (0 if buffer else self.blocks[v.memory].offset)
+        block = self.blocks.get(v.memory)
+        start = v.offset + (block.offset if block is not None else 0)
         return (buffer, start, _CODES[v.dtype], v.shape, _elements(v))

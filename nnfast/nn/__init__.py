@@ -27,6 +27,9 @@ from nnfast.nn.conv import Conv3d as Conv3d
 from nnfast.nn.conv import ConvTranspose1d as ConvTranspose1d
 from nnfast.nn.conv import ConvTranspose2d as ConvTranspose2d
 from nnfast.nn.conv import ConvTranspose3d as ConvTranspose3d
+from nnfast.nn.distance import Bilinear as Bilinear
+from nnfast.nn.distance import CosineSimilarity as CosineSimilarity
+from nnfast.nn.distance import PairwiseDistance as PairwiseDistance
 from nnfast.nn.dropout import AlphaDropout as AlphaDropout
 from nnfast.nn.dropout import DropConnect as DropConnect
 from nnfast.nn.dropout import Dropout as Dropout
@@ -37,6 +40,7 @@ from nnfast.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from nnfast.nn.dropout import StochasticDepth as StochasticDepth
 from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
+from nnfast.nn.embedding import EmbeddingBag as EmbeddingBag
 from nnfast.nn.group_norm import GroupNorm as GroupNorm
 from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
 from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d
@@ -91,6 +95,14 @@ from nnfast.nn.pool import MaxPool3d as MaxPool3d
 from nnfast.nn.pool import MaxUnpool1d as MaxUnpool1d
 from nnfast.nn.pool import MaxUnpool2d as MaxUnpool2d
 from nnfast.nn.pool import MaxUnpool3d as MaxUnpool3d
+from nnfast.nn.rnn import GRU as GRU
+from nnfast.nn.rnn import LSTM as LSTM
+from nnfast.nn.rnn import RNN as RNN
+from nnfast.nn.rnn import GRUCell as GRUCell
+from nnfast.nn.rnn import LSTMCell as LSTMCell
+from nnfast.nn.rnn import RNNBase as RNNBase
+from nnfast.nn.rnn import RNNCell as RNNCell
+from nnfast.nn.rnn import RNNCellBase as RNNCellBase
 from nnfast.nn.transformer import Transformer as Transformer
 from nnfast.nn.transformer import TransformerDecoder as TransformerDecoder
 from nnfast.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer

@@ -10,6 +10,7 @@ import numpy as np
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import CHANGES, tracing
+from nnfast.nn.hooks import Hooked, call_with_hooks
 from nnfast.nn.parameter import Parameter
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
 
@@ -33,7 +34,7 @@ class MissingNameError(ArgumentError, AttributeError, KeyError):
     """A module holds nothing under this name."""
 
 
-class Module:
+class Module(Hooked):
     """Base of all layers and models: assign parameters and modules to `self`, write `forward`.
 
     What is assigned is an ordinary attribute; the module only remembers which names are
@@ -67,6 +68,8 @@ class Module:
         if (trace := tracing()) is not None:
             trace.modules[self] = None
         try:
+            if self._hooks:
+                return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except NNFastError as error:
             self._add_to_path(error)
@@ -228,6 +231,13 @@ class Module:
             module = module._get("get_submodule", name, "module", of=target)
         return module
 
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put a module in the place of the one at a dotted path."""
+        path, _, name = target.rpartition(".")
+        holder = self.get_submodule(path)
+        holder._get("set_submodule", name, "module", of=target)
+        holder._register(name, "module", module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path."""
         path, _, name = target.rpartition(".")
@@ -366,6 +376,14 @@ class Module:
     def double(self) -> Self:
         """Convert floating-point parameters and buffers to float64."""
         return self.to(float64)
+
+    def type(self, dst_type: Any) -> Self:
+        """The same as `to`."""
+        return self.to(dst_type)
+
+    def cpu(self) -> Self:
+        """Itself: nnfast runs on the CPU."""
+        return self
 
     def half(self) -> Self:
         """Not available: raises DTypeError."""

@@ -53,14 +53,10 @@ class _Windows(NamedTuple):
         index = np.minimum(first[:, None] + np.arange(taps), end[:, None] - 1)
         return _Windows(n, out, taps, index, end - first)
 
-    @property
-    def tiled(self) -> bool:
-        """Whether the windows lie side by side in the input as it is."""
-        return self.n == self.out * self.taps
-
     def spread(self, x: Tensor, dim: int) -> Tensor:
         """x with the windows one after the other along `dim`."""
-        return x if self.tiled else take(x, wrap(self.places.reshape(-1)), dim)
+        y: Tensor = take(x, wrap(self.places.reshape(-1)), dim)
+        return y
 
     def inside(self) -> np.ndarray:
         """Which elements of the windows laid out count: not the repeated ones."""
@@ -112,14 +108,21 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 def _avg(x: Tensor, size: tuple[int, ...]) -> Tensor:
     if 0 in size:
         return _empty(x, size)
-    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
-    if h.tiled and w.tiled:
-        y: Tensor = avg_pool2d(x, (h.taps, w.taps))
+    if (kernel := _tile(x, size)) is not None:
+        y: Tensor = avg_pool2d(x, kernel)
         return y
-    x = w.spread(h.spread(x, -2), -1)
-    inside = h.inside()[:, None] & w.inside()
-    total = avg_pool2d(where(wrap(inside), x, 0.0), (h.taps, w.taps), divisor_override=1)
+    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
+    x = where(wrap(h.inside()[:, None]), h.spread(x, -2), 0.0)
+    x = avg_pool2d(x, (h.taps, 1), divisor_override=1)
+    x = where(wrap(w.inside()), w.spread(x, -1), 0.0)
+    total = avg_pool2d(x, (1, w.taps), divisor_override=1)
     return total / wrap(np.multiply.outer(h.sizes, w.sizes).astype(x.dtype))
+
+
+def _tile(x: Tensor, size: tuple[int, ...]) -> tuple[int, int] | None:
+    """The windows' height and width if they lie side by side in the input as it is."""
+    (H, W), (OH, OW) = x.shape[-2:], size
+    return None if H % OH or W % OW else (H // OH, W // OW)
 
 
 def _empty(x: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -175,10 +178,11 @@ def _max(x: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     if 0 in size:
         y = _empty(x, size)
         return y, wrap(np.zeros(y.shape, int64))
+    if (kernel := _tile(x, size)) is not None:
+        y, index = max_pool2d(x, kernel, return_indices=True)
+        return y, index
     h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
     y, index = max_pool2d(w.spread(h.spread(x, -2), -1), (h.taps, w.taps), return_indices=True)
-    if h.tiled and w.tiled:
-        return y, index
     rows, cols = (a.places.reshape(-1) for a in (h, w))
     return y, take(wrap((rows[:, None] * w.n + cols).reshape(-1)), index)
 

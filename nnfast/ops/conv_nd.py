@@ -270,7 +270,9 @@ def conv_transpose3d(
     images = reshape(permute(batch, 0, 2, 1, 3, 4), (n * depth, c, *plane))
     kernels = reshape(w, (w.shape[0], w.shape[1] * kd, *w.shape[3:]))
     y = conv_transpose2d(images, kernels, None, s[1:], p[1:], more[1:], groups, d[1:])
-    slices = reshape(y, (n, depth, -1, kd, *y.shape[2:]))  # what each depth adds to kd of them
+    slices = reshape(
+        y, (n, depth, y.shape[1] // kd, kd, *y.shape[2:])
+    )  # what each depth adds to kd of them
     whole = (n, max((depth - 1) * s[0] + d[0] * (kd - 1) + 1, p[0] + shape[0]), *slices.shape[2:3])
     parts = []
     for i in range(kd):

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.ir import dense_strides
+from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
@@ -49,7 +51,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     >>> x[x > 2]
     tensor([3., 4.])
     """
-    return _getitem(input, index) if is_basic(index) else _by_tensors(input, index)
+    if is_basic(index):
+        return _getitem(input, index)
+    if isinstance(index, Tensor) and index.ndim and index.dtype == int64 and input.ndim:
+        return take(input, _counted("getitem", index, input.shape[0]))
+    return _by_tensors(input, index)
 
 
 methods(__getitem__=getitem)
@@ -168,8 +174,11 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
     def check(numbers: np.ndarray) -> None:
         check_range(name, numbers, -n, n)
 
+    known = not isinstance(index.array, Symbol)
+    if known and tracing() is None and _core.all_below(index.array, n):
+        return index
     on_values(index, check)
-    if isinstance(index.array, Symbol) or (index.array < 0).any():
+    if not known or (index.array < 0).any():
         return _where(index < 0, index + n, index)
     return index
 

@@ -90,8 +90,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = _tensors("cat", tensors)
     ndim = max(x.ndim for x in parts)
     joined = [x for x in parts if x.ndim == ndim or x.shape != (0,)]
-    _agreed(joined, dim)
-    parts = _of_one_dtype(parts, joined)
+    parts = _of_one_dtype(parts, joined, dim)
     while len(parts) > 1:
         groups = [parts[i : i + _AT_ONCE] for i in range(0, len(parts), _AT_ONCE)]
         calls: list[Any] = [[*g, *[None] * (_AT_ONCE - len(g)), dim] for g in groups]
@@ -111,11 +110,12 @@ def _tensors(where: str, tensors: Any) -> list[Tensor]:
     return parts
 
 
-def _of_one_dtype(all: list[Tensor], parts: list[Tensor]) -> list[Tensor]:
+def _of_one_dtype(all: list[Tensor], parts: list[Tensor], dim: int) -> list[Tensor]:
     """Those parts, converted to the dtype in which all meet."""
     dtypes = {x.dtype for x in all}
     if len(dtypes) == 1:
         return parts
+    _agreed(parts, dim)  # before anything is converted
     floats = {d for d in dtypes if d.kind == "f"}
     common = np.result_type(*(floats or dtypes))  # integers do not widen floats
     return [x if x.dtype == common else cast(x, common) for x in parts]

@@ -1,46 +1,119 @@
-"""Normalization of each example by itself: groups of channels, single channels, neighbours, rows.
-
-A group is a row for the layer_norm kernel, wherever that fits.
-"""
+"""Normalization of each example by itself: groups of channels, channels, neighbours, rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
+from nnfast.ops.composite import from_composite
 from nnfast.ops.elementwise import abs, clip, pow, sqrt, where
 from nnfast.ops.norm import (
+    _check,
     _check_running,
     _columns,
     _layer_norm,
     _number,
+    _sum_channels,
     batch_norm_eval,
     batch_norm_update,
 )
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.pad import pad
 from nnfast.ops.pool import avg_pool2d
+from nnfast.ops.record import Result, Spec, op, outs
 from nnfast.ops.reduce import Dims, amax, mean, sum, var
 from nnfast.ops.shape import reshape
 from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor
 
+_FEW = 64  # elements of a channel
 
-def _affine(where: str, y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    """y weight + bias, both a value per channel."""
-    for name, p in (("weight", weight), ("bias", bias)):
-        if p is not None and p.shape != y.shape[1:2]:
-            wanted = f"{name} of shape {y.shape[1:2]}, input's channels"
-            fail(where, wanted, f"shape {p.shape}", input=y, **{name: p})
-    if weight is not None:
-        y = y * _columns(as_tensor(weight, where), y)
-    return y if bias is None else y + _columns(as_tensor(bias, where), y)
+
+class GroupNormAttrs(NamedTuple):
+    eps: float
+    groups: int
+
+
+def _check_groups(
+    where: str, input: Tensor, groups: Any, weight: Tensor | None, bias: Tensor | None = None
+) -> Spec:
+    """The shape and dtype of a value for each group; raises where they do not fit."""
+    C = _check(where, input, weight=weight, bias=bias)
+    if not is_integer(groups) or groups < 1 or C % groups:
+        fail(where, f"num_groups that divides C={C}", f"{groups}", input=input)
+    return (input.shape[0], int(groups)), input.dtype
+
+
+@op("group_norm", attrs=GroupNormAttrs, outputs=("y", "mean", "rstd"), aux=("mean", "rstd"))
+def _group_norm(
+    input: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    groups: int = 1,
+    eps: float = 1e-5,
+) -> Result:
+    """Group normalization; also mean and rstd of each group, (N, groups)."""
+    where = "group_norm"
+    stats = _check_groups(where, input, groups, weight, bias)
+    attrs = GroupNormAttrs(_number(where, "eps", eps, least=0.0), int(groups))
+    return outs((input.shape, input.dtype), stats, stats, attrs=attrs)
+
+
+_group_norm.vjp_joint(
+    lambda dy, input, weight, mean, rstd, groups, eps: group_norm_backward(
+        dy, input, mean, rstd, weight, groups, eps
+    )
+)
+
+
+@op("group_norm_backward", attrs=GroupNormAttrs, outputs=("dx", "dw", "db"))
+def group_norm_backward(
+    dy: Tensor,
+    input: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None = None,
+    groups: int = 1,
+    eps: float = 1e-5,
+) -> Result:
+    """Gradients of group_norm with respect to input, weight and bias.
+
+    Over each group of n elements, g = dy w and z = (x - mean) rstd:
+    dx = rstd (g - sum of g / n - z sum of g z / n). Of each channel: dw = sum of dy z,
+    db = sum of dy. mean and rstd are those of x.
+    """
+    where = "group_norm_backward"
+    stats = _check_groups(where, input, groups, weight)
+    if dy.shape != input.shape or mean.shape != stats[0] or rstd.shape != stats[0]:
+        got = f"{dy.shape}, {mean.shape} and {rstd.shape}"
+        fail(where, f"dy as input, mean and rstd of shape {stats[0]}", got, input=input)
+    attrs = GroupNormAttrs(_number(where, "eps", eps, least=0.0), int(groups))
+    channel = (input.shape[1:2], input.dtype)
+    return outs((input.shape, input.dtype), channel, channel, attrs=attrs)
+
+
+def _groups_composed(
+    dy: Tensor, input: Tensor, weight: Tensor | None, eps: float, groups: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """group_norm_backward, mean and rstd as functions of the input."""
+    rows = (input.shape[0], groups, input.shape[1] // groups * prod(input.shape[2:]))
+    x = reshape(input, rows)
+    centered = x - mean(x, 2, True)
+    r = 1.0 / sqrt(mean(centered * centered, 2, True) + eps)
+    normal = centered * r
+    g = reshape(dy if weight is None else dy * _columns(weight, dy), rows)
+    inner = g - mean(g, 2, True) - normal * mean(g * normal, 2, True)
+    dw, db = _sum_channels(dy * reshape(normal, input.shape)), _sum_channels(dy)
+    return reshape(inner * r, input.shape), dw, db
+
+
+from_composite(group_norm_backward, _groups_composed)
 
 
 def group_norm(
@@ -65,20 +138,25 @@ def group_norm(
     >>> nnfast.nn.functional.group_norm(x, 2, eps=0.0)
     tensor([[-1.,  1., -1.,  1.]])
     """
-    name = "group_norm"
-    x = as_tensor(input, name)
-    if x.ndim < 2:
-        fail(name, "input of shape (N, C) or (N, C, ...)", f"shape {x.shape}", input=x)
-    if not is_integer(num_groups) or num_groups < 1 or x.shape[1] % num_groups:
-        fail(name, f"num_groups that divides C={x.shape[1]}", f"{num_groups}", input=x)
-    size = x.shape[1] // num_groups * prod(x.shape[2:])
-    if x.shape[0] * size == 1:
-        fail(name, "more than 1 value per group", f"shape {x.shape}", input=x)
-    if 0 in x.shape:
-        return _affine(name, x, weight, bias)
-    rows = reshape(x, (x.shape[0], num_groups, size))
+    where = "group_norm"
+    x = as_tensor(input, where)
+    if x.array.size == 1 or (x.ndim > 1 and x.array.size == num_groups):
+        fail(where, "more than 1 value per group", f"shape {x.shape}", input=x)
+    if x.ndim > 1 and prod(x.shape[2:]) < _FEW and 0 not in x.shape:
+        _check_groups(where, x, num_groups, weight, bias)
+        return _by_rows(x, num_groups, weight, bias, eps)
+    y: Tensor = _group_norm(x, weight, bias, num_groups, eps)[0]
+    return y
+
+
+def _by_rows(
+    x: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """The same where channels have so few elements that a call of a kernel for each is dear."""
+    rows = reshape(x, (x.shape[0], groups, x.shape[1] // groups * prod(x.shape[2:])))
     y = reshape(_layer_norm(rows, None, None, eps, 1)[0], x.shape)
-    return _affine(name, y, weight, bias)
+    y = y if weight is None else y * _columns(weight, x)
+    return y if bias is None else y + _columns(bias, x)
 
 
 def instance_norm(

@@ -35,7 +35,7 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.mode import MODE
 from nnfast.graph.node import Edge, Node
 from nnfast.ops.operands import KINDS, convert
-from nnfast.tensor import Tensor
+from nnfast.tensor import Tensor, bool_
 
 P = ParamSpec("P")
 Shape: TypeAlias = tuple[int, ...]
@@ -117,17 +117,19 @@ class Op(Generic[P], _core.Op):
         mutates: tuple[str, ...],
         floats: bool,
         values: Callable[..., None] | None,
+        bools: bool = False,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
         self.__wrapped__ = self.rule = rule
         self.outputs, self.mutates, self.floats = outputs, mutates, floats
+        self.bools = bools
         self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or _packer(attrs) if kernel else None
+        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
@@ -180,7 +182,8 @@ class Op(Generic[P], _core.Op):
         result = self.rule(*inputs, *args[n:], **kwargs)
         if self.values is not None:
             self.values(*inputs, *args[n:], **kwargs)
-        return self.execute(inputs, result)
+        y = self.execute(inputs, result)
+        return OPS["cast"](y, bool_) if self.bools and all(map(_is_bool, given)) else y
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
@@ -205,6 +208,10 @@ class Op(Generic[P], _core.Op):
         """The attributes as the kernel's struct; fields it was not given are 0."""
         packed = self._pack(*attrs) if self._pack is not None and attrs is not None else b""
         return packed.ljust(self._attrs_size, b"\0")
+
+    def unpack(self, packed: bytes) -> Any:
+        """The attributes that `pack` packed, where they are numbers."""
+        return self.attrs._make(_layout(self.attrs).unpack(packed))
 
     # ---- gradients ------------------------------------------------------------------------
 
@@ -257,6 +264,10 @@ class Op(Generic[P], _core.Op):
         return node.pull(self.rules, self.joint, dys, edges)
 
 
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, bool) or getattr(x, "dtype", None) == bool_
+
+
 def _bits(numbers: Iterable[int]) -> int:
     """One bit for each number."""
     return sum(1 << i for i in numbers)
@@ -265,12 +276,12 @@ def _bits(numbers: Iterable[int]) -> int:
 _FORMAT = {"int": "q", "float": "d", "bool": "q"}
 
 
-def _packer(attrs: type | None) -> Callable[..., bytes] | None:
-    """Packs a NamedTuple of numbers as csrc/ops/attrs.h lays it out; None where it has others."""
+def _layout(attrs: type | None) -> struct.Struct | None:
+    """A NamedTuple of numbers as in csrc/ops/attrs.h; None where it has others."""
     types = [] if attrs is None else [str(t) for t in _annotations(attrs)]
     if not types or any(t not in _FORMAT for t in types):
         return None
-    return struct.Struct("".join(_FORMAT[t] for t in types)).pack
+    return struct.Struct("".join(_FORMAT[t] for t in types))
 
 
 def _annotations(attrs: type) -> list[str]:
@@ -287,6 +298,7 @@ def op(
     mutates: tuple[str, ...] = (),
     floats: bool = False,
     values: Callable[..., None] | None = None,
+    bools: bool = False,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -296,12 +308,12 @@ def op(
     carry no gradient. `mutates`: inputs that the kernel updates in place. `floats`: integer
     operands become float32. `values`: checks the values of the inputs at every call, with the
     arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
-    answer for the same ones can be remembered. `methods`: names on Tensor; `reflected`: the name
-    with its two operands exchanged.
+    answer for the same ones can be remembered. `bools`: of booleans alone it gives booleans, not
+    integers. `methods`: names on Tensor; `reflected`: the name with its two operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
-        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values)
+        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values, bools)
         OPS[record.name] = record
         for name in methods:
             setattr(Tensor, name, record)

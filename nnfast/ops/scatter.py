@@ -11,8 +11,9 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, fail
 from nnfast.graph.mode import MODE, tracing
+from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import broadcast_shapes, cast, where
-from nnfast.ops.gather import take, take_backward
+from nnfast.ops.gather import check_range, take, take_backward
 from nnfast.ops.index import as_mask, flat_numbers, getitem, is_basic
 from nnfast.ops.inplace import change, write, written
 from nnfast.ops.operands import IntTensor, as_tensor, integers
@@ -175,16 +176,21 @@ def _scatter(where: str, input: Tensor, dim: int, index: Any, src: Any, add: boo
     return put(input, at, src, add)
 
 
-def _rows(where: str, input: Tensor, dim: int, index: Any) -> tuple[Tensor, tuple[int, ...]]:
-    """The numbers of the elements in slices `index` of a dimension, and their shape."""
+def _rows(
+    where: str, input: Tensor, dim: int, index: Any, source: Any = None
+) -> tuple[Tensor, int]:
+    """The numbers of slices, which a source must have one for each of, and their dimension."""
     i = integers(index, where, "index")
     d = check_dim(where, dim, input.ndim)
-    if i.ndim > 1:
-        fail(where, "a vector as index", f"shape {i.shape}", index=i)
+    if i.ndim > 1 or input.ndim == 0:
+        fail(where, "a vector as index of slices", f"shape {i.shape}", input=input)
     i = reshape(i, -1)
     shape = (*input.shape[:d], i.shape[0], *input.shape[d + 1 :])
-    whole = [n if k == d else 1 for k, n in enumerate(shape)]
-    return flat_numbers(where, input.shape, d, expand(reshape(i, whole), shape)), shape
+    if source is not None and source.shape != shape:
+        fail(where, f"a source of shape {shape}", f"shape {source.shape}")
+    n = input.shape[d]  # the check outlives the trace, so it must not hold a tensor
+    on_values(i, lambda numbers: check_range(where, numbers, 0, n))
+    return i, d
 
 
 @method
@@ -198,25 +204,33 @@ def index_add(
     >>> nnfast.index_add(nnfast.zeros(3), 0, i, nnfast.ones(2))
     tensor([0., 2., 0.])
     """
-    at, shape = _rows("index_add", input, dim, index)
-    if source.shape != shape:
-        fail("index_add", f"a source of shape {shape}", f"shape {source.shape}")
-    return put(input, at, source if alpha == 1 else source * alpha, True)
+    i, d = _rows("index_add", input, dim, index, source)
+    part = source if alpha == 1 else source * alpha
+    return _like(input + take_backward(_like(part, input), i, input.shape[d], d), input)
 
 
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of x with source[j] as slice index[j] of a dimension."""
-    at, shape = _rows("index_copy", input, dim, index)
-    if source.shape != shape:
-        fail("index_copy", f"a source of shape {shape}", f"shape {source.shape}")
-    return put(input, at, source)
+    i, d = _rows("index_copy", input, dim, index, source)
+    if i.array.size == 0:
+        return clone(input)
+    writer = last_writer(i, input.shape[d])
+    new = take(_like(source, input), where(writer >= 0, writer, 0), d)
+    return _like(where(_along(writer >= 0, input, d), new, input), input)
 
 
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of x with one value in the slices `index` of a dimension."""
-    return put(input, _rows("index_fill", input, dim, index)[0], value)
+    i, d = _rows("index_fill", input, dim, index)
+    hit = _along(last_writer(i, input.shape[d]) >= 0, input, d)
+    return _like(where(hit, value, input), input)
+
+
+def _along(hit: Tensor, input: Tensor, d: int) -> Tensor:
+    """One truth for each slice of dimension d."""
+    return reshape(hit, (input.shape[d], *[1] * (input.ndim - d - 1)))
 
 
 # ---- by mask --------------------------------------------------------------------------------

@@ -17,17 +17,26 @@ from nnfast.ops.shape import movedim, reshape
 from nnfast.ops.slices import narrow, select
 from nnfast.tensor import Tensor, int64, wrap
 
+_FEW = 64  # so many are found without sorting all
+
 
 class SortAttrs(NamedTuple):
     descending: bool
 
 
 @op("argsort", attrs=SortAttrs)
-def _argsort(input: Operand, descending: bool = False) -> Result:
-    """The order that sorts the last dimension; equals stay in order, NaN is the largest."""
+def _argsort(input: Operand, descending: bool = False, count: int | None = None) -> Result:
+    """The order that sorts the last dimension; equals stay in order, NaN is the largest.
+
+    With a count, the first so many of it.
+    """
     if input.ndim == 0:
         fail("argsort", "at least one dimension", "a scalar tensor")
-    return out(input.shape, int64, SortAttrs(descending))
+    n = input.shape[-1]
+    k = n if count is None else count
+    if not 0 <= k <= n:
+        fail("argsort", f"a count from 0 to {n}", f"{count}")
+    return out((*input.shape[:-1], k), int64, SortAttrs(descending))
 
 
 @method
@@ -68,8 +77,11 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     n = input.shape[d] if input.ndim else 1
     if not 0 <= k <= n:
         fail("topk", f"k from 0 to {n}", f"k={k}", input=input)
-    indices = argsort(input, d, largest)
-    indices = narrow(indices, d, 0, k) if input.ndim else indices
+    if 4 * k > n or k > _FEW:
+        indices = argsort(input, d, largest)
+        indices = narrow(indices, d, 0, k) if input.ndim else indices
+    else:
+        indices = movedim(_argsort(movedim(input, d, -1), bool(largest), k), -1, d)
     return MinMax(gather(input, d, indices), indices)
 
 

@@ -199,7 +199,104 @@ class _RowStatistics:
 _ROW_GRADIENTS = [
     (s, d) for s, d in _ROW_CASES if 2 < np.prod(s[len(s) - d :]) < 70 and np.prod(s) < 1000
 ]
+
+
+# ---- groups -------------------------------------------------------------------------------------
+
+
+def _in_groups(x: Array, groups: int) -> Array:
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups * int(np.prod(x.shape[2:])))
+
+
+def _by_channel(p: Any, x: Array) -> Any:
+    return p if p is None else p.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def groups(x: Array, w: Any, b: Any, groups: int = 1) -> tuple[Array, ...]:
+    y, mean, rstd = rows(_in_groups(x, groups), None, None)
+    y = y.reshape(x.shape) * (1 if w is None else _by_channel(w, x))
+    return y + (0 if b is None else _by_channel(b, x)), mean, rstd
+
+
+def _groups_magnitude(x: Array, w: Any, b: Any, groups: int = 1) -> tuple[Any, ...]:
+    y, mean, rstd = _rows_magnitude(_in_groups(x, groups), None, None)
+    y = y.reshape(x.shape) * (1 if w is None else abs(_by_channel(w, x)))
+    return y + (0 if b is None else abs(_by_channel(b, x))), mean, rstd
+
+
+def groups_backward(
+    dy: Array, x: Array, mean: Array, rstd: Array, w: Any, sign: float = -1, groups: int = 1
+) -> tuple[Array, ...]:
+    g = dy if w is None else dy * _by_channel(w, x)
+    z = (_in_groups(x, groups) + sign * mean[..., None]) * rstd[..., None]
+    dx, _, _ = rows_backward(_in_groups(g, groups), _in_groups(x, groups), mean, rstd, None, sign)
+    over = (0, *range(2, x.ndim))
+    return dx.reshape(x.shape), (dy * z.reshape(x.shape)).sum(over), dy.sum(over)
+
+
+def _groups_backward_magnitude(
+    dy: Array, x: Array, mean: Array, rstd: Array, w: Any, groups: int = 1
+) -> tuple[Array, ...]:
+    w = None if w is None else abs(w)
+    return groups_backward(abs(dy), abs(x), abs(mean), rstd, w, sign=1, groups=groups)
+
+
+class _GroupStatistics(_RowStatistics):
+    """Draws a mean and rstd that are those of the input drawn before them, by groups."""
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+        if name in ("mean", "rstd"):
+            _, mean, rstd = rows(_in_groups(self.x, shape[1]), None, None)
+            return mean if name == "mean" else rstd
+        return super().__call__(rng, shape, name)
+
+
+def _group_cases(inputs: str, shapes: list[tuple[tuple[int, ...], int]]) -> list[Case]:
+    """x: the input's shape, c: one value a channel, g: one a group; the last may be absent."""
+    cases = []
+    for shape, n in shapes:
+        known = {"x": shape, "c": shape[1:2], "g": (shape[0], n)}
+        full = tuple(known[i] for i in inputs)
+        optional = inputs.count("c")
+        cases += [
+            Case(full[: len(full) - k] + (None,) * k, {"groups": n}) for k in range(optional + 1)
+        ]
+    return cases
+
+
+_GROUPS: list[tuple[tuple[int, ...], int]] = [
+    *[((2, 4, n), 2) for n in (1, 2, 7, 8, 15, 16, 17, 33)],
+    ((3, 6), 2),
+    ((1, 6, 5), 6),
+    ((2, 6, 3, 4), 1),
+    ((2, 70, 3), 1),  # more channels than are laid out together
+    ((1, 2, 3000), 1),  # more than one part
+    ((1, 1, 5000), 1),
+    ((2, 4, 2, 3, 2), 2),
+    ((6, 12, 50, 51), 3),  # several tasks
+]
+_GROUP_GRADIENTS = [_GROUPS[2], _GROUPS[8], _GROUPS[10], _GROUPS[14]]
 SPECS = {
+    "group_norm": Spec(
+        _group_cases("xcc", _GROUPS),
+        groups,
+        terms=lambda x, *rest, groups=1: x.shape[1] // groups * int(np.prod(x.shape[2:])) + 6,
+        magnitude=_groups_magnitude,
+        grad_cases=_group_cases("xcc", _GROUP_GRADIENTS),
+    ),
+    "group_norm_backward": Spec(
+        _group_cases("xxggc", [*_GROUPS, ((0, 4, 3), 2)]),
+        groups_backward,
+        sample=_GroupStatistics(),
+        terms=lambda dy, *rest, groups=1: (
+            dy.shape[1] // groups * int(np.prod(dy.shape[2:])) + 8,
+            dy.size // dy.shape[1] + 4,
+            dy.size // dy.shape[1] + 4,
+        ),
+        magnitude=_groups_backward_magnitude,
+        grad_cases=_group_cases("xxggc", _GROUP_GRADIENTS),
+        constant=("input", "mean", "rstd"),  # as of batch_norm_train_backward
+    ),
     "layer_norm": Spec(
         _row_cases("xwb", _ROW_CASES),
         rows,

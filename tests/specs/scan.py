@@ -31,11 +31,11 @@ def running_index(x: Array, dim: int, smallest: bool = False) -> Array:
     return np.moveaxis(y, 0, dim)
 
 
-def argsort(x: Array, descending: bool = False) -> Array:
-    if not descending:
-        return np.argsort(x, axis=-1, kind="stable")
+def argsort(x: Array, descending: bool = False, count: int | None = None) -> Array:
     n = x.shape[-1]
-    return n - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    if descending:
+        return (n - 1 - np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1])[..., :count]
+    return np.argsort(x, axis=-1, kind="stable")[..., :count]
 
 
 def _ties(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
@@ -84,7 +84,12 @@ SPECS = {
             for n in (0, 1, 2, 15, 16, 17, 31, 33, 100, 1000)
             for down in (False, True)
         ]
-        + [Case(((5, 3, 7),)), Case(((300, 40),)), Case(((2, 0),))],
+        + [Case(((5, 3, 7),)), Case(((300, 40),)), Case(((2, 0),))]
+        + [
+            Case(((3, 40),), {"descending": down, "count": k})
+            for k in (0, 1, 2, 7, 39, 40)
+            for down in (False, True)
+        ],
         argsort,
         sample=_ties,
         grad=False,

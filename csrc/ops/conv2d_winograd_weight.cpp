@@ -1,0 +1,233 @@
+// The tiles of all images are summed in blocks: both transforms of a block, then for each frequency
+// a product over its tiles, added to the sums so far. Where the sums of all frequencies fit the
+// cache, runs of blocks are summed apart, each by one task, and added in order; where they do not,
+// tasks share the transforms of a block and each adds some frequencies. How the tiles are cut is a
+// matter of shape alone.
+#include "ops/conv2d_winograd_weight.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "kernels/table.h"
+
+namespace nnf {
+
+namespace {
+
+constexpr int64_t kOutputs = kWinogradOutputs;
+constexpr int64_t kFrequencies = kWinogradInputs * kWinogradInputs;
+constexpr int64_t kSumBytes = 1 << 20;               // of sums that a task keeps for itself
+constexpr int64_t kBlockBytes = 512 << 10;           // of its transforms: in L2
+constexpr int64_t kSharedBytes = 8 << 20;            // of transforms that tasks share: in L3
+constexpr int64_t kMaxTiles = 64;                    // of a block of a task
+constexpr int64_t kMinTiles = 32, kMaxShared = 256;  // of a shared one
+constexpr int64_t kRuns = 16;                        // enough of them for many threads
+
+// How the tiles of all images are cut: by shape and the ISA's lanes alone.
+struct WeightPlan {
+  int64_t lanes, c_blocks, o_blocks;
+  int64_t image_rows, image_cols;    // tiles of an image
+  int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
+  int64_t row_regions, col_regions;  // of an image
+  int64_t blocks, runs, run_blocks;
+  bool share;
+
+  int64_t tiles() const { return rows * cols * images; }
+  // From one frequency to the next, for n vectors: odd, see conv2d_winograd.cpp.
+  int64_t step(int64_t n) const { return (n | 1) * lanes; }
+  int64_t sum_items() const { return kFrequencies * step(o_blocks * c_blocks * lanes); }
+  int64_t block_items() const {
+    return kFrequencies * (step(c_blocks * tiles()) + step(o_blocks * tiles()));
+  }
+  int64_t scratch_items() const {
+    const int64_t in = kWinogradInputs * (kOutputs * cols + 2), out = 9 * c_blocks * lanes;
+    return ((in > out ? in : out) + lanes) * lanes;
+  }
+  int64_t worker_items() const { return (share ? 0 : block_items()) + scratch_items(); }
+  int64_t items() const {
+    return runs * sum_items() + (share ? block_items() : 0) + num_threads() * worker_items();
+  }
+};
+
+template <class T>
+WeightPlan make_plan(const ConvShape& s) {
+  WeightPlan p;
+  p.lanes = kernels<T>().nr / 2;
+  p.c_blocks = ceil_div(s.C, p.lanes), p.o_blocks = ceil_div(s.O, p.lanes);
+  p.image_rows = ceil_div(s.OH, kOutputs), p.image_cols = ceil_div(s.OW, kOutputs);
+  p.share = p.sum_items() * int64_t(sizeof(T)) > kSumBytes;
+  const int64_t tile_bytes =
+      kFrequencies * (p.c_blocks + p.o_blocks) * p.lanes * int64_t(sizeof(T));
+  int64_t target = (p.share ? kSharedBytes : kBlockBytes) / (tile_bytes + 1);
+  target = p.share ? least(target, kMaxShared) : least(target, kMaxTiles);
+  if (target < kMinTiles) target = kMinTiles;
+  p.images = target / (p.image_rows * p.image_cols);
+  if (p.images >= 1) {
+    p.images = least(p.images, s.N);
+    p.rows = p.image_rows, p.cols = p.image_cols;
+  } else {
+    p.images = 1;
+    p.cols = ceil_div(p.image_cols, ceil_div(p.image_cols, target));
+    const int64_t rows = p.cols < target ? target / p.cols : 1;
+    p.rows = ceil_div(p.image_rows, ceil_div(p.image_rows, rows));
+  }
+  p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
+  p.blocks = ceil_div(s.N, p.images) * p.row_regions * p.col_regions;
+  p.run_blocks = p.share ? p.blocks : ceil_div(p.blocks, kRuns);
+  p.runs = ceil_div(p.blocks, p.run_blocks);
+  return p;
+}
+
+template <class T>
+struct WeightSums {
+  const ConvShape& s;
+  const WeightPlan p;
+  const T *dy, *x;
+  T *dw, *sums, *shared, *workers;
+  int64_t group = 0;
+
+  WeightSums(const ConvShape& s, const OpArgs& args)
+      : s(s),
+        p(make_plan<T>(s)),
+        dy(args.in[0].ptr<T>()),
+        x(args.in[1].ptr<T>()),
+        dw(args.out[0].ptr<T>()),
+        sums(static_cast<T*>(args.workspace)),
+        shared(sums + p.runs * p.sum_items()),
+        workers(shared + (p.share ? p.block_items() : 0)) {}
+  T* worker(int i) const { return workers + i * p.worker_items(); }
+
+  // Block b is made of `images` images from `first`, all of the same region.
+  struct Block {
+    int64_t first, images, tile_row, tile_col, rows, cols;
+    int64_t tiles() const { return images * rows * cols; }
+  };
+  Block block(int64_t b) const {
+    Block k;
+    k.tile_col = b % p.col_regions * p.cols;
+    k.tile_row = b / p.col_regions % p.row_regions * p.rows;
+    k.first = b / p.col_regions / p.row_regions * p.images;
+    k.images = least(p.images, s.N - k.first);
+    k.rows = least(p.rows, p.image_rows - k.tile_row);
+    k.cols = least(p.cols, p.image_cols - k.tile_col);
+    return k;
+  }
+  int64_t x_step(const Block& k) const { return p.step(p.c_blocks * k.tiles()); }
+  int64_t dy_step(const Block& k) const { return p.step(p.o_blocks * k.tiles()); }
+
+  // Image i of a block: channel block j of x, or, from c_blocks on, of dy.
+  void transform(const Block& k, int64_t i, int64_t j, T* scratch, T* v) const {
+    const bool of_x = j < p.c_blocks;
+    const int64_t channels = of_x ? s.C : s.O, b = of_x ? j : j - p.c_blocks;
+    const int64_t row = k.tile_row * kOutputs, col = k.tile_col * kOutputs;
+    const WinogradRegion g =
+        of_x ? WinogradRegion{s.H, s.W, row - s.at.ph, col - s.at.pw, k.rows, k.cols}
+             : WinogradRegion{s.OH, s.OW, row, col, k.rows, k.cols};
+    const T* plane =
+        (of_x ? x : dy) + (((k.first + i) * s.G + group) * channels + b * p.lanes) * g.H * g.W;
+    const int count = int(least(p.lanes, channels - b * p.lanes));
+    T* to = v + (b * k.tiles() + i * k.rows * k.cols) * p.lanes;
+    if (of_x)
+      kernels<T>().winograd_input(g, plane, count, scratch, to, x_step(k));
+    else
+      kernels<T>().winograd_gradient(g, plane, count, scratch, to + kFrequencies * x_step(k),
+                                     dy_step(k));
+  }
+
+  // Adds frequency f of a block to the sums of a run.
+  void add(const Block& k, int64_t f, const T* v, T* sum, bool go_on) const {
+    kernels<T>().winograd_sums(k.tiles(), p.c_blocks, p.o_blocks, v + f * x_step(k),
+                               v + kFrequencies * x_step(k) + f * dy_step(k), sum + f * sum_step(),
+                               go_on);
+  }
+  int64_t sum_step() const { return p.step(p.o_blocks * p.c_blocks * p.lanes); }
+
+  double work(int64_t tiles) const { return double(kFrequencies) * tiles * s.C * s.O; }
+
+  void run_apart() const {
+    parallel_for(p.runs, work(p.blocks * p.tiles()), [&](int64_t r, int i) {
+      T* v = worker(i);
+      const int64_t first = r * p.run_blocks, last = least(p.blocks, first + p.run_blocks);
+      for (int64_t b = first; b < last; ++b) {
+        const Block k = block(b);
+        for (int64_t n = 0; n < k.images; ++n)
+          for (int64_t j = 0; j < p.c_blocks + p.o_blocks; ++j)
+            transform(k, n, j, v + p.block_items(), v);
+        for (int64_t f = 0; f < kFrequencies; ++f)
+          add(k, f, v, sums + r * p.sum_items(), b > first);
+      }
+    });
+  }
+
+  void run_shared() const {
+    for (int64_t b = 0; b < p.blocks; ++b) {
+      const Block k = block(b);
+      const int64_t channels = p.c_blocks + p.o_blocks;
+      parallel_for(k.images * channels, work(k.tiles()), [&](int64_t t, int i) {
+        transform(k, t / channels, t % channels, worker(i), shared);
+      });
+      parallel_for(kFrequencies, work(k.tiles()),
+                   [&](int64_t f, int) { add(k, f, shared, sums, b > 0); });
+    }
+  }
+
+  // Runs are added up, and brought back.
+  void finish() const {
+    const int64_t width = p.c_blocks * p.lanes * p.lanes;  // of an output block and frequency
+    const auto plus = kernels<T>().map[int(Map::add)];
+    const double moved = double(p.runs) * p.sum_items();
+    parallel_for(p.o_blocks, moved, [&](int64_t o, int i) {
+      T* sum = sums + o * width;
+      for (int64_t r = 1; r < p.runs; ++r)
+        for (int64_t f = 0; f < kFrequencies; ++f) {
+          T* to = sum + f * sum_step();
+          plus({width, to, to + r * p.sum_items(), nullptr, 1, 1, 0, to, {}});
+        }
+      const int64_t first = o * p.lanes;
+      kernels<T>().winograd_sums_output(int(least(p.lanes, s.O - first)), s.C, sum, sum_step(),
+                                        worker(i) + p.worker_items() - p.scratch_items(),
+                                        dw + (group * s.O + first) * s.C * 9);
+    });
+  }
+
+  void run() {
+    for (group = 0; group < s.G; ++group) {
+      if (p.share)
+        run_shared();
+      else
+        run_apart();
+      finish();
+    }
+  }
+};
+
+}  // namespace
+
+// As winograd_pays, with what was measured for this direction.
+bool winograd_weight_pays(const ConvLayer& s) {
+  const double C = s.C, O = s.O, pixels = s.OH * s.OW;
+  const double tiles = ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs);
+  const double C16 = round_up(s.C, 16), O16 = round_up(s.O, 16);
+  const double products = 36 * C16 * O16, transforms = 350 * C16 + 280 * O16;
+  const double sums = 40 * C16 * O16;  // of 8 images
+  const bool few_groups = s.G == 1 || C * O >= 4096;
+  return few_groups && tiles * (products + transforms) + sums < 9 * pixels * C * O / 0.65;
+}
+
+int64_t winograd_weight_workspace(const ConvShape& s, DType t) {
+  if (s.N * s.OH * s.OW == 0) return 0;
+  return t == DType::f64 ? make_plan<double>(s).items() * 8 : make_plan<float>(s).items() * 4;
+}
+
+void run_winograd_weight(const ConvShape& s, const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    if (s.N * s.OH * s.OW == 0)
+      std::fill_n(args.out[0].ptr<T>(), args.out[0].size, T(0));
+    else
+      WeightSums<T>(s, args).run();
+  });
+}
+
+}  // namespace nnf

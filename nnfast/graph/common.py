@@ -1,0 +1,48 @@
+"""Calls that compute the same again are left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from nnfast.graph.ir import Call, Graph, Value
+
+
+def share_common(graph: Graph) -> Graph:
+    """Of calls with the same kernel, attributes and inputs, the first serves all readers.
+
+    Unless an input changed in between, or both are results.
+    """
+    known: dict[Any, Call] = {}
+    uses: dict[Value, list[Any]] = {}  # the keys of `known` that read a memory
+    same: dict[Value, Value] = {}  # what is left out -> what takes its place
+    calls = []
+    results = set(graph.results)
+    for call in graph.calls:
+        call = replace(call, inputs=[_now(v, same) for v in call.inputs])
+        for changed in call.changed:
+            for key in uses.pop(changed.memory, ()):
+                known.pop(key, None)
+        key = (call.op.id, call.attrs, *map(_place, call.inputs))
+        first = known.get(key)
+        if call.changed or first is None or not results.isdisjoint(call.outputs):
+            calls.append(call)
+            if not call.changed and first is None:
+                known[key] = call
+                for memory in call.reads():
+                    uses.setdefault(memory, []).append(key)
+        else:
+            same.update(zip(call.outputs, first.outputs, strict=True))
+    return Graph(calls, graph.results)
+
+
+def _now(v: Value | None, same: dict[Value, Value]) -> Value | None:
+    if v is None or v.memory not in same:
+        return v
+    if v.root is None:
+        return same[v]
+    return replace(v, root=same[v.root])
+
+
+def _place(v: Value | None) -> Any:
+    return v and (v.memory, v.offset, v.shape, v.dtype, v.byte_strides())
