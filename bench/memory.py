@@ -1,8 +1,8 @@
 """Ops that move memory more than they compute: activations, reductions, softmax, norms, pooling,
 dropout, optimizer updates, forward and backward, on tensors of three sizes.
 
-An op is a line in TABLE of bench/elementwise.py, layers.py or updates.py: what each library's user
-calls, and the same in NumPy's float64.
+An op is a line in TABLE of bench/elementwise.py, layers.py, image_layers.py or updates.py: what
+each library's user calls, and the same in NumPy's float64.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMAGES = {  # N, C, H, W of so many elements
     1 << 18: (16, 64, 16, 16),
     1 << 24: (64, 64, 64, 64),
 }
-TABLES = ("elementwise", "layers", "updates")
+TABLES = ("elementwise", "layers", "image_layers", "updates")
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,7 @@ MODELS = {
     "ResNet-18, 224x224": Model(resnet18, (3, 224, 224), IMAGENET),
     "GPT 4x128, T=64": Model(partial(gpt, layers=4, width=128, heads=4, length=64, tokens=65),
                              (64,), 65, 65),
+    "LSTM 128, T=64": Model(lambda lib: lstm(lib, 128, 128), (64, 128)),
 }  # fmt: skip
 TOY = {  # every kind of layer, tiny
     "autoencoder 5-3": Model(lambda lib: autoencoder(lib, 5, 3), (5,), 0),
@@ -232,4 +233,5 @@ TOY = {  # every kind of layer, tiny
     "ResNet-18 3-4, 32x32": Model(lambda lib: resnet18(lib, (3, 4)), (3, 32, 32), IMAGENET),
     "GPT 1x8, T=5": Model(partial(gpt, layers=1, width=8, heads=2, length=5, tokens=7),
                           (5,), 7, 7),
+    "LSTM 3, T=4": Model(lambda lib: lstm(lib, 2, 3), (4, 2)),
 }  # fmt: skip

@@ -30,6 +30,7 @@ ROWS = (  # model, batch
     ("ResNet-20", 64),
     ("ResNet-18, 64x64", 16),
     ("GPT 4x128, T=64", 16),
+    ("LSTM 128, T=64", 32),
 )
 
 

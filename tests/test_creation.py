@@ -62,6 +62,12 @@ MADE: list[Function] = [
     lambda L: L.tensor([1]) + L.ones((), dtype=L.float64),
     lambda L: L.ones(1) + L.ones((), dtype=L.float64),
     lambda L: L.tensor([True]) + 1,
+    lambda L: L.tensor([True]) + L.tensor([True]),
+    lambda L: L.tensor([True, False]) * L.tensor([True, True]),
+    lambda L: L.maximum(L.tensor([True, False]), L.tensor(False)),
+    lambda L: L.tensor([1, 2]) * L.ones(2),
+    lambda L: L.tensor(1) + L.ones(()),
+    lambda L: L.maximum(L.tensor([1, 2]), L.ones(2)),
     lambda L: L.tensor([1]) / 2,
     lambda L: L.tensor([True, False]).sum(),
 ]

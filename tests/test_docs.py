@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from nnfast.ops import OPS
 
 ROOT = Path(__file__).parent.parent
 ADDING = (ROOT / "docs/adding_an_op.md").read_text()
@@ -34,6 +38,23 @@ def test_readme_program_trains() -> None:
 def test_readme_has_two_commands() -> None:
     commands = blocks((ROOT / "README.md").read_text(), "bash")
     assert [c.strip().rpartition(" ")[2] for c in commands] == ["train", "pytest"]
+
+
+def test_reference_has_all_that_is_public() -> None:
+    """A page for every op, and a docstring behind every name."""
+    path = ROOT / "docs" / "reference.py"
+    spec = importlib.util.spec_from_file_location("reference", path)
+    assert spec is not None and spec.loader is not None
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    found = {}
+    for name in reference.MODULES:
+        module = importlib.import_module(name)
+        found.update({id(getattr(module, n)): (module, n) for n in reference.public(module)})
+    missing = [op.name for op in OPS.values() if id(op) not in found and op.kernel is not None]
+    assert sorted(n for n in missing if not OPS[n].rule.__name__.startswith("_")) == []
+    bare = [f"{m.__name__}.{n}" for m, n in found.values() if not getattr(m, n).__doc__]
+    assert sorted(bare) == []
 
 
 def test_readme_links_exist() -> None:

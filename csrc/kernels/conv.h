@@ -157,6 +157,21 @@ void pack_pixels_transposed(const ImageGrid& g, const T* x, int64_t k0, int n, i
   }
 }
 
+// One channel of the weights of m <= kMR rows, `step` apart: tap k of all rows goes to to[k], as
+// in a panel of A; nowhere where that is null.
+template <class T>
+void pack_taps(int m, int taps, const T* w, int64_t step, T* const* to) {
+  constexpr int R = kMR<T>, L = kLanes<T>;
+  for (int k = 0; k < taps; k += L, w += L)
+    for (int i = 0; i < R; i += L) {
+      vec<T> r[L];
+      load_transposed<T>(w + i * step, step, m - i, taps - k, r);
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l)
+        if (l < taps - k && to[k + l]) store_n<T>(to[k + l] + i, r[l], R - i < L ? R - i : L);
+    }
+}
+
 // Columns [q0, q0 + n) of a block (m x n, row stride ldb) go to the grid's pixels in m planes:
 // pixel q lies at (q / OW) * row_step + (q % OW) * col_step.
 template <class T>

@@ -19,13 +19,14 @@ void copy(const MapArgs<T>& g) {
 template <class T>
 void copy_transposed(int64_t n, int64_t m, const T* x, int64_t ldx, T* y, int64_t ldy,
                      bool past_caches) {
-  constexpr int L = kLanes<T>;
+  constexpr int L = kLanes<T>, kAhead = 2 * L;
   // A vector is a whole line, and all rows begin with one.
   const bool lines = sizeof(vec<T>) == kLine && to_line(y) == 0 && to_line(y + ldy) == 0;
   for (int64_t j = 0; j < m; j += L)
     for (int64_t i = 0; i < n; i += L) {
       const int rows = n - i < L ? int(n - i) : L, cols = m - j < L ? int(m - j) : L;
       const T* from = x + i * ldx + j;
+      for (int l = 0; l < rows; ++l) __builtin_prefetch(from + l * ldx + kAhead);
       T* to = y + j * ldy + i;
       vec<T> r[L];
       if (rows == L && cols == L) {

@@ -91,19 +91,23 @@ void direct(const DirectArgs<T>& d, int m) {
 }
 
 // dst[i] = row[first + i * step] for i < n, zero outside of the row's W elements. Writes whole
-// vectors: up to lanes - 1 elements behind are overwritten.
+// vectors: up to lanes - 1 elements behind are overwritten. Asks for what lies `ahead`.
 template <class T, int kStep>
-NNF_INLINE void pad_row(const T* row, int64_t W, int64_t first, int64_t step, int64_t n, T* dst) {
+NNF_INLINE void pad_row(const T* row, int64_t W, int64_t first, int64_t step, int64_t n,
+                        int64_t ahead, T* dst) {
   constexpr int L = kLanes<T>;
+  if (kStep) step = kStep;  // known: nothing is divided
   const int64_t lead = first < 0 ? (-first + step - 1) / step : 0;
   for (int64_t i = 0; i < n && i < lead; i += L) store<T>(dst + i, vec<T>{});
   first += lead * step;
   int64_t inside = first < W ? (W - 1 - first) / step + 1 : 0;
   if (inside > n - lead) inside = n - lead;
   int64_t i = 0;
-  for (; i < inside; i += L)
-    store<T>(dst + lead + i, load_step<T, kStep>(row + first + i * step, step,
-                                                 inside - i < L ? int(inside - i) : L));
+  for (; i < inside; i += L) {
+    const T* src = row + first + i * step;
+    __builtin_prefetch(src + ahead);
+    store<T>(dst + lead + i, load_step<T, kStep>(src, step, inside - i < L ? int(inside - i) : L));
+  }
   for (i += lead; i < n; i += L) store<T>(dst + i, vec<T>{});
 }
 
@@ -118,7 +122,7 @@ void pad_rows(const PadArgs& p, const T* x, int64_t channels, int64_t first_row,
       const int64_t h = first_row + r;
       const int64_t W = h >= 0 && h < p.H ? p.W : 0;
       for (int64_t s = 0; s < p.step; ++s, row += p.ld)
-        pad_row<T, kStep>(x + (W ? h * p.W : 0), W, p.first_col + s, p.step, p.ld, row);
+        pad_row<T, kStep>(x + (W ? h * p.W : 0), W, p.first_col + s, p.step, p.ld, p.plane, row);
     }
   }
 }

@@ -159,10 +159,37 @@ NNF_INLINE void spread_windows(const PoolGrid& g, const T* sum, T* row) {
   }
 }
 
+// Windows of 2 x 2 that cover the image, each pixel once.
+NNF_INLINE bool is_tiled_by_2(const PoolGrid& g) {
+  return g.KH == 2 && g.KW == 2 && g.sh == 2 && g.sw == 2 && g.ph == 0 && g.pw == 0 &&
+         g.H == 2 * g.OH && g.W == 2 * g.OW;
+}
+
+template <class T>
+void avg_pool_backward_2(const PoolGrid& g, const T* dy, const T* row_count, const T* col_count,
+                         T* dx) {
+  constexpr int L = kLanes<T>;
+  mask<T> low{}, high{};
+  for (int l = 0; l < L; ++l) low[l] = int_of<T>(l / 2), high[l] = int_of<T>((L + l) / 2);
+  for (int64_t oh = 0; oh < g.OH; ++oh, dy += g.OW, dx += 2 * g.W) {
+    for (int64_t ow = 0; ow < g.OW; ow += L) {
+      const int n = g.OW - ow < L ? int(g.OW - ow) : L;
+      const vec<T> count = set1<T>(row_count[oh]) * load_n<T>(col_count + ow, n, 1);
+      const vec<T> s = vec<T>{} + load_n<T>(dy + ow, n) / count;
+      T* to = dx + 2 * ow;
+      for (int row = 0; row < 2; ++row, to += g.W) {
+        store_some<T>(to, __builtin_shuffle(s, low), 2 * n < L ? 2 * n : L);
+        if (2 * n > L) store_some<T>(to + L, __builtin_shuffle(s, high), 2 * n - L);
+      }
+    }
+  }
+}
+
 // The gradient of avg_pool. scratch: OW + (OW - 1) * sw + KW + pw + W elements.
 template <class T>
 void avg_pool_backward(const PoolGrid& g, const T* dy, const T* row_count, const T* col_count,
                        T* scratch, T* dx) {
+  if (is_tiled_by_2(g)) return avg_pool_backward_2<T>(g, dy, row_count, col_count, dx);
   T *sum = scratch, *row = scratch + g.OW;
   const int64_t reach = (g.OW - 1) * g.sw + g.KW;
   const int64_t width = reach > g.pw + g.W ? reach : g.pw + g.W;

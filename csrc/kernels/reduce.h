@@ -150,18 +150,21 @@ void reduce_each(Reduction r, int64_t count, int64_t step, int64_t n, const T* x
   });
 }
 
+// Vectors of columns that are summed at once: with more of a row, memory is read in longer runs.
+constexpr int kWideStrip = NNF_VECTOR_REGISTERS / 2;
+
 // V vectors of columns over all rows, the last vector with k lanes; f(row, column, k).
 template <class T, class R, int V, class F>
 NNF_INLINE void column_strip(int64_t rows, int64_t j, int k, T* y, F f) {
   constexpr int L = kLanes<T>;
   vec<T> acc[V];
-#pragma GCC unroll 4
+#pragma GCC unroll 16
   for (int v = 0; v < V; ++v) acc[v] = set1<T>(R::template identity<T>());
   for (int64_t i = 0; i < rows; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int v = 0; v < V; ++v) acc[v] = R::of(acc[v], f(i, j + v * L, v < V - 1 ? L : k));
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 16
   for (int v = 0; v < V; ++v) store_k<T>(y + j + v * L, acc[v], v < V - 1 ? L : k);
 }
 
@@ -169,7 +172,9 @@ NNF_INLINE void column_strip(int64_t rows, int64_t j, int k, T* y, F f) {
 template <class T, class R, class F>
 NNF_INLINE void reduce_columns(int64_t rows, int64_t n, T* y, F f) {
   constexpr int L = kLanes<T>;
+  constexpr int W = kWideStrip;
   int64_t j = 0;
+  for (; j + W * L <= n; j += W * L) column_strip<T, R, W>(rows, j, L, y, f);
   for (; j + 4 * L <= n; j += 4 * L) column_strip<T, R, 4>(rows, j, L, y, f);
   for (; j < n; j += L) column_strip<T, R, 1>(rows, j, n - j < L ? int(n - j) : L, y, f);
 }

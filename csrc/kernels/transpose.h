@@ -34,5 +34,19 @@ NNF_INLINE void transpose(vec<T> (&r)[kLanes<T>]) {
   exchange_rows<T, 1>(r);
 }
 
+// n <= kLanes runs of m <= kLanes elements each, `step` apart, as m vectors.
+template <class T>
+NNF_INLINE void load_transposed(const T* src, int64_t step, int n, int m, vec<T> (&r)[kLanes<T>]) {
+  constexpr int L = kLanes<T>;
+  if (n == L && m == L) {
+#pragma GCC unroll 16
+    for (int l = 0; l < L; ++l) r[l] = load<T>(src + l * step);
+  } else {
+#pragma GCC unroll 16
+    for (int l = 0; l < L; ++l) r[l] = l < n ? load_n<T>(src + l * step, m < L ? m : L) : vec<T>{};
+  }
+  transpose<T>(r);
+}
+
 }  // namespace
 }  // namespace nnf

@@ -74,20 +74,6 @@ NNF_INLINE void transform_output(const vec<T> (&m)[kIn], vec<T> (&y)[kOut]) {
   y[3] = add_times<T>(q * q * q, odd_q, add_times<T>(p * p * p, odd_p, m[5]));
 }
 
-// n <= kLanes runs of m <= kLanes elements each, `step` apart, as m vectors.
-template <class T>
-NNF_INLINE void load_transposed(const T* src, int64_t step, int n, int m, vec<T> (&r)[kLanes<T>]) {
-  constexpr int L = kLanes<T>;
-  if (n == L && m == L) {
-#pragma GCC unroll 16
-    for (int l = 0; l < L; ++l) r[l] = load<T>(src + l * step);
-  } else {
-#pragma GCC unroll 16
-    for (int l = 0; l < L; ++l) r[l] = l < n ? load_n<T>(src + l * step, m < L ? m : L) : vec<T>{};
-  }
-  transpose<T>(r);
-}
-
 // Rows of an image as vectors of kLanes channels, with zeros around the image; the last 6 rows
 // are kept, row h in slot h % 6.
 template <class T>

@@ -76,6 +76,11 @@ struct LayerNormAttrs {
   int64_t dims;
 };
 
+// recurrent.cpp. reverse: from the last step to the first; relu: instead of tanh, of rnn.
+struct RecurrentAttrs {
+  int64_t reverse, relu;
+};
+
 // group_norm.cpp
 struct GroupNormAttrs {
   double eps;

@@ -125,16 +125,16 @@ struct Direct {
     pack_weights(p, cut, panels);
     T* workers = panels + cut.weight_items();
     const int64_t image_tasks = cut.bands * cut.splits;
-    parallel_for(p.N * p.G * image_tasks, double(p.N) * p.G * p.M * p.pixels() * (p.K() + 1),
-                 [&](int64_t t, int worker) {
-                   const int64_t split = t % cut.splits, band = t / cut.splits % cut.bands;
-                   const int64_t ng = t / image_tasks;
-                   const Task task{ng / p.G, ng % p.G, band * cut.band,
-                                   split * cut.tiles / cut.splits,
-                                   (split + 1) * cut.tiles / cut.splits};
-                   convolve_band(p, cut, task, panels, {offset, runs},
-                                 workers + worker * cut.worker_items());
-                 });
+    parallel_for(
+        p.N * p.G * image_tasks, double(p.N) * p.G * p.M * p.pixels() * (p.K() * kMultiplyAdd + 1),
+        [&](int64_t t, int worker) {
+          const int64_t split = t % cut.splits, band = t / cut.splits % cut.bands;
+          const int64_t ng = t / image_tasks;
+          const Task task{ng / p.G, ng % p.G, band * cut.band, split * cut.tiles / cut.splits,
+                          (split + 1) * cut.tiles / cut.splits};
+          convolve_band(p, cut, task, panels, {offset, runs},
+                        workers + worker * cut.worker_items());
+        });
   }
 };
 

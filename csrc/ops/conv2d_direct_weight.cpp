@@ -2,6 +2,7 @@
 //
 // A task sums a block of the weights over a chunk of the images' bands, one after the other;
 // chunks are added in order. How many there are is a matter of shape alone.
+#include <algorithm>
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -106,10 +107,10 @@ void add_turned(const Problem<T>& p, const Block& b, int64_t n, int64_t oh, T* m
   p.cut.copy(p.grid, p.x + (n * s.G + b.g) * s.C * p.grid.plane, b.c, oh, memory);
   const T* dy = p.dy + ((n * s.G + b.g) * s.O + b.o) * P + oh * s.OW;
   for (int64_t o = 0; o < b.outputs; o += nr) {
-    const int64_t columns = b.outputs - o < nr ? b.outputs - o : nr;
-    kn.copy_transposed(columns, rows * s.OW, dy + o * P, P, panel, nr, false);
+    const int64_t columns = least(b.outputs - o, nr), ld = round_up(columns, kn.lanes);
+    kn.copy_transposed(columns, rows * s.OW, dy + o * P, P, panel, ld, false);
     kn.direct_weight_turned(
-        {memory, p.offset, p.runs, p.cut.runs_of(rows), panel, nr, sums + o * b.K, nr},
+        {memory, p.offset, p.runs, p.cut.runs_of(rows), panel, ld, sums + o * b.K, nr},
         int(columns), b.K);
   }
 }
@@ -121,7 +122,7 @@ void sum_chunk(const Problem<T>& p, const Block& b, int64_t first, int64_t last,
   T* panel = memory + cut.images * cut.items();
   T* sums = panel + cut.panel_items();
   if (cut.turned)
-    for (int64_t i = 0; i < cut.sum_items(); ++i) sums[i] = 0;
+    std::fill_n(sums, cut.sum_items(), T(0));
   else
     for (int64_t o = 0; o < b.outputs; ++o)
       for (int64_t k = 0; k < b.K; ++k) dw[o * ld + k] = 0;
@@ -168,19 +169,19 @@ void sum_chunks(const ConvShape& s, const ProductSize& size, const ImageGrid& gr
   T* workers = partial + cut.partial_items();
   const Problem<T> p{s, cut, grid, x, dy, offset, runs};
   const int64_t ld = s.C * s.taps();
-  parallel_for(cut.chunks * s.G * cut.parts * cut.blocks, double(s.N) * s.OH * s.OW * cut.weights(),
-               [&](int64_t task, int worker) {
-                 const int64_t c = task % cut.blocks * cut.block;
-                 const int64_t o = task / cut.blocks % cut.parts * cut.outputs;
-                 const int64_t cg = task / cut.blocks / cut.parts, g = cg % s.G, chunk = cg / s.G;
-                 const Block b{g, o, s.O - o < cut.outputs ? s.O - o : cut.outputs, c,
-                               cut.channels_at(c) * s.taps()};
-                 const int64_t first = chunk * cut.chunk_units, last = first + cut.chunk_units;
-                 T* to = chunk > 0 ? partial + (chunk - 1) * cut.weights() : dw;
-                 sum_chunk(p, b, first, last < cut.units ? last : cut.units,
-                           workers + worker * cut.worker_items(),
-                           to + (g * s.O + o) * ld + c * s.taps());
-               });
+  parallel_for(
+      cut.chunks * s.G * cut.parts * cut.blocks,
+      double(s.N) * s.OH * s.OW * cut.weights() * kMultiplyAdd, [&](int64_t task, int worker) {
+        const int64_t c = task % cut.blocks * cut.block;
+        const int64_t o = task / cut.blocks % cut.parts * cut.outputs;
+        const int64_t cg = task / cut.blocks / cut.parts, g = cg % s.G, chunk = cg / s.G;
+        const Block b{g, o, s.O - o < cut.outputs ? s.O - o : cut.outputs, c,
+                      cut.channels_at(c) * s.taps()};
+        const int64_t first = chunk * cut.chunk_units, last = first + cut.chunk_units;
+        T* to = chunk > 0 ? partial + (chunk - 1) * cut.weights() : dw;
+        sum_chunk(p, b, first, last < cut.units ? last : cut.units,
+                  workers + worker * cut.worker_items(), to + (g * s.O + o) * ld + c * s.taps());
+      });
   add_chunks(cut, partial, dw);
 }
 

@@ -28,25 +28,32 @@ int64_t weight_items(int64_t G, int64_t M, int64_t K) {
 // Weights of one panel that has several taps: read in the order in which they lie.
 template <class T>
 void pack_taps(const Product<T>& p, int64_t g, int64_t i, T* panels) {
+  constexpr int64_t kSome = 64;
   const int64_t mr = kernels<T>().mr, K = p.K(), C = p.grid.channels, taps = p.grid.KH * p.grid.KW;
-  const int64_t rows = p.M - i < mr ? p.M - i : mr, all_rows = round_up(p.M, mr);
+  const int64_t all_rows = round_up(p.M, mr);
   const T* w = p.w + g * p.w_group + i * p.w_row;
-  for (int64_t c = 0; c < C; ++c, w += p.w_channel) {
-    for (int64_t t = 0; t < taps; ++t) {
-      const int64_t k = t * C + c, k0 = k / kKC * kKC, kc = K - k0 < kKC ? K - k0 : kKC;
-      const T* from =
-          w + p.tables->tap_row[t / p.grid.KW] * p.w_width + p.tables->tap_col[t % p.grid.KW];
-      T* to = panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr;
-      for (int64_t r = 0; r < rows; ++r) to[r] = from[r * p.w_row];
-      for (int64_t r = rows; r < mr; ++r) to[r] = 0;
+  auto place = [&](int64_t t) {  // of tap t of the grid among those of the kernel
+    return p.tables->tap_row[t / p.grid.KW] * p.w_width + p.tables->tap_col[t % p.grid.KW];
+  };
+  int64_t end = 0;
+  for (int64_t t = 0; t < taps; ++t) end = most(end, place(t) + 1);
+  for (int64_t first = 0; first < end; first += kSome)
+    for (int64_t c = 0; c < C; ++c) {
+      T* to[kSome] = {};
+      for (int64_t t = 0; t < taps; ++t) {
+        const int64_t k = t * C + c, k0 = k / kKC * kKC, kc = least(K - k0, kKC), at = place(t);
+        if (at >= first && at < first + kSome)
+          to[at - first] = panels + all_rows * (g * K + k0) + i * kc + (k - k0) * mr;
+      }
+      kernels<T>().pack_taps(int(least(p.M - i, mr)), int(least(end - first, kSome)),
+                             w + c * p.w_channel + first, p.w_row, to);
     }
-  }
 }
 
 template <class T>
 void pack_weights(const Product<T>& p, T* panels) {
   const int64_t mr = kernels<T>().mr, K = p.K(), per_group = ceil_div(p.M, mr);
-  parallel_for(p.G * per_group, double(p.G) * p.M * K, [&](int64_t task, int) {
+  parallel_for(p.G * per_group, double(p.G) * p.M * K * kPackOne, [&](int64_t task, int) {
     const int64_t g = task / per_group, i = task % per_group * mr;
     if (p.grid.KH * p.grid.KW != 1) return pack_taps(p, g, i, panels);
     const int64_t rows = p.M - i < mr ? p.M - i : mr, all_rows = per_group * mr;
@@ -120,25 +127,27 @@ void multiply(const Product<T>& p, const T* a_panels, T* workspace) {
   const int64_t row_tasks = ceil_div(p.M, task_rows), col_tasks = ceil_div(columns, task_cols);
   const int64_t tasks = (joined ? 1 : p.N) * p.G * row_tasks * col_tasks;
   const int64_t items = worker_items<T>();
-  parallel_for(tasks, double(p.N) * p.G * p.M * P * (p.K() + 1), [&](int64_t task, int worker) {
-    Block b;
-    b.q0 = task % col_tasks * task_cols, b.i0 = task / col_tasks % row_tasks * task_rows;
-    const int64_t ng = task / col_tasks / row_tasks;
-    b.g = ng % p.G, b.n = ng / p.G;
-    b.cols = columns - b.q0 < task_cols ? columns - b.q0 : task_cols;
-    b.rows = p.M - b.i0 < task_rows ? p.M - b.i0 : task_rows;
-    T* b_panels = workspace + worker * items;
-    const T* bias = p.bias ? p.bias + b.g * p.M + b.i0 : nullptr;
-    if (in_place) {
-      T* y = p.y + (ng * p.M + b.i0) * p.plane + b.q0;
-      multiply_block(p, b, a_panels, b_panels, y, p.plane);
-      p.ep.apply(b.rows, b.cols, y, p.plane, bias);
-    } else {
-      T* block = b_panels + task_cols * kKC + 64;
-      multiply_block(p, b, a_panels, b_panels, block, task_cols);
-      scatter_block(p, b, bias, block, task_cols);
-    }
-  });
+  parallel_for(tasks, double(p.N) * p.G * p.M * P * (p.K() * kMultiplyAdd + 1),
+               [&](int64_t task, int worker) {
+                 Block b;
+                 b.q0 = task % col_tasks * task_cols,
+                 b.i0 = task / col_tasks % row_tasks * task_rows;
+                 const int64_t ng = task / col_tasks / row_tasks;
+                 b.g = ng % p.G, b.n = ng / p.G;
+                 b.cols = columns - b.q0 < task_cols ? columns - b.q0 : task_cols;
+                 b.rows = p.M - b.i0 < task_rows ? p.M - b.i0 : task_rows;
+                 T* b_panels = workspace + worker * items;
+                 const T* bias = p.bias ? p.bias + b.g * p.M + b.i0 : nullptr;
+                 if (in_place) {
+                   T* y = p.y + (ng * p.M + b.i0) * p.plane + b.q0;
+                   multiply_block(p, b, a_panels, b_panels, y, p.plane);
+                   p.ep.apply(b.rows, b.cols, y, p.plane, bias);
+                 } else {
+                   T* block = b_panels + task_cols * kKC + 64;
+                   multiply_block(p, b, a_panels, b_panels, block, task_cols);
+                   scatter_block(p, b, bias, block, task_cols);
+                 }
+               });
 }
 
 template <class T>

@@ -96,18 +96,19 @@ void sum_products(const ConvShape& s, const ImageGrid& grid, const T* x, const T
   T* panels = partial + plan.chunks * items;
   const int64_t row_tasks = ceil_div(s.O, tiles.rows), col_tasks = ceil_div(width, tiles.cols);
   const int64_t tasks = plan.chunks * s.G * row_tasks * col_tasks;
-  parallel_for(tasks, double(plan.K + 1) * s.G * s.O * width, [&](int64_t task, int worker) {
-    const int64_t j0 = task % col_tasks * tiles.cols, cols = width - j0;
-    const int64_t i0 = task / col_tasks % row_tasks * tiles.rows, rows = s.O - i0;
-    const int64_t cg = task / col_tasks / row_tasks, g = cg % s.G, chunk = cg / s.G;
-    const int64_t first = chunk * plan.chunk_blocks, last = first + plan.chunk_blocks;
-    T* a_panels = panels + worker * tiles.items();
-    sum_blocks(s, grid, x, dy, g, i0, rows < tiles.rows ? rows : tiles.rows, j0,
-               cols < tiles.cols ? cols : tiles.cols, first,
-               last < plan.blocks ? last : plan.blocks, plan.K,
-               partial + chunk * items + (g * s.O + i0) * width + j0, a_panels,
-               a_panels + tiles.rows * kKC);
-  });
+  parallel_for(tasks, double(plan.K + 1) * s.G * s.O * width * kMultiplyAdd,
+               [&](int64_t task, int worker) {
+                 const int64_t j0 = task % col_tasks * tiles.cols, cols = width - j0;
+                 const int64_t i0 = task / col_tasks % row_tasks * tiles.rows, rows = s.O - i0;
+                 const int64_t cg = task / col_tasks / row_tasks, g = cg % s.G, chunk = cg / s.G;
+                 const int64_t first = chunk * plan.chunk_blocks, last = first + plan.chunk_blocks;
+                 T* a_panels = panels + worker * tiles.items();
+                 sum_blocks(s, grid, x, dy, g, i0, rows < tiles.rows ? rows : tiles.rows, j0,
+                            cols < tiles.cols ? cols : tiles.cols, first,
+                            last < plan.blocks ? last : plan.blocks, plan.K,
+                            partial + chunk * items + (g * s.O + i0) * width + j0, a_panels,
+                            a_panels + tiles.rows * kKC);
+               });
   add_chunks(s, plan.chunks, partial, dw);
 }
 

@@ -192,30 +192,36 @@ struct Winograd {
       ep.apply(channels, together * cols, y + (g.row + r) * g.W + g.col, g.H * g.W);
   }
 
-  double work(int64_t tiles, int64_t outputs) const {
-    return double(kFrequencies) * tiles * c.C * outputs;
+  // Work of the products and of transforms, see parallel_for.
+  double product_work(int64_t tiles) const {
+    return kMultiplyAdd * kFrequencies * tiles * c.C * c.O;
+  }
+  static double transform_work(int64_t tiles, int64_t channels) {
+    return 0.5 * kFrequencies * tiles * channels;
   }
 
   void run_blocks() const {
-    parallel_for(p.blocks, work(p.blocks * p.tiles(), c.O), [&](int64_t b, int i) {
-      const Block k = block(b);
-      T* v = worker(i);
-      T* products = v + p.image_items();
-      T* scratch = products + p.product_items();
-      for (int64_t n = 0; n < k.images; ++n)
-        for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, n, j, scratch, v);
-      multiply(k, 0, p.o_blocks, v, products, scratch);
-    });
+    const int64_t tiles = p.blocks * p.tiles();
+    parallel_for(p.blocks, product_work(tiles) + transform_work(tiles, c.C + c.O),
+                 [&](int64_t b, int i) {
+                   const Block k = block(b);
+                   T* v = worker(i);
+                   T* products = v + p.image_items();
+                   T* scratch = products + p.product_items();
+                   for (int64_t n = 0; n < k.images; ++n)
+                     for (int64_t j = 0; j < p.c_blocks; ++j) transform_image(k, n, j, scratch, v);
+                   multiply(k, 0, p.o_blocks, v, products, scratch);
+                 });
   }
 
   void run_shared() const {
     for (int64_t b = 0; b < p.blocks; ++b) {
       const Block k = block(b);
-      parallel_for(k.images * p.c_blocks, work(k.tiles(), p.lanes), [&](int64_t t, int i) {
+      parallel_for(k.images * p.c_blocks, transform_work(k.tiles(), c.C), [&](int64_t t, int i) {
         transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
       });
-      parallel_for(ceil_div(p.o_blocks, p.task_blocks), work(k.tiles(), c.O),
-                   [&](int64_t t, int i) {
+      parallel_for(ceil_div(p.o_blocks, p.task_blocks),
+                   product_work(k.tiles()) + transform_work(k.tiles(), c.O), [&](int64_t t, int i) {
                      const int64_t o = t * p.task_blocks;
                      multiply(k, o, least(p.task_blocks, p.o_blocks - o), image, worker(i),
                               worker(i) + p.product_items());
@@ -226,7 +232,7 @@ struct Winograd {
   void run() {
     for (group = 0; group < c.G; ++group) {
       if (!p.own_weights)
-        parallel_for(p.o_blocks, work(p.lanes, c.O), [&](int64_t o, int) {
+        parallel_for(p.o_blocks, transform_work(c.C, c.O), [&](int64_t o, int) {
           transform_weights(o, 0, c.C, weights + p.weight_items(o));
         });
       if (p.share)
@@ -271,19 +277,21 @@ bool applies(const ConvLayer& s) {
 }  // namespace
 
 // A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
-// was measured (AVX-512, AVX2), the weights' shared by 8 images; the other way reaches 80% of the
-// peak.
+// was measured (AVX-512, AVX2), the weights' shared by 8 images. The other ways reach 80% of the
+// peak, but compute whole vectors of pixels, or gather them and pack weights.
 bool winograd_pays(ConvDirection d, const ConvLayer& s) {
   if (d == ConvDirection::weight) return winograd_weight_pays(s);
   const bool forward = d == ConvDirection::forward;
   const double C = forward ? s.C : s.O, O = forward ? s.O : s.C;
-  const double pixels = forward ? s.OH * s.OW : s.H * s.W;
-  const double tiles = forward ? ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs)
-                               : ceil_div(s.H, kOutputs) * ceil_div(s.W, kOutputs);
+  const int64_t H = forward ? s.OH : s.H, W = forward ? s.OW : s.W;
+  const double tiles = ceil_div(H, kOutputs) * ceil_div(W, kOutputs);
   const double C16 = round_up(int64_t(C), 16), O16 = round_up(int64_t(O), 16);
   const double products = 36 * C * O16, transforms = 350 * (C16 + O16), weights = 40 * C * O16;
+  const double direct = 9 * C * O * H * round_up(W, 16) / 0.8;
+  const double gathered = 9 * C * (H * W * (O + 16) / 0.8 + 6 * O);
   const bool few_groups = s.G == 1 || C * O >= 4096;  // they go one after the other
-  return few_groups && tiles * (products + transforms) + weights < 9 * pixels * C * O / 0.8;
+  return few_groups &&
+         tiles * (products + transforms) + weights < (direct < gathered ? direct : gathered);
 }
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},

@@ -34,7 +34,7 @@ constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the sa
 
 bool direct_pays(ConvDirection d, const ConvLayer& s) {
   if (s.taps() == 1) return false;
-  if (d == ConvDirection::weight) return s.O <= 2 * kLanes || s.C <= kNarrow;
+  if (d == ConvDirection::weight) return s.O <= 4 * kLanes || s.C <= kNarrow;
   const bool forward = d == ConvDirection::forward;
   const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;
   const bool strided = s.at.sh > 1 || s.at.sw > 1;

@@ -11,15 +11,14 @@
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;           // a panel of A is 14 x 256: half of L1
-constexpr int64_t kPiece = 8 * kKC;    // pieces can be summed side by side
-constexpr int64_t kMC = 1024;          // rows of A and columns of B packed at once:
-constexpr int64_t kNC = 1024;          // a block of each is 1 MiB
-constexpr int64_t kTaskPanels = 8;     // of a task in each direction: its part of A and B is in L2
-constexpr int64_t kPackPanels = 4;     // of a task that packs
-constexpr int64_t kTasks = 16;         // smaller tasks where there would be fewer than these
-constexpr double kMultiplyAdd = 0.05;  // work of one, see parallel_for
-constexpr double kPackOne = 0.5;       // work of packing an element
+constexpr int64_t kKC = 256;         // a panel of A is 14 x 256: half of L1
+constexpr int64_t kPiece = 8 * kKC;  // pieces can be summed side by side
+constexpr int64_t kMC = 1024;        // rows of A and columns of B packed at once:
+constexpr int64_t kNC = 1024;        // a block of each is 1 MiB
+constexpr int64_t kTaskPanels = 8;   // of a task in each direction: its part of A and B is in L2
+constexpr int64_t kPackPanels = 4;   // of a task that packs
+constexpr int64_t kTasks = 16;       // smaller tasks where there would be fewer than these
+constexpr double kPackOne = 0.5;     // work of packing an element, see parallel_for
 
 template <class T>
 struct MatrixProduct {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
-
-import numpy as np
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Value
@@ -83,17 +82,15 @@ def _rounded(nbytes: int) -> int:
 def _place(blocks: list[Block]) -> int:
     """Offsets, the largest block first, each at the lowest place that is free all its time."""
     blocks.sort(key=lambda b: -b.nbytes)
-    n = len(blocks)
-    first, last, begin, end = (np.zeros(n, np.int64) for _ in range(4))
-    total = 0
-    for k, block in enumerate(blocks):
-        meets = np.flatnonzero((first[:k] <= block.last) & (last[:k] >= block.first))
-        at = 0
-        for j in meets[np.argsort(begin[meets], kind="stable")]:
-            if begin[j] - at >= block.nbytes:
-                break
-            at = max(at, int(end[j]))
+    placed: list[tuple[int, int, int, int]] = []  # begin, end, first, last; by begin
+    for block in blocks:
+        at, nbytes, block_first, block_last = 0, block.nbytes, block.first, block.last
+        for begin, end, first, last in placed:
+            if first <= block_last and last >= block_first:
+                if begin - at >= nbytes:
+                    break
+                if end > at:
+                    at = end
         block.offset = at
-        first[k], last[k], begin[k], end[k] = block.first, block.last, at, at + block.nbytes
-        total = max(total, at + block.nbytes)
-    return total
+        insort(placed, (at, at + nbytes, block_first, block_last))
+    return max((end for _, end, _, _ in placed), default=0)

@@ -50,6 +50,9 @@ from nnfast.nn.conv import Conv3d as Conv3d
 from nnfast.nn.conv import ConvTranspose1d as ConvTranspose1d
 from nnfast.nn.conv import ConvTranspose2d as ConvTranspose2d
 from nnfast.nn.conv import ConvTranspose3d as ConvTranspose3d
+from nnfast.nn.distance import Bilinear as Bilinear
+from nnfast.nn.distance import CosineSimilarity as CosineSimilarity
+from nnfast.nn.distance import PairwiseDistance as PairwiseDistance
 from nnfast.nn.dropout import AlphaDropout as AlphaDropout
 from nnfast.nn.dropout import DropConnect as DropConnect
 from nnfast.nn.dropout import Dropout as Dropout
@@ -60,6 +63,7 @@ from nnfast.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from nnfast.nn.dropout import StochasticDepth as StochasticDepth
 from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
+from nnfast.nn.embedding import EmbeddingBag as EmbeddingBag
 from nnfast.nn.group_norm import GroupNorm as GroupNorm
 from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
 from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d
@@ -138,6 +142,14 @@ from nnfast.nn.pool import MaxUnpool3d as MaxUnpool3d
 from nnfast.nn.residual import FixupBlock as FixupBlock
 from nnfast.nn.residual import ScalarBias as ScalarBias
 from nnfast.nn.residual import ScalarScale as ScalarScale
+from nnfast.nn.rnn import GRU as GRU
+from nnfast.nn.rnn import LSTM as LSTM
+from nnfast.nn.rnn import RNN as RNN
+from nnfast.nn.rnn import GRUCell as GRUCell
+from nnfast.nn.rnn import LSTMCell as LSTMCell
+from nnfast.nn.rnn import RNNBase as RNNBase
+from nnfast.nn.rnn import RNNCell as RNNCell
+from nnfast.nn.rnn import RNNCellBase as RNNCellBase
 from nnfast.nn.statistics import activation_statistics as activation_statistics
 from nnfast.nn.statistics import initialization_experiment as initialization_experiment
 from nnfast.nn.transformer import Transformer as Transformer

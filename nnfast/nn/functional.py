@@ -19,6 +19,7 @@ from nnfast.ops import avg_pool1d as avg_pool1d
 from nnfast.ops import avg_pool2d as avg_pool2d
 from nnfast.ops import avg_pool3d as avg_pool3d
 from nnfast.ops import batch_norm as batch_norm
+from nnfast.ops import bilinear as bilinear
 from nnfast.ops import binary_cross_entropy as binary_cross_entropy
 from nnfast.ops import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from nnfast.ops import channel_shuffle as channel_shuffle
@@ -29,6 +30,7 @@ from nnfast.ops import conv_transpose1d as conv_transpose1d
 from nnfast.ops import conv_transpose2d as conv_transpose2d
 from nnfast.ops import conv_transpose3d as conv_transpose3d
 from nnfast.ops import cosine_embedding_loss as cosine_embedding_loss
+from nnfast.ops import cosine_similarity as cosine_similarity
 from nnfast.ops import cross_entropy as cross_entropy
 from nnfast.ops import ctc_loss as ctc_loss
 from nnfast.ops import drop_connect as drop_connect
@@ -36,6 +38,7 @@ from nnfast.ops import dropout1d as dropout1d
 from nnfast.ops import dropout2d as dropout2d
 from nnfast.ops import dropout3d as dropout3d
 from nnfast.ops import embedding as embedding
+from nnfast.ops import embedding_bag as embedding_bag
 from nnfast.ops import feature_alpha_dropout as feature_alpha_dropout
 from nnfast.ops import fold as fold
 from nnfast.ops import fractional_max_pool2d as fractional_max_pool2d
@@ -74,6 +77,7 @@ from nnfast.ops import multilabel_soft_margin_loss as multilabel_soft_margin_los
 from nnfast.ops import nll_loss as nll_loss
 from nnfast.ops import normalize as normalize
 from nnfast.ops import pad as pad
+from nnfast.ops import pairwise_distance as pairwise_distance
 from nnfast.ops import pixel_shuffle as pixel_shuffle
 from nnfast.ops import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops import poisson_nll_loss as poisson_nll_loss

@@ -46,6 +46,7 @@ from nnfast.ops.arrange import tril_indices as tril_indices
 from nnfast.ops.arrange import triu as triu
 from nnfast.ops.arrange import triu_indices as triu_indices
 from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from nnfast.ops.bag import embedding_bag as embedding_bag
 from nnfast.ops.changes import addcdiv as addcdiv
 from nnfast.ops.changes import addcmul as addcmul
 from nnfast.ops.changes import lerp as lerp
@@ -55,6 +56,9 @@ from nnfast.ops.conv_nd import conv3d as conv3d
 from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
 from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
 from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
+from nnfast.ops.distance import bilinear as bilinear
+from nnfast.ops.distance import cosine_similarity as cosine_similarity
+from nnfast.ops.distance import pairwise_distance as pairwise_distance
 from nnfast.ops.dropout_family import alpha_dropout as alpha_dropout
 from nnfast.ops.dropout_family import drop_connect as drop_connect
 from nnfast.ops.dropout_family import dropout1d as dropout1d
@@ -201,6 +205,9 @@ from nnfast.ops.product import tensordot as tensordot
 from nnfast.ops.product import vdot as vdot
 from nnfast.ops.random import dropout as dropout
 from nnfast.ops.record import OPS as OPS
+from nnfast.ops.recurrent import gru_layer as gru_layer
+from nnfast.ops.recurrent import lstm_layer as lstm_layer
+from nnfast.ops.recurrent import rnn_layer as rnn_layer
 from nnfast.ops.reduce import amax as amax
 from nnfast.ops.reduce import amin as amin
 from nnfast.ops.reduce import argmax as argmax

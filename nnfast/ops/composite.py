@@ -37,14 +37,15 @@ def from_composite(record: Op[Any], composition: Callable[..., Any]) -> None:
     def rule(*values: Any) -> list[Tensor | None]:
         given = dict(zip(names, values, strict=False))
         dys = values[len(names) :]
-        return _pull_back(record, composition, given, dys)
+        return pull_back(record, composition, given, dys)
 
     record.vjp_joint(rule, needs=[*names, *("d" + o for o in outputs)])
 
 
-def _pull_back(
+def pull_back(
     record: Op[Any], composition: Callable[..., Any], given: dict[str, Any], dys: Any
 ) -> list[Tensor | None]:
+    """The gradients of the inputs of `record`, found through the composition of it."""
     create_graph = MODE.grad
     with enable_grad():
         # Aliases stand for the inputs: what is computed from them is linked to the originals, so

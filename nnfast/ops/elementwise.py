@@ -52,7 +52,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
 # ---- arithmetic -----------------------------------------------------------------------------
 
 
-@op("add", methods=("add", "__add__"), reflected="__radd__")
+@op("add", bools=True, methods=("add", "__add__"), reflected="__radd__")
 def add(input: Operand, other: Operand) -> Result:
     """y = input + other.
 
@@ -86,7 +86,7 @@ sub.vjp(
 )
 
 
-@op("mul", methods=("mul", "__mul__"), reflected="__rmul__")
+@op("mul", bools=True, methods=("mul", "__mul__"), reflected="__rmul__")
 def mul(input: Operand, other: Operand) -> Result:
     """y = input * other.
 
@@ -251,7 +251,7 @@ def _winner(dy: Tensor, wins: Tensor, ties: Tensor, shape: Shape) -> Tensor:
     return sum_to(where(wins, dy, where(ties, dy * 0.5, 0.0)), shape)
 
 
-@op("maximum", methods=("maximum",))
+@op("maximum", bools=True, methods=("maximum",))
 def maximum(input: Operand, other: Operand) -> Result:
     """y = max(input, other), NaN if either is; in a tie each gets half of the gradient.
 
@@ -272,7 +272,7 @@ maximum.vjp(
 )
 
 
-@op("minimum", methods=("minimum",))
+@op("minimum", bools=True, methods=("minimum",))
 def minimum(input: Operand, other: Operand) -> Result:
     """y = min(input, other), NaN if either is; in a tie each gets half of the gradient.
 

@@ -109,7 +109,8 @@ def _promote(op: Op[Any], operands: list[Any]) -> Any:
     rank = max(_RANK[a.dtype.kind] for a in arrays)
     if not strong:
         strong = [a.dtype for a, x in zip(arrays, operands, strict=True) if hasattr(x, "dtype")]
-    dtype = np.result_type(*strong) if strong else np.dtype(np.bool_)
+    floats = [d for d in strong if d.kind == "f"]  # integers do not widen them
+    dtype = np.result_type(*(floats or strong)) if strong else np.dtype(np.bool_)
     if _RANK[dtype.kind] < rank:
         weak = [
             a.dtype

@@ -35,7 +35,7 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.mode import MODE
 from nnfast.graph.node import Edge, Node
 from nnfast.ops.operands import KINDS, convert
-from nnfast.tensor import Tensor
+from nnfast.tensor import Tensor, bool_
 
 P = ParamSpec("P")
 Shape: TypeAlias = tuple[int, ...]
@@ -117,11 +117,13 @@ class Op(Generic[P], _core.Op):
         mutates: tuple[str, ...],
         floats: bool,
         values: Callable[..., None] | None,
+        bools: bool = False,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
         self.__wrapped__ = self.rule = rule
         self.outputs, self.mutates, self.floats = outputs, mutates, floats
+        self.bools = bools
         self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
@@ -180,7 +182,8 @@ class Op(Generic[P], _core.Op):
         result = self.rule(*inputs, *args[n:], **kwargs)
         if self.values is not None:
             self.values(*inputs, *args[n:], **kwargs)
-        return self.execute(inputs, result)
+        y = self.execute(inputs, result)
+        return OPS["cast"](y, bool_) if self.bools and all(map(_is_bool, given)) else y
 
     def _bind(self, given: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs, those given by keyword included."""
@@ -261,6 +264,10 @@ class Op(Generic[P], _core.Op):
         return node.pull(self.rules, self.joint, dys, edges)
 
 
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, bool) or getattr(x, "dtype", None) == bool_
+
+
 def _bits(numbers: Iterable[int]) -> int:
     """One bit for each number."""
     return sum(1 << i for i in numbers)
@@ -291,6 +298,7 @@ def op(
     mutates: tuple[str, ...] = (),
     floats: bool = False,
     values: Callable[..., None] | None = None,
+    bools: bool = False,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -300,12 +308,12 @@ def op(
     carry no gradient. `mutates`: inputs that the kernel updates in place. `floats`: integer
     operands become float32. `values`: checks the values of the inputs at every call, with the
     arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
-    answer for the same ones can be remembered. `methods`: names on Tensor; `reflected`: the name
-    with its two operands exchanged.
+    answer for the same ones can be remembered. `bools`: of booleans alone it gives booleans, not
+    integers. `methods`: names on Tensor; `reflected`: the name with its two operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
-        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values)
+        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values, bools)
         OPS[record.name] = record
         for name in methods:
             setattr(Tensor, name, record)

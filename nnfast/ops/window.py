@@ -16,6 +16,7 @@ _LARGEST = 2**31 - 1
 
 
 def is_integer(value: Any) -> bool:
+    """Whether it is an integer, but no bool."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

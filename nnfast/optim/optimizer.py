@@ -141,10 +141,13 @@ class Optimizer:
         state = self.state[p]
         for name, value in initial.items():
             if name not in state:
-                dtype = SCALARS.get(name)
-                state[name] = wrap(
-                    np.array(value, dtype) if dtype else np.full(p.shape, value, p.dtype)
-                )
+                if name in SCALARS:
+                    array = np.array(value, SCALARS[name])
+                else:  # zeros take no memory before they are used
+                    array = np.zeros(p.shape, p.dtype)
+                    if value:
+                        array.fill(value)
+                state[name] = wrap(array)
 
     def _run(
         self, group: dict[str, Any], params: list[Tensor], options: Callable[[], dict[str, Any]]

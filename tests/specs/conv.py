@@ -113,6 +113,7 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 3, 14, 14), (15, 3, 3, 3), {"padding": 1}),  # planes of 1024 bytes with their border
     ((25, 1, 5, 6), (4, 1, 3, 3), {"padding": 1}),  # images summed together
     ((2, 33, 6, 5), (40, 33, 3, 3), {}),  # blocks of channels
+    ((2, 20, 17, 18), (24, 20, 5, 5), {"padding": 2}),  # enough for several threads
     ((1, 2, 5, 5), (130, 2, 3, 3), {"padding": 1}),  # parts of the outputs
     ((2, 3, 40, 21), (16, 3, 3, 3), {"padding": 1}),  # bands of rows
     ((2, 4, 37, 33), (6, 4, 5, 5), {"stride": (1, 2), "padding": 2}),

@@ -1,6 +1,7 @@
 """What training loops need beside layers, under PyTorch's names."""
 
 from nnfast.nn.utils import parametrizations as parametrizations
+from nnfast.nn.utils import rnn as rnn
 from nnfast.nn.utils.gradients import clip_grad_norm_ as clip_grad_norm_
 from nnfast.nn.utils.gradients import clip_grad_value_ as clip_grad_value_
 from nnfast.nn.utils.gradients import parameters_to_vector as parameters_to_vector
