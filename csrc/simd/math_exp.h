@@ -88,8 +88,8 @@ NNF_INLINE vec<T> cosh_any(vec<T> x) {
   vec<T> q = quarter * exp_reduced<T>(r);
   return T(2) * q + T(0.125) / q;
 }
-// sinh(x) = (h + h / (h + 1)) / 2 with h = e^|x| - 1, and the sign of x; cosh(x) = (e^x + e^-x) / 2.
-// All x. Max error: 2.4 ulp (float32), 2.2 ulp (float64); cosh 1.7 and 1.5.
+// sinh(x) = (h + h / (h + 1)) / 2 with h = e^|x| - 1, and the sign of x; cosh(x) = (e^x + e^-x)
+// / 2. All x. Max error: 2.4 ulp (float32), 2.2 ulp (float64); cosh 1.7 and 1.5.
 NNF_INLINE vf32 sinh(vf32 x) { return sinh_any<float>(x); }
 NNF_INLINE vf64 sinh(vf64 x) { return sinh_any<double>(x); }
 NNF_INLINE vf32 cosh(vf32 x) { return cosh_any<float>(x); }

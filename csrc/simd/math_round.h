@@ -36,7 +36,8 @@ NNF_INLINE vi64 ceil(vi64 x) { return x; }
 NNF_INLINE vi64 trunc(vi64 x) { return x; }
 
 // fmod(a, b) = a - b trunc(a / b), with the sign of a. C's function, for it is exact however large
-// a / b is. Of integers: 0 where b is 0 (and where it is -1, which the processor refuses for one a).
+// a / b is. Of integers: 0 where b is 0 (and where it is -1, which the processor refuses for one
+// a).
 NNF_INLINE vf32 fmod(vf32 a, vf32 b) {
   for (int i = 0; i < kLanes<float>; ++i) a[i] = __builtin_fmodf(a[i], b[i]);
   return a;
