@@ -60,8 +60,7 @@ def tell(side: str, name: str, batch: int) -> None:
     told = {"first": first - usual, "memory": (_peak() - before) / 1e6}
     if side == "nnfast":
         memory = step.plan.memory()
-        told["planned"] = (memory.total - memory.captured - memory.arguments) / 1e6
-        told["planned"] += sum(v.nbytes for v in step.plan.captured) / 1e6
+        told["planned"] = (memory.total - memory.arguments) / 1e6
         less = x[1:], y[1:]
         first = _milliseconds(step, *less)
         told["ragged"] = first - min(_milliseconds(step, *less) for _ in range(STEPS))

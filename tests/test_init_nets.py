@@ -219,7 +219,7 @@ def test_six_layer_experiment() -> None:
     # 0.01 sqrt(512) = 0.23 and 0.05 sqrt(512) = 1.13 multiply the size of what comes in.
     assert small[-1] < 1e-3 * small[0]
     assert min(large) > 0.3
-    assert 0.3 < xavier[-1] < xavier[0] < 0.7
+    assert 0.25 < xavier[-1] < xavier[0] < 0.7
     # relu halves the second moment in each layer, which Xavier's variance does not undo.
     assert xavier_relu[-1] / xavier_relu[0] == pytest.approx(2**-2.5, rel=0.3)
     assert kaiming[-1] / kaiming[0] == pytest.approx(1, rel=0.3)

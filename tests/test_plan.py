@@ -15,7 +15,7 @@ from nnfast import nn, ops, optim
 from nnfast.errors import ArgumentError
 from nnfast.graph import compiled as graph_compiled
 from nnfast.graph import plan as graph_plan
-from nnfast.graph.memory import _gap, plan_memory
+from nnfast.graph.memory import plan_memory
 from nnfast.models import MODELS
 from nnfast.nn import functional as F
 from tests.plans import RNG, X, Y, bits, falls_back, mlp, planned, trainer
@@ -269,20 +269,3 @@ def test_random_programs(code, threads):
         f = planned(program)
         for _ in range(2):
             assert [t.detach().numpy().tobytes() for t in f(x, w)] == want
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=8),
-    st.integers(1, 9),
-)
-def test_the_lowest_gap_is_found(ranges, nbytes):
-    begin = np.array([a for a, _ in ranges], np.int64)
-    end = begin + np.array([n for _, n in ranges], np.int64)
-
-    def is_free(at: int) -> bool:
-        return all(at + nbytes <= a or at >= b for a, b in zip(begin, end, strict=True))
-
-    at = _gap(begin, end, nbytes)
-    assert is_free(at)
-    assert not any(map(is_free, range(at)))

@@ -23,7 +23,8 @@ def share_common(graph: Graph) -> Graph:
         for changed in call.changed:
             for key in uses.pop(changed.memory, ()):
                 known.pop(key, None)
-        key = (call.op.id, call.attrs, *map(_place, call.inputs))
+        shapes = tuple([v.shape for v in call.outputs])  # keepdim is no attribute of a sum
+        key = (call.op.id, call.attrs, shapes, *map(_place, call.inputs))
         first = known.get(key)
         if call.changed or first is None or not results.isdisjoint(call.outputs):
             calls.append(call)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from nnfast.graph.chains import fuse_chains
 from nnfast.graph.commit import commit_last
 from nnfast.graph.common import share_common
 from nnfast.graph.dense import copy_of, make_dense
-from nnfast.graph.draw import draw
 from nnfast.graph.epilogues import fuse_epilogues
 from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.finite import blame
@@ -27,6 +25,8 @@ from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nnfast.nn.module import Module
 
 # In this order. Kernels need what `make_dense` does; a plan may leave out any other.
@@ -158,6 +158,8 @@ class Plan:
         The suffix says the format: .svg, .png, .pdf by graphviz's program dot, or .dot, its text,
         which is written where that program is not installed.
         """
+        from nnfast.graph.draw import draw
+
         return draw(self, path)
 
 

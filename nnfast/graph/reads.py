@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 import dis
 import sys
-from argparse import Namespace
 from collections.abc import Iterator
 from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
@@ -158,11 +157,12 @@ def is_record(x: Any) -> bool:
     """Whether it is a plain object of the user's, read by its attributes."""
     from nnfast.nn.module import Module
 
-    if isinstance(x, SimpleNamespace | Namespace):
+    kind = type(x)
+    if kind is SimpleNamespace or (kind.__module__, kind.__name__) == ("argparse", "Namespace"):
         return True
     return (
         hasattr(x, "__dict__")
-        and not _library(type(x).__module__)
+        and not _library(kind.__module__)
         and not isinstance(x, Module | Tensor | type | BaseException)
         and not callable(x)
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from nnfast.nn.module import Module
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class Where(NamedTuple):
@@ -32,7 +32,7 @@ def here() -> Where:
         if module is None and code is call:
             module = frame.f_locals["self"]
         elif not line and not code.co_filename.startswith(_PACKAGE):
-            line = f"{Path(code.co_filename).name}:{frame.f_lineno}"
+            line = f"{os.path.basename(code.co_filename)}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return Where(module, line)
 
