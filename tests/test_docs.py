@@ -37,7 +37,7 @@ def test_readme_program_trains() -> None:
 
 def test_readme_has_two_commands() -> None:
     commands = blocks((ROOT / "README.md").read_text(), "bash")
-    assert [c.strip().rpartition(" ")[2] for c in commands] == ["train", "pytest"]
+    assert [c.strip().partition("&& ")[2] for c in commands] == ["nnfast train", "pytest -n 2"]
 
 
 def test_reference_has_all_that_is_public() -> None:
