@@ -57,6 +57,28 @@ def test_a_bad_step_changes_nothing_and_is_named():
     assert bits(net) != before
 
 
+def test_a_first_step_that_was_refused_is_still_the_first():
+    """Dampening begins with the second step: a flag that the optimizer keeps."""
+    results = []
+    for refused in (False, True):
+        w = nnfast.ones(2, requires_grad=True)
+        opt = optim.SGD([w], lr=0.1, momentum=0.9, dampening=0.5)
+
+        @planned
+        def step(c, w=w, opt=opt):
+            opt.zero_grad()
+            (w * c).sum().backward()
+            opt.step()
+
+        if refused:
+            with pytest.raises(NonFiniteError):
+                step(nnfast.tensor([np.inf, 1.0]))
+        for _ in range(3):
+            step(nnfast.tensor([1.0, 2.0]))
+        results.append(w.tolist())
+    assert results[0] == results[1]
+
+
 def test_it_began_in_the_backward_pass():
     w = nnfast.zeros(3, requires_grad=True)
     opt = optim.SGD([w], lr=0.1)

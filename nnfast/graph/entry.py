@@ -54,7 +54,7 @@ class Entry:
             raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
-        self._guards, self._after = trace.guards, trace.after
+        self._guards, self._after = trace.guards, [*trace.done, *trace.after]
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
 
     def _follow(

@@ -38,7 +38,8 @@ class Trace(Tracing):
         self.modules: dict[Module, None] = {}  # that were called
         self.guards: list[tuple[Callable[[], Any], Any]] = []  # must give the same again
         self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
-        self.after: list[Callable[[], None]] = []  # to do after each run
+        self.done: list[Callable[[], object]] = []  # to do after each run
+        self.after: list[Callable[[], None]] = []  # then, what changes rates
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
@@ -273,8 +274,16 @@ def follow_gradients(leaves: Iterable[Tensor]) -> None:
             trace.gradient(leaf)
 
 
+def when_done(action: Callable[[], object]) -> None:
+    """Note now that an op has run; where a function is traced, after each run of its plan."""
+    if (trace := tracing()) is not None:
+        trace.done.append(action)
+    else:
+        action()
+
+
 def after_run(action: Callable[[], None]) -> None:
-    """Do it now; where a function is traced, after each run of its plan."""
+    """Change rates now; where a function is traced, after each run of its plan."""
     if (trace := tracing()) is not None:
         trace.after.append(action)
     else:

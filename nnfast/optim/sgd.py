@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnfast.errors import NNFastError
+from nnfast.graph.trace import when_done
 from nnfast.ops.update import SGDHyper, sgd_update
 from nnfast.optim.optimizer import Optimizer
 from nnfast.tensor import Tensor
@@ -79,9 +80,7 @@ class SGD(Optimizer):
         buffers = {self.state[p]["momentum_buffer"] for p in params}
 
         def options() -> dict[str, Any]:
-            first = not self._empty.isdisjoint(buffers)
-            self._empty -= buffers
-            return {**group, "first": first}
+            return {**group, "first": not self._empty.isdisjoint(buffers)}
 
         try:
             self._run(group, params, options)
@@ -89,3 +88,4 @@ class SGD(Optimizer):
             for p in params:
                 self.state[p].clear()
             raise
+        when_done(lambda: self._empty.difference_update(buffers))
