@@ -54,8 +54,8 @@ void for_pieces(int64_t rows, int64_t n, bool gather, F&& f) {
       f(row, rows - row < step ? rows - row : step, i, n - i < piece ? n - i : piece);
 }
 
-// Of a few instructions. Behind longer ones the processor sees few of the loads to come, and what it
-// would fetch by itself is held up by stores past the caches: with them they took twice as long.
+// Of a few instructions. Behind longer ones the processor sees few of the loads to come, and what
+// it would fetch by itself is held up by stores past the caches: with them they took twice as long.
 bool is_short(Map map) {
   switch (map) {
     case Map::add:
