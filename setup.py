@@ -30,7 +30,7 @@ ISA_FLAGS = MACHINES.get(get_platform().split("-")[-1], {"csrc/isa/baseline.cpp"
 def flags(source: str) -> list[str]:
     """Optimization and ISA flags of one source. Kernels get -O3, everything else -O2."""
     if "NNFAST_SANITIZE" in os.environ:  # a build for finding errors, see CONTRIBUTING.md
-        level = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
+        level = ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"]
     else:
         level = ["-O3" if source in ISA_FLAGS else "-O2", "-DNDEBUG"]
     if source in ISA_FLAGS:  # kernels throw nothing, and must not refer to what exceptions need
