@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
+from nnfast.graph.mode import CHANGES
 from nnfast.graph.reads import MISSING, Read, is_record, reads, vars_of
 from nnfast.graph.symbol import Untraceable
 
@@ -33,11 +34,16 @@ class Surroundings:
             x = read.now()
             self._reads.append((read, x, mark(x)))
             self._copy(x)
-        # Most are names that stand for objects; they are looked up directly.
+        # Most are names that stand for objects, which are looked up directly, and attributes of
+        # modules, which say when they change.
         self._names = [
             (r.owner, r.name, x) for r, x, c in self._reads if r.kind == "name" and c is None
         ]
-        self._others = [r for r in self._reads if r[0].kind != "name" or r[2] is not None]
+        self._of_modules = [r for r in self._reads if _is_told(*r)]
+        self._others = [
+            r for r in self._reads if (r[0].kind != "name" or r[2] is not None) and not _is_told(*r)
+        ]
+        self._changes = CHANGES.count
 
     def _copy(self, x: Any) -> None:
         inside = _inside(x)
@@ -52,6 +58,10 @@ class Surroundings:
         for namespace, name, x in self._names:
             if namespace.get(name) is not x:
                 return False
+        if self._changes != CHANGES.count:
+            if not all(_same(*r) for r in self._of_modules):
+                return False
+            self._changes = CHANGES.count
         return not self._others or all(_same(*other) for other in self._others)
 
     def changed(self) -> str | None:
@@ -62,6 +72,17 @@ class Surroundings:
         for x, before in self._contents.values():
             _fill(vars_of(x) if is_record(x) else x, before)
         return found[0][0].label if found else None
+
+
+def _is_told(read: Read, x: Any, contents: Any) -> bool:
+    """Whether CHANGES counts what would make it another: an attribute of a module."""
+    from nnfast.nn.module import Module
+
+    return (
+        isinstance(read.owner, Module)
+        and read.name in vars_of(read.owner)
+        and (contents is None or isinstance(x, _PLAIN))
+    )
 
 
 def _same(read: Read, x: Any, contents: Any) -> bool:
