@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+SETTLE = 0.02  # seconds: idle threads of the library before may spin that long on our cores
 BLOCK = 50e-6  # seconds: calls that are shorter are timed several at once
 
 Call = Callable[[], Any]
@@ -57,6 +58,8 @@ def run(side: str, budget: float) -> list[float]:
     """Seconds of a call, block by block, for about `budget` seconds and at least once."""
     call, block, grad = _calls[side]
     times: list[float] = []
+    time.sleep(SETTLE)
+    seconds(call, block)  # its own threads wake up
     gc.disable()
     with contextlib.nullcontext() if grad else no_grad(library_of(side)):
         while budget > 0 or not times:

@@ -215,7 +215,7 @@ def check_compiled(module: Any, x: np.ndarray) -> None:
 @pytest.mark.parametrize("value", [None, 0, 3, float("inf")])
 def test_pad_constant(pad: tuple[int, ...], value: Any, dtype: str) -> None:
     if dtype == "int64" and value == float("inf"):
-        pytest.skip("not an integer")
+        value = 7  # an infinity is no integer
     x = np.random.default_rng(0).integers(0, 2, (2, 3, 4, 3)).astype(dtype)
     mine = F.pad(nnfast.tensor(x), pad, value=value)
     want = torch.nn.functional.pad(torch.tensor(x), pad, value=value).numpy()

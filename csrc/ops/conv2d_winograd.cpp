@@ -12,6 +12,7 @@
 #include "kernels/table.h"
 #include "ops/conv2d_winograd_weight.h"
 #include "ops/conv_epilogue.h"
+#include "ops/winograd_tiles.h"
 
 namespace nnf {
 
@@ -37,22 +38,13 @@ struct WinogradShape {
 };
 
 // How a convolution is cut: by its shape and the ISA alone.
-struct WinogradPlan {
-  int64_t lanes;
+struct WinogradPlan : WinogradTiles {
   int64_t c_blocks, o_blocks;
-  int64_t image_rows, image_cols;    // tiles of an image
-  int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
-  int64_t row_regions, col_regions;  // of an image
-  int64_t blocks;
   int64_t task_blocks;  // output blocks that a task makes
   int64_t channels;     // whose weights it uses at a time
   bool share;           // tasks share a block
   bool own_weights;     // each task transforms its weights
 
-  int64_t tiles() const { return rows * cols * images; }
-  // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
-  // tile do not fall into the same few sets of the cache.
-  int64_t step(int64_t n) const { return (n | 1) * lanes; }
   int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
   int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
   int64_t scratch_items() const {
@@ -76,23 +68,11 @@ WinogradPlan make_plan(const WinogradShape& c) {
   WinogradPlan p;
   p.lanes = kernels<T>().nr / 2;
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
-  p.image_rows = ceil_div(c.OH, kOutputs), p.image_cols = ceil_div(c.OW, kOutputs);
+  p.set_images(c.N, c.OH, c.OW);
   const int64_t per_tile = kFrequencies * (c.C + c.O) * int64_t(sizeof(T));
   const int64_t fitting = kBlockBytes / (per_tile + 1);
   p.share = fitting < kMinTiles;
-  const int64_t target = p.share ? kMaxTiles : least(fitting, kMaxTiles);
-  p.images = target / (p.image_rows * p.image_cols);
-  if (p.images >= 1) {
-    p.images = least(p.images, c.N);
-    p.rows = p.image_rows, p.cols = p.image_cols;
-  } else {
-    p.images = 1;
-    p.cols = ceil_div(p.image_cols, ceil_div(p.image_cols, target));
-    const int64_t rows = p.cols < target ? target / p.cols : 1;
-    p.rows = ceil_div(p.image_rows, ceil_div(p.image_rows, rows));
-  }
-  p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
-  p.blocks = ceil_div(c.N, p.images) * p.row_regions * p.col_regions;
+  p.cut(p.share ? kMaxTiles : least(fitting, kMaxTiles));
   if (p.blocks < kMinBlocks) p.share = true;
   p.task_blocks = p.share ? kTaskBlocks : p.o_blocks;
   const int64_t channel_bytes = kFrequencies * p.lanes * int64_t(sizeof(T));
@@ -124,21 +104,7 @@ struct Winograd {
         workers(image + p.shared_items()) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
-  // Block b is made of `images` images from `first`, all of the same region.
-  struct Block {
-    int64_t first, images, tile_row, tile_col, rows, cols;
-    int64_t tiles() const { return images * rows * cols; }
-  };
-  Block block(int64_t b) const {
-    Block k;
-    k.tile_col = b % p.col_regions * p.cols;
-    k.tile_row = b / p.col_regions % p.row_regions * p.rows;
-    k.first = b / p.col_regions / p.row_regions * p.images;
-    k.images = least(p.images, c.N - k.first);
-    k.rows = least(p.rows, p.image_rows - k.tile_row);
-    k.cols = least(p.cols, p.image_cols - k.tile_col);
-    return k;
-  }
+  using Block = WinogradTiles::Block;
 
   // Weights of output block o and channels [c0, c0 + n) to u.
   void transform_weights(int64_t o, int64_t c0, int64_t n, T* u) const {
@@ -204,7 +170,7 @@ struct Winograd {
     const int64_t tiles = p.blocks * p.tiles();
     parallel_for(p.blocks, product_work(tiles) + transform_work(tiles, c.C + c.O),
                  [&](int64_t b, int i) {
-                   const Block k = block(b);
+                   const Block k = p.block(b);
                    T* v = worker(i);
                    T* products = v + p.image_items();
                    T* scratch = products + p.product_items();
@@ -216,7 +182,7 @@ struct Winograd {
 
   void run_shared() const {
     for (int64_t b = 0; b < p.blocks; ++b) {
-      const Block k = block(b);
+      const Block k = p.block(b);
       parallel_for(k.images * p.c_blocks, transform_work(k.tiles(), c.C), [&](int64_t t, int i) {
         transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
       });

@@ -10,6 +10,7 @@
 
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/winograd_tiles.h"
 
 namespace nnf {
 
@@ -25,17 +26,11 @@ constexpr int64_t kMinTiles = 32, kMaxShared = 256;  // of a shared one
 constexpr int64_t kRuns = 16;                        // enough of them for many threads
 
 // How the tiles of all images are cut: by shape and the ISA's lanes alone.
-struct WeightPlan {
-  int64_t lanes, c_blocks, o_blocks;
-  int64_t image_rows, image_cols;    // tiles of an image
-  int64_t rows, cols, images;        // of a block: a region of one image, or several whole ones
-  int64_t row_regions, col_regions;  // of an image
-  int64_t blocks, runs, run_blocks;
+struct WeightPlan : WinogradTiles {
+  int64_t c_blocks, o_blocks;
+  int64_t runs, run_blocks;
   bool share;
 
-  int64_t tiles() const { return rows * cols * images; }
-  // From one frequency to the next, for n vectors: odd, see conv2d_winograd.cpp.
-  int64_t step(int64_t n) const { return (n | 1) * lanes; }
   int64_t sum_items() const { return kFrequencies * step(o_blocks * c_blocks * lanes); }
   int64_t block_items() const {
     return kFrequencies * (step(c_blocks * tiles()) + step(o_blocks * tiles()));
@@ -55,25 +50,13 @@ WeightPlan make_plan(const ConvShape& s) {
   WeightPlan p;
   p.lanes = kernels<T>().nr / 2;
   p.c_blocks = ceil_div(s.C, p.lanes), p.o_blocks = ceil_div(s.O, p.lanes);
-  p.image_rows = ceil_div(s.OH, kOutputs), p.image_cols = ceil_div(s.OW, kOutputs);
+  p.set_images(s.N, s.OH, s.OW);
   p.share = p.sum_items() * int64_t(sizeof(T)) > kSumBytes;
   const int64_t tile_bytes =
       kFrequencies * (p.c_blocks + p.o_blocks) * p.lanes * int64_t(sizeof(T));
-  int64_t target = (p.share ? kSharedBytes : kBlockBytes) / (tile_bytes + 1);
-  target = p.share ? least(target, kMaxShared) : least(target, kMaxTiles);
-  if (target < kMinTiles) target = kMinTiles;
-  p.images = target / (p.image_rows * p.image_cols);
-  if (p.images >= 1) {
-    p.images = least(p.images, s.N);
-    p.rows = p.image_rows, p.cols = p.image_cols;
-  } else {
-    p.images = 1;
-    p.cols = ceil_div(p.image_cols, ceil_div(p.image_cols, target));
-    const int64_t rows = p.cols < target ? target / p.cols : 1;
-    p.rows = ceil_div(p.image_rows, ceil_div(p.image_rows, rows));
-  }
-  p.row_regions = ceil_div(p.image_rows, p.rows), p.col_regions = ceil_div(p.image_cols, p.cols);
-  p.blocks = ceil_div(s.N, p.images) * p.row_regions * p.col_regions;
+  const int64_t fitting = (p.share ? kSharedBytes : kBlockBytes) / (tile_bytes + 1);
+  const int64_t target = least(fitting, p.share ? kMaxShared : kMaxTiles);
+  p.cut(target < kMinTiles ? kMinTiles : target);
   p.run_blocks = p.share ? p.blocks : ceil_div(p.blocks, kRuns);
   p.runs = ceil_div(p.blocks, p.run_blocks);
   return p;
@@ -98,21 +81,7 @@ struct WeightSums {
         workers(shared + (p.share ? p.block_items() : 0)) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
-  // Block b is made of `images` images from `first`, all of the same region.
-  struct Block {
-    int64_t first, images, tile_row, tile_col, rows, cols;
-    int64_t tiles() const { return images * rows * cols; }
-  };
-  Block block(int64_t b) const {
-    Block k;
-    k.tile_col = b % p.col_regions * p.cols;
-    k.tile_row = b / p.col_regions % p.row_regions * p.rows;
-    k.first = b / p.col_regions / p.row_regions * p.images;
-    k.images = least(p.images, s.N - k.first);
-    k.rows = least(p.rows, p.image_rows - k.tile_row);
-    k.cols = least(p.cols, p.image_cols - k.tile_col);
-    return k;
-  }
+  using Block = WinogradTiles::Block;
   int64_t x_step(const Block& k) const { return p.step(p.c_blocks * k.tiles()); }
   int64_t dy_step(const Block& k) const { return p.step(p.o_blocks * k.tiles()); }
 
@@ -150,7 +119,7 @@ struct WeightSums {
       T* v = worker(i);
       const int64_t first = r * p.run_blocks, last = least(p.blocks, first + p.run_blocks);
       for (int64_t b = first; b < last; ++b) {
-        const Block k = block(b);
+        const Block k = p.block(b);
         for (int64_t n = 0; n < k.images; ++n)
           for (int64_t j = 0; j < p.c_blocks + p.o_blocks; ++j)
             transform(k, n, j, v + p.block_items(), v);
@@ -162,7 +131,7 @@ struct WeightSums {
 
   void run_shared() const {
     for (int64_t b = 0; b < p.blocks; ++b) {
-      const Block k = block(b);
+      const Block k = p.block(b);
       const int64_t channels = p.c_blocks + p.o_blocks;
       parallel_for(k.images * channels, work(k.tiles()), [&](int64_t t, int i) {
         transform(k, t / channels, t % channels, worker(i), shared);

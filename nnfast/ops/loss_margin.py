@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +11,13 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.trace import on_values
 from nnfast.ops.activation import relu
 from nnfast.ops.activation_smooth import _softplus, logsigmoid
-from nnfast.ops.elementwise import abs, cast, minimum, pow, sqrt, where
+from nnfast.ops.distance import pairwise_distance
+from nnfast.ops.elementwise import cast, minimum, sqrt, where
 from nnfast.ops.loss import _reduce, _same_shape, _weighted
 from nnfast.ops.loss_class import _Classes, _classes, select_class
 from nnfast.ops.matmul import matmul
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.reduce import amax, mean, sum
+from nnfast.ops.reduce import mean, sum
 from nnfast.ops.shape import reshape, unsqueeze
 from nnfast.ops.softmax import check_labels, check_reduction, check_target
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
@@ -268,18 +268,6 @@ def cosine_embedding_loss(
 # ---- triplets -------------------------------------------------------------------------------
 
 
-def _distance(a: Tensor, b: Tensor, p: float, eps: float) -> Tensor:
-    """The p-norm of a - b + eps along the last dimension."""
-    d = a - b + eps
-    if p == 2:
-        return sqrt(sum(d * d, -1))
-    if p == 1:
-        return sum(abs(d), -1)
-    if p == math.inf:
-        return amax(abs(d), -1)
-    return pow(sum(pow(abs(d), p), -1), 1 / p)
-
-
 def _triplet(
     name: str, inputs: Any, distance: Callable[..., Tensor], margin: float, swap: bool, how: str
 ) -> Tensor:
@@ -326,7 +314,7 @@ def triplet_margin_loss(
     return _triplet(
         "triplet_margin_loss",
         (anchor, positive, negative),
-        lambda a, b: _distance(a, b, p, eps),
+        lambda a, b: pairwise_distance(a, b, p, eps),
         margin,
         swap,
         reduction,
@@ -355,7 +343,7 @@ def triplet_margin_with_distance_loss(
     return _triplet(
         "triplet_margin_with_distance_loss",
         (anchor, positive, negative),
-        distance_function or (lambda a, b: _distance(a, b, 2, 1e-6)),
+        distance_function or pairwise_distance,
         margin,
         swap,
         reduction,

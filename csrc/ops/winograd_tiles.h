@@ -1,0 +1,59 @@
+// The tiles of all images, cut into blocks: regions of one image, or several whole images.
+#pragma once
+
+#include "base/view.h"
+#include "kernels/image_grid.h"
+
+namespace nnf {
+
+struct WinogradTiles {
+  int64_t lanes;                     // channels of a block of channels
+  int64_t N;                         // images
+  int64_t image_rows, image_cols;    // tiles of an image
+  int64_t rows, cols, images;        // of a block
+  int64_t row_regions, col_regions;  // of an image
+  int64_t blocks;
+
+  int64_t tiles() const { return rows * cols * images; }  // of a block, at most
+  // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
+  // tile do not fall into the same few sets of the cache.
+  int64_t step(int64_t n) const { return (n | 1) * lanes; }
+
+  void set_images(int64_t count, int64_t H, int64_t W) {
+    N = count;
+    image_rows = ceil_div(H, kWinogradOutputs), image_cols = ceil_div(W, kWinogradOutputs);
+  }
+
+  // Blocks of about `target` tiles.
+  void cut(int64_t target) {
+    images = target / (image_rows * image_cols);
+    if (images >= 1) {
+      images = least(images, N);
+      rows = image_rows, cols = image_cols;
+    } else {
+      images = 1;
+      cols = ceil_div(image_cols, ceil_div(image_cols, target));
+      rows = ceil_div(image_rows, ceil_div(image_rows, cols < target ? target / cols : 1));
+    }
+    row_regions = ceil_div(image_rows, rows), col_regions = ceil_div(image_cols, cols);
+    blocks = ceil_div(N, images) * row_regions * col_regions;
+  }
+
+  // `images` images from `first`, all of the same region.
+  struct Block {
+    int64_t first, images, tile_row, tile_col, rows, cols;
+    int64_t tiles() const { return images * rows * cols; }
+  };
+  Block block(int64_t b) const {
+    Block k;
+    k.tile_col = b % col_regions * cols;
+    k.tile_row = b / col_regions % row_regions * rows;
+    k.first = b / col_regions / row_regions * images;
+    k.images = least(images, N - k.first);
+    k.rows = least(rows, image_rows - k.tile_row);
+    k.cols = least(cols, image_cols - k.tile_col);
+    return k;
+  }
+};
+
+}  // namespace nnf
