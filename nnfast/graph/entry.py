@@ -117,7 +117,7 @@ class Entry:
     def valid(self) -> bool:
         """Whether all that the plan takes for granted still holds."""
         if self._changes != CHANGES.count:
-            if any(not _same(m.__dict__, before) for m, before in self._modules):
+            if CHANGES.module_hooks or any(not _same(m.__dict__, was) for m, was in self._modules):
                 return False
             if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
                 return False

@@ -2,6 +2,7 @@
 
 from nnfast.nn import functional as functional
 from nnfast.nn import init as init
+from nnfast.nn import modules as modules
 from nnfast.nn import utils as utils
 from nnfast.nn.activation import GELU as GELU
 from nnfast.nn.activation import GLU as GLU
