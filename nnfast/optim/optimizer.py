@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import wraps
-from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,10 +29,11 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(step)
     def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        follow(lambda: self._hooks)
+        if (trace := tracing()) is not None:
+            trace.guards.attribute(self, "_hooks")
         if not self._hooks:
             return step(self, *args, **kwargs)
-        if (trace := tracing()) is not None:
+        if trace is not None:
             raise trace.give_up(f"it calls the hooks of {type(self).__name__}")
         args = (self, *args)
         for hook in self._of("step_pre"):
@@ -60,7 +60,6 @@ class Optimizer:
 
     op: ClassVar[Op[Any]]
     hyper: ClassVar[Any]  # a NamedTuple, of options mostly
-    _hooks: tuple[tuple[str, Callable[..., Any]], ...] = ()  # when, and what to call
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,6 +75,7 @@ class Optimizer:
             if name == "differentiable" and value:
                 self._fail("differentiable=False", "True", "write the update with ops.")
         self.defaults = defaults
+        self._hooks: tuple[tuple[str, Callable[..., Any]], ...] = ()  # when, and what to call
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
@@ -137,11 +137,19 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        if tracing() is not None:
-            buffers = chain.from_iterable(map(dict.values, self.state.values()))
-            held = (*self.param_groups, *self._params(), *buffers)
-            follow(lambda: _core.same_values(held, self._holders()))
+        if (trace := tracing()) is not None:
+            self._guard(trace.guards)
         return loss
+
+    def _guard(self, guards: _core.Guards) -> None:
+        """A plan takes for granted which groups, parameters and buffers there are."""
+        guards.attribute(self, "param_groups")
+        guards.attribute(self, "state")
+        for group in self.param_groups:
+            guards.entry(group, "params")
+            guards.items(group["params"])
+        for held in (self.param_groups, self.state, *self.state.values()):
+            guards.items(held)
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
@@ -160,7 +168,7 @@ class Optimizer:
 
     def _ready(self, group: dict[str, Any]) -> list[Tensor]:
         """The parameters of the group that have a gradient, their buffers made."""
-        follow(lambda: tuple(self._initial(group)))
+        follow(lambda: tuple(self._initial(group)), group, _options_of(group))
         initial = self._initial(group)
         params = [p for p in group["params"] if p.grad is not None]
         if initial:
@@ -182,9 +190,14 @@ class Optimizer:
                 state[name] = wrap(array)
 
     def _run(
-        self, group: dict[str, Any], params: list[Tensor], options: Callable[[], dict[str, Any]]
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        options: Callable[[], dict[str, Any]],
+        of_group: bool = True,
     ) -> None:
-        """Run the op on each of the parameters; a plan asks for the options before each run."""
+        """Run the op on each of the parameters; a plan asks for the options before each run, or
+        only if those of the group have changed, where they are made of these alone."""
         names = self.hyper._fields
 
         def read() -> list[float]:
@@ -193,7 +206,8 @@ class Optimizer:
 
         if not params:
             return
-        hyper = refreshed(read, (len(names),), float64)
+        made_of = (group, _options_of(group)) if of_group else ()
+        hyper = refreshed(read, (len(names),), float64, *made_of)
         op, used = type(self).op, self._initial(group)
         inputs = op.inputs[2:]
         for p in params:
@@ -203,11 +217,6 @@ class Optimizer:
                 for name in inputs
             ]
             op(p, p.grad, *rest)
-
-    def _holders(self) -> tuple[Any, ...]:
-        """What holds all that a plan takes of this optimizer: groups, parameters, buffers."""
-        groups = self.param_groups
-        return (groups, *[group["params"] for group in groups], self.state)
 
     # ---- saving ---------------------------------------------------------------------------
 
@@ -380,6 +389,10 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _options_of(group: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in group if name not in ("params", "param_names"))
 
 
 Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
