@@ -11,7 +11,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import StateError
 from nnfast.graph.ir import Captured, Graph, Value
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings
 from nnfast.graph.symbol import Symbol, Untraceable
