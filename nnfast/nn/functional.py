@@ -14,6 +14,7 @@ from nnfast.ops import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops import adaptive_max_pool3d as adaptive_max_pool3d
+from nnfast.ops import affine_grid as affine_grid
 from nnfast.ops import alpha_dropout as alpha_dropout
 from nnfast.ops import avg_pool1d as avg_pool1d
 from nnfast.ops import avg_pool2d as avg_pool2d
@@ -44,6 +45,7 @@ from nnfast.ops import fold as fold
 from nnfast.ops import fractional_max_pool2d as fractional_max_pool2d
 from nnfast.ops import gaussian_nll_loss as gaussian_nll_loss
 from nnfast.ops import gelu as gelu
+from nnfast.ops import grid_sample as grid_sample
 from nnfast.ops import group_norm as group_norm
 from nnfast.ops import hardshrink as hardshrink
 from nnfast.ops import hinge_embedding_loss as hinge_embedding_loss

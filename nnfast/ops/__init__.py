@@ -106,6 +106,8 @@ from nnfast.ops.fold import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops.fold import unfold as unfold
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
+from nnfast.ops.grid_sample import affine_grid as affine_grid
+from nnfast.ops.grid_sample import grid_sample as grid_sample
 from nnfast.ops.index import argwhere as argwhere
 from nnfast.ops.index import gather as gather
 from nnfast.ops.index import masked_select as masked_select
