@@ -73,12 +73,13 @@ def grid_sample(
     for corner in product(*taps):
         at: Any = 0
         for n, tap in zip(space, corner, strict=True):
-            at = at * n + tap.index
+            at = at * n + tap.pixel
         seen = take(pixels, at + image)
         inside = math.prod([tap.inside for tap in corner[1:]], start=corner[0].inside)
         seen = where(inside.unsqueeze(-1), seen, 0.0)
         if corner[0].weight is not None:
-            seen = seen * math.prod([t.weight for t in corner[1:]], start=corner[0].weight)
+            weights: list[Any] = [tap.weight for tap in corner]
+            seen = seen * math.prod(weights[1:], start=weights[0])
         y = seen if y is None else y + seen
     return permute(y, (0, y.ndim - 1, *range(1, y.ndim - 1)))
 
@@ -123,7 +124,7 @@ class _Axis(NamedTuple):
 class _Tap(NamedTuple):
     """A pixel along one dimension for each output pixel, and its weight (None: 1)."""
 
-    index: Tensor
+    pixel: Tensor
     inside: Tensor
     weight: Tensor | None
 
