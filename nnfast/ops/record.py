@@ -343,3 +343,12 @@ def check_dim(where: str, dim: int, ndim: int) -> int:
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         fail(where, f"a dim from {-max(ndim, 1)} to {max(ndim, 1) - 1}", f"dim={dim}")
     return int(dim) % max(ndim, 1)
+
+
+def check_dims(where: str, dims: Any, ndim: int) -> list[int]:
+    """One dimension or several, counted from the front, each once."""
+    given = dims if isinstance(dims, Sequence) and not isinstance(dims, str) else (dims,)
+    known = [check_dim(where, d, ndim) for d in given]
+    if len(set(known)) != len(known):
+        fail(where, "each dim once", f"dim={dims}")
+    return known
