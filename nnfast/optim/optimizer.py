@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,11 +103,19 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        if tracing() is not None:
-            buffers = chain.from_iterable(map(dict.values, self.state.values()))
-            held = (*self.param_groups, *self._params(), *buffers)
-            follow(lambda: _core.same_values(held, self._holders()))
+        if (trace := tracing()) is not None:
+            self._guard(trace.guards)
         return loss
+
+    def _guard(self, guards: _core.Guards) -> None:
+        """A plan takes for granted which groups, parameters and buffers there are."""
+        guards.attribute(self, "param_groups")
+        guards.attribute(self, "state")
+        for group in self.param_groups:
+            guards.entry(group, "params")
+            guards.items(group["params"])
+        for held in (self.param_groups, self.state, *self.state.values()):
+            guards.items(held)
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
@@ -128,7 +135,7 @@ class Optimizer:
 
     def _ready(self, group: dict[str, Any]) -> list[Tensor]:
         """The parameters of the group that have a gradient, their buffers made."""
-        follow(lambda: tuple(self._initial(group)))
+        follow(lambda: tuple(self._initial(group)), group, _options_of(group))
         initial = self._initial(group)
         params = [p for p in group["params"] if p.grad is not None]
         if initial:
@@ -150,9 +157,14 @@ class Optimizer:
                 state[name] = wrap(array)
 
     def _run(
-        self, group: dict[str, Any], params: list[Tensor], options: Callable[[], dict[str, Any]]
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        options: Callable[[], dict[str, Any]],
+        of_group: bool = True,
     ) -> None:
-        """Run the op on each of the parameters; a plan asks for the options before each run."""
+        """Run the op on each of the parameters; a plan asks for the options before each run, or
+        only if those of the group have changed, where they are made of these alone."""
         names = self.hyper._fields
 
         def read() -> list[float]:
@@ -161,7 +173,8 @@ class Optimizer:
 
         if not params:
             return
-        hyper = refreshed(read, (len(names),), float64)
+        made_of = (group, _options_of(group)) if of_group else ()
+        hyper = refreshed(read, (len(names),), float64, *made_of)
         op, used = type(self).op, self._initial(group)
         inputs = op.inputs[2:]
         for p in params:
@@ -171,11 +184,6 @@ class Optimizer:
                 for name in inputs
             ]
             op(p, p.grad, *rest)
-
-    def _holders(self) -> tuple[Any, ...]:
-        """What holds all that a plan takes of this optimizer: groups, parameters, buffers."""
-        groups = self.param_groups
-        return (groups, *[group["params"] for group in groups], self.state)
 
     # ---- saving ---------------------------------------------------------------------------
 
@@ -279,3 +287,7 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _options_of(group: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in group if name not in ("params", "param_names"))
