@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from nnfast import ops
 from nnfast.errors import fail
 from nnfast.generator import default_generator
@@ -57,7 +60,6 @@ from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
 from nnfast.ops import local_response_norm as local_response_norm
 from nnfast.ops import locally_connected2d as locally_connected2d
-from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import logsigmoid as logsigmoid
 from nnfast.ops import lp_pool1d as lp_pool1d
 from nnfast.ops import lp_pool2d as lp_pool2d
@@ -87,7 +89,6 @@ from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attent
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import smooth_l1_loss as smooth_l1_loss
 from nnfast.ops import soft_margin_loss as soft_margin_loss
-from nnfast.ops import softmax as softmax
 from nnfast.ops import softplus as softplus
 from nnfast.ops import softshrink as softshrink
 from nnfast.ops import softsign as softsign
@@ -206,10 +207,53 @@ def rrelu(
     return y
 
 
-def softmin(input: Tensor, dim: int) -> Tensor:
-    """y = exp(-x) / sum(exp(-x)) along `dim`."""
-    y: Tensor = ops.softmax(-input, dim)
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = exp(x) / sum(exp(x)) along `dim`, of x as `dtype` if that is given.
+
+    Without dim, as in old programs, it is 0 for 0, 1 and 3 dimensions, else 1, with a warning.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.softmax(nnfast.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[0.5, 0.5]])
+    """
+    y: Tensor = ops.softmax(_as(input, dtype), _along("softmax", input, dim))
     return y
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = log(softmax(x)) along `dim`, without overflow; dim and dtype as in softmax.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.log_softmax(nnfast.tensor([1000.0, 0.0]), dim=0)
+    tensor([    0., -1000.])
+    """
+    y: Tensor = ops.log_softmax(_as(input, dtype), _along("log_softmax", input, dim))
+    return y
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = exp(-x) / sum(exp(-x)) along `dim`; dim and dtype as in softmax."""
+    y: Tensor = ops.softmax(-_as(input, dtype), _along("softmin", input, dim))
+    return y
+
+
+def _as(input: Tensor, dtype: Any) -> Tensor:
+    return input if dtype is None else ops.cast(input, dtype)
+
+
+def _along(name: str, input: Tensor, dim: int | None) -> int:
+    """`dim`, or the one that PyTorch takes where it is not given."""
+    if dim is not None:
+        return dim
+    dim = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(f"nnfast: {name} takes dim={dim}; name it in the call.", stacklevel=3)
+    return dim
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

@@ -12,8 +12,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from nnfast.errors import fail
 from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
 from nnfast.ops.index import gather

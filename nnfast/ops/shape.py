@@ -11,7 +11,17 @@ import numpy as np
 from nnfast.errors import fail
 from nnfast.ops.elementwise import broadcast_shapes, sum_to
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, check_dim, check_dims, computed, method, methods, op, out, view
+from nnfast.ops.record import (
+    Result,
+    check_dim,
+    check_dims,
+    computed,
+    method,
+    methods,
+    op,
+    out,
+    view,
+)
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sizes = int | Sequence[int]
