@@ -152,7 +152,7 @@ CASES: list[tuple[Callable[[], Any], type[NNFastError], str]] = [
     (
         lambda: nnfast.clip(x, "a", 1),
         DTypeError,
-        "clip: expected a number as min, got 'a'.",
+        "clip: expected a number or a tensor as min, got 'a'.",
     ),
     (
         lambda: nnfast.cast(x, "nonsense"),

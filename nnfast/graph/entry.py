@@ -11,7 +11,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import StateError
 from nnfast.graph.ir import Captured, Graph, Value
-from nnfast.graph.mode import MODE
+from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings
 from nnfast.graph.symbol import Symbol, Untraceable
@@ -150,7 +150,7 @@ class Entry:
         if not self._identities.hold():
             return False
         if not self._surroundings.hold():
-            if any(not _same(m.__dict__, before) for m, before in self._modules):
+            if CHANGES.module_hooks or any(not _same(m.__dict__, was) for m, was in self._modules):
                 return False
             if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
                 return False

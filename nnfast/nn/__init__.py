@@ -2,6 +2,7 @@
 
 from nnfast.nn import functional as functional
 from nnfast.nn import init as init
+from nnfast.nn import modules as modules
 from nnfast.nn import utils as utils
 from nnfast.nn.activation import GELU as GELU
 from nnfast.nn.activation import GLU as GLU
@@ -40,6 +41,7 @@ from nnfast.nn.adaptive_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from nnfast.nn.adaptive_pool import FractionalMaxPool2d as FractionalMaxPool2d
+from nnfast.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from nnfast.nn.attention import MultiheadAttention as MultiheadAttention
 from nnfast.nn.container import ModuleDict as ModuleDict
 from nnfast.nn.container import ModuleList as ModuleList

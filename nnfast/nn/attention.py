@@ -57,6 +57,8 @@ class MultiheadAttention(Module):
         kdim: int | None = None,
         vdim: int | None = None,
         batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         where = "MultiheadAttention"
@@ -82,6 +84,7 @@ class MultiheadAttention(Module):
             extra = empty_parameter(1, 1, embed_dim) if add_bias_kv else None
             self.register_parameter(name, extra)
         self._reset_parameters()
+        self.to(device, dtype)
 
     def _reset_parameters(self) -> None:
         for name, p in self._own("parameter"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from nnfast import ops
 from nnfast.errors import fail
@@ -36,6 +37,8 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -49,6 +52,7 @@ class GroupNorm(Module):
         for name, wanted in {"weight": affine, "bias": affine and bias}.items():
             self.register_parameter(name, empty_parameter(self.num_channels) if wanted else None)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -75,10 +79,13 @@ class _InstanceNorm(Tracked):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
+        self.to(device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
@@ -146,6 +153,8 @@ class RMSNorm(Module):
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
         elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
@@ -156,6 +165,7 @@ class RMSNorm(Module):
         weight = empty_parameter(*self.normalized_shape) if elementwise_affine else None
         self.register_parameter("weight", weight)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Weight 1."""

@@ -91,6 +91,7 @@ from nnfast.ops.elementwise import neg as neg
 from nnfast.ops.elementwise import pow as pow
 from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
+from nnfast.ops.embedding import embedding as embedding
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1
 from nnfast.ops.exponential import log2 as log2
@@ -103,7 +104,6 @@ from nnfast.ops.fold import fold as fold
 from nnfast.ops.fold import pixel_shuffle as pixel_shuffle
 from nnfast.ops.fold import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops.fold import unfold as unfold
-from nnfast.ops.gather import embedding as embedding
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
 from nnfast.ops.index import argwhere as argwhere

@@ -310,8 +310,10 @@ _clip.vjp(
 
 
 @method
-def clip(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """y = min(max(x, min), max); None is no bound. Gradient 0 outside the bounds.
+
+    Bounds may be tensors that broadcast with x; each gets the gradient where it is taken.
 
     >>> import nnfast
     >>> nnfast.clip(nnfast.tensor([-2.0, 0.5, 2.0]), 0, 1)
@@ -319,10 +321,22 @@ def clip(input: Tensor, min: float | None = None, max: float | None = None) -> T
     """
     if min is None and max is None:
         fail("clip", "min or max", "neither")
-    for name, bound in (("min", min), ("max", max)):
-        if not (bound is None or isinstance(bound, int | float | np.number)):
-            fail("clip", f"a number as {name}", repr(bound), error=DTypeError)
+    bounds = {"min": min, "max": max}
+    for name, bound in bounds.items():
+        if not (bound is None or isinstance(bound, int | float | np.number | Tensor)):
+            fail("clip", f"a number or a tensor as {name}", repr(bound), error=DTypeError)
+    whole = isinstance(input, Tensor) and input.dtype.kind != "f"
+    if whole or any(isinstance(bound, Tensor) for bound in bounds.values()):
+        return _at_most(_at_least(input, min), max)
     return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
+
+
+def _at_least(x: Any, bound: Any) -> Any:
+    return x if bound is None else where(x < bound, bound, where(ne(bound, bound), bound, x))
+
+
+def _at_most(x: Any, bound: Any) -> Any:
+    return x if bound is None else where(x > bound, bound, where(ne(bound, bound), bound, x))
 
 
 clamp = clip

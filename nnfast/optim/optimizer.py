@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,11 +12,38 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
+from nnfast.graph.hooks import RemovableHandle
 from nnfast.graph.mode import enable_grad, tracing
 from nnfast.graph.trace import follow, follow_gradients, refreshed
 from nnfast.ops.record import Op
 from nnfast.ops.update import SCALARS
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
+
+
+def _or(new: Any, old: Any) -> Any:
+    return old if new is None else new
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step with the hooks around it."""
+
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if (trace := tracing()) is not None:
+            trace.guards.attribute(self, "_hooks")
+        if not self._hooks:
+            return step(self, *args, **kwargs)
+        if trace is not None:
+            raise trace.give_up(f"it calls the hooks of {type(self).__name__}")
+        args = (self, *args)
+        for hook in self._of("step_pre"):
+            args, kwargs = _or(hook(self, args, kwargs), (args, kwargs))
+        result = step(*args, **kwargs)
+        for hook in self._of("step_post"):
+            hook(self, args, kwargs)
+        return result
+
+    return hooked
 
 
 class Optimizer:
@@ -33,6 +61,11 @@ class Optimizer:
     op: ClassVar[Op[Any]]
     hyper: ClassVar[Any]  # a NamedTuple, of options mostly
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
     def __init__(
         self, params: Any, defaults: dict[str, Any], how: dict[str, Any] | None = None
     ) -> None:
@@ -42,6 +75,7 @@ class Optimizer:
             if name == "differentiable" and value:
                 self._fail("differentiable=False", "True", "write the update with ops.")
         self.defaults = defaults
+        self._hooks: tuple[tuple[str, Callable[..., Any]], ...] = ()  # when, and what to call
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
@@ -119,7 +153,6 @@ class Optimizer:
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
-        raise NotImplementedError
 
     def _initial(self, group: dict[str, Any]) -> dict[str, float]:
         """The buffers that a parameter of the group needs, and what they begin with."""
@@ -192,20 +225,27 @@ class Optimizer:
 
         Parameters are numbered in order through all groups. Buffers are not copied.
         """
+        for hook in self._of("state_dict_pre"):
+            hook(self)
         numbers = {id(p): i for i, p in enumerate(self._params())}
-        return {
+        found = {
             "state": {numbers[id(p)]: dict(s) for p, s in self.state.items() if id(p) in numbers},
             "param_groups": [
                 {**group, "params": [numbers[id(p)] for p in group["params"]]}
                 for group in self.param_groups
             ],
         }
+        for hook in self._of("state_dict_post"):
+            found = _or(hook(self, found), found)
+        return found
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned, here or in an optimizer of the same parameters.
 
         Buffers are copied, in the dtype of their parameter. Nothing changes if it does not fit.
         """
+        for hook in self._of("load_state_dict_pre"):
+            state_dict = _or(hook(self, state_dict), state_dict)
         groups = self._loaded_groups(state_dict)
         params = dict(zip((n for g in groups for n in g["params"]), self._params(), strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -217,6 +257,8 @@ class Optimizer:
         for group, mine in zip(groups, self.param_groups, strict=True):
             group["params"] = mine["params"]
         self.param_groups, self.state = groups, state
+        for hook in self._of("load_state_dict_post"):
+            hook(self)
 
     def _loaded_groups(self, state_dict: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
@@ -239,12 +281,72 @@ class Optimizer:
         if value is None or isinstance(value, bool | int | float):
             return value
         array = as_array(value, where)
-        if array.shape != p.shape:
+        if array.shape != p.shape and hasattr(self, "op"):
             self._fail(f"'{name}' of its parameter's shape {p.shape}", f"shape {array.shape}")
         return wrap(np.array(array, p.dtype, order="C"))
 
     def _params(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
+
+    # ---- hooks ----------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) before `step`; it may return (args, kwargs) for it.
+
+        The first of args is the optimizer.
+
+        A compiled function that meets a hook of a step runs eagerly.
+
+        >>> import nnfast
+        >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
+        >>> handle = opt.register_step_pre_hook(lambda opt, args, kwargs: print("now"))
+        >>> opt.step()
+        now
+        >>> handle.remove()
+        """
+        return self._register("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) after `step`."""
+        return self._register("step_post", hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) before `state_dict`."""
+        return self._register("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) after `state_dict`; it may return another dict."""
+        return self._register("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) before loading; it may return another dict."""
+        return self._register("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) after loading."""
+        return self._register("load_state_dict_post", hook, prepend)
+
+    def _register(self, when: str, hook: Any, prepend: bool = False) -> RemovableHandle:
+        if not callable(hook):
+            self._fail("a function", type(hook).__name__, error=DTypeError)
+        entry = (when, hook)
+        self._hooks = (entry, *self._hooks) if prepend else (*self._hooks, entry)
+
+        def remove() -> None:
+            self._hooks = tuple(h for h in self._hooks if h is not entry)
+
+        return RemovableHandle(remove)
+
+    def _of(self, when: str) -> list[Callable[..., Any]]:
+        return [hook for kind, hook in self._hooks if kind == when]
 
     # ---- checks ---------------------------------------------------------------------------
 
@@ -291,3 +393,6 @@ class Optimizer:
 
 def _options_of(group: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in group if name not in ("params", "param_names"))
+
+
+Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
