@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from nnfast import ops
@@ -215,27 +216,46 @@ def rrelu(
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
-    """y = exp(x) / sum(exp(x)) along `dim`, which must be named; computed in `dtype`.
+    """y = exp(x) / sum(exp(x)) along `dim`, of x as `dtype` if that is given.
+
+    Without dim, as in old programs, it is 0 for 0, 1 and 3 dimensions, else 1, with a warning.
 
     >>> import nnfast
-    >>> nnfast.nn.functional.softmax(nnfast.tensor([0.0, 0.0]), dim=-1)
-    tensor([0.5, 0.5])
+    >>> nnfast.nn.functional.softmax(nnfast.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[0.5, 0.5]])
     """
-    return ops.softmax(input, dim, dtype)  # type: ignore[arg-type]
+    y: Tensor = ops.softmax(input, _along("softmax", input, dim), dtype)
+    return y
 
 
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
-    """y = log(softmax(x)) along `dim`, which must be named; computed in `dtype`."""
-    return ops.log_softmax(input, dim, dtype)  # type: ignore[arg-type]
+    """y = log(softmax(x)) along `dim`, without overflow; dim and dtype as in softmax.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.log_softmax(nnfast.tensor([1000.0, 0.0]), dim=0)
+    tensor([    0., -1000.])
+    """
+    y: Tensor = ops.log_softmax(input, _along("log_softmax", input, dim), dtype)
+    return y
 
 
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
-    """y = exp(-x) / sum(exp(-x)) along `dim`, which must be named; computed in `dtype`."""
-    return ops.softmax(-input, dim, dtype)  # type: ignore[arg-type]
+    """y = exp(-x) / sum(exp(-x)) along `dim`; dim and dtype as in softmax."""
+    y: Tensor = ops.softmax(-input, _along("softmin", input, dim), dtype)
+    return y
+
+
+def _along(name: str, input: Tensor, dim: int | None) -> int:
+    """`dim`, or the one that PyTorch takes where it is not given."""
+    if dim is not None:
+        return dim
+    dim = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(f"nnfast: {name} takes dim={dim}; name it in the call.", stacklevel=3)
+    return dim
 
 
 def gumbel_softmax(

@@ -28,6 +28,9 @@ from nnfast.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
+from nnfast.ops.arithmetic import add as add
+from nnfast.ops.arithmetic import div as div
+from nnfast.ops.arithmetic import sub as sub
 from nnfast.ops.arrange import diag as diag
 from nnfast.ops.arrange import diag_embed as diag_embed
 from nnfast.ops.arrange import diagonal as diagonal
@@ -69,11 +72,9 @@ from nnfast.ops.dropout_family import feature_alpha_dropout as feature_alpha_dro
 from nnfast.ops.dropout_family import stochastic_depth as stochastic_depth
 from nnfast.ops.dropout_family import vanilla_dropout as vanilla_dropout
 from nnfast.ops.elementwise import abs as abs
-from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
 from nnfast.ops.elementwise import clamp as clamp
 from nnfast.ops.elementwise import clip as clip
-from nnfast.ops.elementwise import div as div
 from nnfast.ops.elementwise import eq as eq
 from nnfast.ops.elementwise import erf as erf
 from nnfast.ops.elementwise import exp as exp
@@ -91,7 +92,6 @@ from nnfast.ops.elementwise import neg as neg
 from nnfast.ops.elementwise import pow as pow
 from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
-from nnfast.ops.elementwise import sub as sub
 from nnfast.ops.embedding import embedding as embedding
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1

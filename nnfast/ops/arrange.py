@@ -11,7 +11,7 @@ from nnfast.errors import fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.record import check_dim, check_dims, method
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
@@ -19,13 +19,11 @@ from nnfast.tensor import Tensor, wrap
 Dims = int | Sequence[int]
 
 
-def _dims(where: str, dims: Any, ndim: int) -> list[int]:
-    """Dimensions counted from the front, each once."""
-    given = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
-    known = [check_dim(where, d, ndim) for d in given]
-    if len(set(known)) != len(known):
-        fail(where, "each dim once", f"{dims}")
-    return known
+def _along(where: str, dim: int, input: Tensor) -> int:
+    """A dimension that the input has, counted from the front."""
+    if input.ndim == 0:
+        fail(where, "at least one dimension", "a scalar")
+    return check_dim(where, dim, input.ndim)
 
 
 @method
@@ -37,7 +35,7 @@ def flip(input: Tensor, *dims: Dims) -> Tensor:
     tensor([[2, 1],
             [4, 3]])
     """
-    for d in _dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim):
+    for d in check_dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim):
         if input.ndim:
             input = take(input, wrap(np.arange(input.shape[d])[::-1].copy()), d)
     return input
@@ -72,7 +70,7 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     if len(by) != len(along):
         fail("roll", "a shift for each dim", f"{len(by)} for {len(along)}")
     for s, dim in zip(by, along, strict=True):
-        d = check_dim("roll", dim, input.ndim)
+        d = _along("roll", dim, input)
         n = input.shape[d]
         if n and s % n:
             input = take(input, wrap((np.arange(n) - s) % n), d)
@@ -87,7 +85,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
-    a, b = _dims("rot90", dims, input.ndim)
+    a, b = check_dims("rot90", dims, input.ndim)
     order = list(range(input.ndim))
     order[a], order[b] = b, a
     if k % 4 == 2:
@@ -140,7 +138,7 @@ def repeat_interleave(
     tensor([1, 2, 2, 2])
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
-    d = check_dim("repeat_interleave", d, x.ndim)
+    d = _along("repeat_interleave", d, x)
     times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
@@ -187,7 +185,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     """
     if input.ndim < 2:
         fail("diagonal", "at least two dimensions", str(input.ndim), input=input)
-    a, b = _dims("diagonal", (dim1, dim2), input.ndim)
+    a, b = check_dims("diagonal", (dim1, dim2), input.ndim)
     x = permute(input, (*(d for d in range(input.ndim) if d not in (a, b)), a, b))
     m, n = x.shape[-2:]
     count = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
@@ -207,7 +205,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     """
     if input.ndim == 0:
         fail("diag_embed", "at least one dimension", "a scalar tensor")
-    a, b = _dims("diag_embed", (dim1, dim2), input.ndim + 1)
+    a, b = check_dims("diag_embed", (dim1, dim2), input.ndim + 1)
     count = input.shape[-1]
     n = count + abs(offset)
     at = np.arange(count) * (n + 1) + max(offset, 0) + max(-offset, 0) * n

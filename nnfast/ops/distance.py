@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import abs, maximum, pow, sqrt, where
+from nnfast.ops.elementwise import abs, broadcast_shapes, maximum, pow, sqrt, where
 from nnfast.ops.gather import take
 from nnfast.ops.matmul import linear
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.reduce import amax, sum
-from nnfast.ops.shape import permute, reshape, unsqueeze
+from nnfast.ops.shape import expand, permute, reshape, unsqueeze
 from nnfast.tensor import Tensor, int64, wrap
 
 
@@ -27,13 +27,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     tensor([0.6])
     """
     a, b = as_tensor(x1, "cosine_similarity"), as_tensor(x2, "cosine_similarity")
-    product = a * b
-    while a.ndim < product.ndim:
-        a = unsqueeze(a, 0)
-    while b.ndim < product.ndim:
-        b = unsqueeze(b, 0)
+    shape = broadcast_shapes("cosine_similarity", a.shape, b.shape)
+    a, b = expand(a, shape), expand(b, shape)
     lengths = (sqrt(maximum(sum(x * x, dim), eps * eps)) for x in (a, b))
-    total: Tensor = sum(product, dim)
+    total: Tensor = sum(a * b, dim)
     for length in lengths:
         total = total / length
     return total

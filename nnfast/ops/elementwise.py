@@ -52,7 +52,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
 # ---- arithmetic -----------------------------------------------------------------------------
 
 
-@op("add", bools=True, methods=("add", "__add__"), reflected="__radd__")
+@op("add", bools=True, methods=("__add__",), reflected="__radd__")
 def add(input: Operand, other: Operand) -> Result:
     """y = input + other.
 
@@ -69,7 +69,7 @@ add.vjp(
 )
 
 
-@op("sub", methods=("sub", "__sub__"), reflected="__rsub__")
+@op("sub", bools=None, methods=("__sub__",), reflected="__rsub__")
 def sub(input: Operand, other: Operand) -> Result:
     """y = input - other.
 
@@ -103,7 +103,7 @@ mul.vjp(
 )
 
 
-@op("div", methods=("div", "__truediv__"), reflected="__rtruediv__", floats=True)
+@op("div", methods=("__truediv__",), reflected="__rtruediv__", floats=True)
 def div(input: Operand, other: Operand) -> Result:
     """y = input / other; integers are divided as float32.
 
@@ -120,7 +120,7 @@ div.vjp(
 )
 
 
-@op("neg", methods=("neg", "__neg__"))
+@op("neg", bools=None, methods=("neg", "__neg__"))
 def neg(input: Operand) -> Result:
     """y = -x.
 
@@ -352,6 +352,15 @@ def _pow(input: Operand, exponent: Operand) -> Result:
     return _broadcast("pow", input, exponent)
 
 
+def _integer_power(input: Any, exponent: Any) -> Tensor:
+    """By way of float64."""
+    if isinstance(exponent, int) and exponent < 0:
+        fail("pow", "an exponent >= 0 for integers", f"{exponent}", "convert with x.float().")
+    wide = cast(input, float64) if isinstance(input, Tensor) else np.float64(input)
+    return cast(_pow(wide, exponent), int64)
+
+
+_pow.integers = _integer_power
 _pow.vjp(
     input=lambda dy, input, exponent, input_shape: sum_to(
         where(exponent == 0, 0.0, dy * exponent * _pow(input, exponent - 1)), input_shape
@@ -366,7 +375,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """y = input ** exponent, with the special cases of C's pow.
 
     Gradients: exponent * input ** (exponent - 1), 0 for exponent 0; and y log(input), 0 where
-    input is 0. Squares are products and roots `sqrt`: exact, and faster.
+    input is 0. Squares are products and roots `sqrt`: exact, and faster. Integers give integers,
+    exact below 2**53.
 
     >>> import nnfast
     >>> nnfast.tensor([1.0, 2.0, 3.0]) ** 2

@@ -162,6 +162,8 @@ def _sizes(
     space = x.shape[2:]
     if (size is None) == (scale_factor is None):
         fail(name, "size or scale_factor", "none" if size is None else "both")
+    if recompute and size is not None:
+        fail(name, "recompute_scale_factor with a scale_factor", "it with a size")
     factors = None
     if size is None:
         factors = _each(name, "scale_factor", scale_factor, len(space))
