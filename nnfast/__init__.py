@@ -34,12 +34,18 @@ from nnfast.creation import ones_like as ones_like  # noqa: E402
 from nnfast.creation import tensor as tensor  # noqa: E402
 from nnfast.creation import zeros as zeros  # noqa: E402
 from nnfast.creation import zeros_like as zeros_like  # noqa: E402
+from nnfast.device import device as device  # noqa: E402
 from nnfast.errors import NNFastError as NNFastError  # noqa: E402
 from nnfast.generator import Generator as Generator  # noqa: E402
 from nnfast.generator import default_generator as default_generator  # noqa: E402
+from nnfast.generator import get_rng_state as get_rng_state  # noqa: E402
+from nnfast.generator import initial_seed as initial_seed  # noqa: E402
 from nnfast.generator import manual_seed as manual_seed  # noqa: E402
+from nnfast.generator import seed as seed  # noqa: E402
+from nnfast.generator import set_rng_state as set_rng_state  # noqa: E402
 from nnfast.graph.compiled import compile as compile  # noqa: E402
 from nnfast.graph.mode import enable_grad as enable_grad  # noqa: E402
+from nnfast.graph.mode import inference_mode as inference_mode  # noqa: E402
 from nnfast.graph.mode import is_grad_enabled as is_grad_enabled  # noqa: E402
 from nnfast.graph.mode import no_grad as no_grad  # noqa: E402
 from nnfast.graph.mode import set_grad_enabled as set_grad_enabled  # noqa: E402
@@ -230,6 +236,30 @@ from nnfast.ops import var_mean as var_mean  # noqa: E402
 from nnfast.ops import vdot as vdot  # noqa: E402
 from nnfast.ops import vstack as vstack  # noqa: E402
 from nnfast.ops import where as where  # noqa: E402
+from nnfast.queries import Size as Size  # noqa: E402
+from nnfast.queries import contiguous_format as contiguous_format  # noqa: E402
+from nnfast.queries import e as e  # noqa: E402
+from nnfast.queries import finfo as finfo  # noqa: E402
+from nnfast.queries import get_default_dtype as get_default_dtype  # noqa: E402
+from nnfast.queries import iinfo as iinfo  # noqa: E402
+from nnfast.queries import inf as inf  # noqa: E402
+from nnfast.queries import is_complex as is_complex  # noqa: E402
+from nnfast.queries import is_floating_point as is_floating_point  # noqa: E402
+from nnfast.queries import is_nonzero as is_nonzero  # noqa: E402
+from nnfast.queries import is_same_size as is_same_size  # noqa: E402
+from nnfast.queries import is_signed as is_signed  # noqa: E402
+from nnfast.queries import is_tensor as is_tensor  # noqa: E402
+from nnfast.queries import nan as nan  # noqa: E402
+from nnfast.queries import newaxis as newaxis  # noqa: E402
+from nnfast.queries import numel as numel  # noqa: E402
+from nnfast.queries import pi as pi  # noqa: E402
+from nnfast.queries import preserve_format as preserve_format  # noqa: E402
+from nnfast.queries import promote_types as promote_types  # noqa: E402
+from nnfast.queries import result_type as result_type  # noqa: E402
+from nnfast.queries import set_default_device as set_default_device  # noqa: E402
+from nnfast.queries import set_default_dtype as set_default_dtype  # noqa: E402
+from nnfast.queries import strided as strided  # noqa: E402
+from nnfast.queries import use_deterministic_algorithms as use_deterministic_algorithms  # noqa: E402
 from nnfast.random import bernoulli as bernoulli  # noqa: E402
 from nnfast.random import multinomial as multinomial  # noqa: E402
 from nnfast.random import normal as normal  # noqa: E402
@@ -255,6 +285,7 @@ float, double = float32, float64
 
 if _TYPE_CHECKING:
     from nnfast import autograd as autograd
+    from nnfast import cuda as cuda
     from nnfast import data as data
     from nnfast import func as func
     from nnfast import linalg as linalg
@@ -269,7 +300,7 @@ _LAZY = {"load": "nnfast.serialize", "save": "nnfast.serialize"}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("autograd", "data", "func", "linalg", "nn", "optim"):
+    if name in ("autograd", "cuda", "data", "func", "linalg", "nn", "optim"):
         return _import_module(f"nnfast.{name}")
     if name in _LAZY:
         return getattr(_import_module(_LAZY[name]), name)

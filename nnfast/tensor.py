@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfast import _core
+from nnfast.device import CPU, device
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
@@ -95,9 +96,9 @@ class Tensor(_core.Tensor, Methods):
         return self.array.dtype.kind == "f"
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Always "cpu"."""
-        return "cpu"
+        return CPU
 
     def numpy(self) -> np.ndarray:
         """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients.
