@@ -21,6 +21,7 @@ from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import broadcast_shapes, cast, log1p, minimum, where
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
+from nnfast.ops.record import methods
 from nnfast.ops.scan import cumsum
 from nnfast.ops.shape import unsqueeze
 from nnfast.ops.slices import narrow
@@ -216,6 +217,9 @@ def randint_like(
 
 
 # ---- arguments ------------------------------------------------------------------------------
+
+
+methods(bernoulli=bernoulli, multinomial=multinomial)
 
 
 def _probabilities(where: str, input: Any) -> Tensor:

@@ -27,7 +27,7 @@ def _along(where: str, dim: int, input: Tensor) -> int:
 
 
 @method
-def flip(input: Tensor, *dims: Dims) -> Tensor:
+def flip(input: Tensor, *along: Dims, dims: Any = None) -> Tensor:
     """The order along each of `dims` reversed, as a copy.
 
     >>> import nnfast
@@ -35,17 +35,20 @@ def flip(input: Tensor, *dims: Dims) -> Tensor:
     tensor([[2, 1],
             [4, 3]])
     """
-    for d in check_dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim):
+    given = dims if dims is not None else along[0] if len(along) == 1 else along
+    for d in check_dims("flip", given, input.ndim):
         if input.ndim:
             input = take(input, wrap(np.arange(input.shape[d])[::-1].copy()), d)
     return input
 
 
+@method
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order."""
     return flip(input, 1)
 
 
+@method
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
     return flip(input, 0)
@@ -77,6 +80,7 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     return input
 
 
+@method
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
 
@@ -116,15 +120,16 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
 
 
 @method
-def tile(input: Tensor, *dims: Dims) -> Tensor:
+def tile(input: Tensor, *times: Dims, dims: Any = None) -> Tensor:
     """`repeat`, where fewer numbers than dimensions are those of the last ones.
 
     >>> import nnfast
     >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
     tensor([[1, 2, 1, 2]])
     """
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
+    given = times if dims is None else (dims,)
+    each = tuple(given[0]) if len(given) == 1 and not isinstance(given[0], int) else given
+    return repeat(input, *(1,) * (input.ndim - len(each)), *each)
 
 
 @method

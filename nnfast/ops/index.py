@@ -187,11 +187,11 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
 
 
 @method
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """y[i, j, k] = x[i, index[i, j, k], k] for dim = 1, and likewise for others.
 
     Shapes: index has the dimensions of x, none of the others longer; y has the shape of index.
-    Errors: a number that is none of 0 to n - 1.
+    `sparse_grad` changes nothing. Errors: a number that is none of 0 to n - 1.
 
     >>> import nnfast
     >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
