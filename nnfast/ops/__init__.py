@@ -28,7 +28,6 @@ from nnfast.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
-from nnfast.ops.adaptive_pool import fractional_max_pool2d as fractional_max_pool2d
 from nnfast.ops.arithmetic import add as add
 from nnfast.ops.arithmetic import div as div
 from nnfast.ops.arithmetic import sub as sub
@@ -60,8 +59,10 @@ from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
 from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
 from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
 from nnfast.ops.distance import bilinear as bilinear
+from nnfast.ops.distance import cdist as cdist
 from nnfast.ops.distance import cosine_similarity as cosine_similarity
 from nnfast.ops.distance import pairwise_distance as pairwise_distance
+from nnfast.ops.distance import pdist as pdist
 from nnfast.ops.dropout_family import alpha_dropout as alpha_dropout
 from nnfast.ops.dropout_family import drop_connect as drop_connect
 from nnfast.ops.dropout_family import dropout1d as dropout1d
@@ -104,8 +105,12 @@ from nnfast.ops.fold import fold as fold
 from nnfast.ops.fold import pixel_shuffle as pixel_shuffle
 from nnfast.ops.fold import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops.fold import unfold as unfold
+from nnfast.ops.fractional_pool import fractional_max_pool2d as fractional_max_pool2d
+from nnfast.ops.fractional_pool import fractional_max_pool3d as fractional_max_pool3d
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
+from nnfast.ops.grid_sample import affine_grid as affine_grid
+from nnfast.ops.grid_sample import grid_sample as grid_sample
 from nnfast.ops.index import argwhere as argwhere
 from nnfast.ops.index import gather as gather
 from nnfast.ops.index import masked_select as masked_select
@@ -164,6 +169,7 @@ from nnfast.ops.loss_regression import poisson_nll_loss as poisson_nll_loss
 from nnfast.ops.loss_regression import smooth_l1_loss as smooth_l1_loss
 from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
+from nnfast.ops.multihead import multi_head_attention_forward as multi_head_attention_forward
 from nnfast.ops.norm import batch_norm as batch_norm
 from nnfast.ops.norm import batch_norm_eval as batch_norm_eval
 from nnfast.ops.norm import batch_norm_train as batch_norm_train

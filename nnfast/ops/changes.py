@@ -151,17 +151,19 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _in_place(name: str, fn: Callable[..., Any]) -> Callable[..., Tensor]:
+def in_place(name: str, fn: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The same function, but it changes its first argument and answers with it."""
+
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return change(name, self, lambda x: fn(x, *args, **kwargs))
 
-    call.__name__, call.__qualname__ = name, f"Tensor.{name}"
+    call.__name__ = call.__qualname__ = name
     call.__doc__ = f"`{name.strip('_')}` in place; returns the tensor itself."
     return call
 
 
-methods(**{f"{name}_": _in_place(f"{name}_", fn) for name, fn in IN_PLACE.items()})
-methods(**{name: _in_place(name, fn) for name, fn in _OPERATORS.items()})
+methods(**{f"{name}_": in_place(f"{name}_", fn) for name, fn in IN_PLACE.items()})
+methods(**{name: in_place(name, fn) for name, fn in _OPERATORS.items()})
 
 
 @method
