@@ -28,8 +28,10 @@ from nnfast.ops.adaptive_pool import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops.adaptive_pool import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops.adaptive_pool import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops.adaptive_pool import adaptive_max_pool3d as adaptive_max_pool3d
-from nnfast.ops.adaptive_pool import fractional_max_pool2d as fractional_max_pool2d
 from nnfast.ops.along import gather as gather
+from nnfast.ops.arithmetic import add as add
+from nnfast.ops.arithmetic import div as div
+from nnfast.ops.arithmetic import sub as sub
 from nnfast.ops.arrange import diag as diag
 from nnfast.ops.arrange import diag_embed as diag_embed
 from nnfast.ops.arrange import diagonal as diagonal
@@ -54,8 +56,10 @@ from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
 from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
 from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
 from nnfast.ops.distance import bilinear as bilinear
+from nnfast.ops.distance import cdist as cdist
 from nnfast.ops.distance import cosine_similarity as cosine_similarity
 from nnfast.ops.distance import pairwise_distance as pairwise_distance
+from nnfast.ops.distance import pdist as pdist
 from nnfast.ops.dropout_family import alpha_dropout as alpha_dropout
 from nnfast.ops.dropout_family import drop_connect as drop_connect
 from nnfast.ops.dropout_family import dropout1d as dropout1d
@@ -65,11 +69,9 @@ from nnfast.ops.dropout_family import feature_alpha_dropout as feature_alpha_dro
 from nnfast.ops.dropout_family import stochastic_depth as stochastic_depth
 from nnfast.ops.dropout_family import vanilla_dropout as vanilla_dropout
 from nnfast.ops.elementwise import abs as abs
-from nnfast.ops.elementwise import add as add
 from nnfast.ops.elementwise import cast as cast
 from nnfast.ops.elementwise import clamp as clamp
 from nnfast.ops.elementwise import clip as clip
-from nnfast.ops.elementwise import div as div
 from nnfast.ops.elementwise import eq as eq
 from nnfast.ops.elementwise import erf as erf
 from nnfast.ops.elementwise import exp as exp
@@ -87,7 +89,7 @@ from nnfast.ops.elementwise import neg as neg
 from nnfast.ops.elementwise import pow as pow
 from nnfast.ops.elementwise import sign as sign
 from nnfast.ops.elementwise import sqrt as sqrt
-from nnfast.ops.elementwise import sub as sub
+from nnfast.ops.embedding import embedding as embedding
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1
 from nnfast.ops.exponential import log2 as log2
@@ -100,9 +102,12 @@ from nnfast.ops.fold import fold as fold
 from nnfast.ops.fold import pixel_shuffle as pixel_shuffle
 from nnfast.ops.fold import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops.fold import unfold as unfold
-from nnfast.ops.gather import embedding as embedding
+from nnfast.ops.fractional_pool import fractional_max_pool2d as fractional_max_pool2d
+from nnfast.ops.fractional_pool import fractional_max_pool3d as fractional_max_pool3d
 from nnfast.ops.gather import index_select as index_select
 from nnfast.ops.gather import take as take
+from nnfast.ops.grid_sample import affine_grid as affine_grid
+from nnfast.ops.grid_sample import grid_sample as grid_sample
 from nnfast.ops.index import argwhere as argwhere
 from nnfast.ops.index import masked_select as masked_select
 from nnfast.ops.index import nonzero as nonzero
@@ -160,6 +165,7 @@ from nnfast.ops.loss_regression import poisson_nll_loss as poisson_nll_loss
 from nnfast.ops.loss_regression import smooth_l1_loss as smooth_l1_loss
 from nnfast.ops.matmul import linear as linear
 from nnfast.ops.matmul import matmul as matmul
+from nnfast.ops.multihead import multi_head_attention_forward as multi_head_attention_forward
 from nnfast.ops.norm import batch_norm as batch_norm
 from nnfast.ops.norm import batch_norm_eval as batch_norm_eval
 from nnfast.ops.norm import batch_norm_train as batch_norm_train

@@ -11,8 +11,8 @@ from nnfast.errors import fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.rearrange import Dims, dims_once, flip
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.rearrange import Dims, check_along, flip
+from nnfast.ops.record import check_dims, method
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
@@ -36,7 +36,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
-    a, b = dims_once("rot90", dims, input.ndim)
+    a, b = check_dims("rot90", dims, input.ndim)
     order = list(range(input.ndim))
     order[a], order[b] = b, a
     if k % 4 == 2:
@@ -89,7 +89,7 @@ def repeat_interleave(
     tensor([1, 2, 2, 2])
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
-    d = check_dim("repeat_interleave", d, x.ndim)
+    d = check_along("repeat_interleave", d, x)
     times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
@@ -136,7 +136,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     """
     if input.ndim < 2:
         fail("diagonal", "at least two dimensions", str(input.ndim), input=input)
-    a, b = dims_once("diagonal", (dim1, dim2), input.ndim)
+    a, b = check_dims("diagonal", (dim1, dim2), input.ndim)
     x = permute(input, (*(d for d in range(input.ndim) if d not in (a, b)), a, b))
     m, n = x.shape[-2:]
     count = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
@@ -156,7 +156,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     """
     if input.ndim == 0:
         fail("diag_embed", "at least one dimension", "a scalar tensor")
-    a, b = dims_once("diag_embed", (dim1, dim2), input.ndim + 1)
+    a, b = check_dims("diag_embed", (dim1, dim2), input.ndim + 1)
     count = input.shape[-1]
     n = count + abs(offset)
     at = np.arange(count) * (n + 1) + max(offset, 0) + max(-offset, 0) * n

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnfast.errors import fail
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, check_dim, computed, method, op, out
+from nnfast.ops.record import Result, check_dim, check_dims, computed, method, op, out
 from nnfast.ops.shape import reshape
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
@@ -57,13 +57,11 @@ def _taken(array: np.ndarray, numbers: dict[int, list[int]]) -> np.ndarray:
     return array
 
 
-def dims_once(where: str, dims: Any, ndim: int) -> list[int]:
-    """Dimensions counted from the front, each once."""
-    given = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
-    known = [check_dim(where, d, ndim) for d in given]
-    if len(set(known)) != len(known):
-        fail(where, "each dim once", f"{dims}")
-    return known
+def check_along(where: str, dim: int, input: Tensor) -> int:
+    """A dimension that the input has, counted from the front."""
+    if input.ndim == 0:
+        fail(where, "at least one dimension", "a scalar")
+    return check_dim(where, dim, input.ndim)
 
 
 @op("rearrange", attrs=RearrangeAttrs, methods=("flip",))
@@ -75,7 +73,7 @@ def flip(input: AnyTensor, *dims: Dims) -> Result:
     tensor([[2, 1],
             [4, 3]])
     """
-    along = tuple(dims_once("flip", dims[0] if len(dims) == 1 else dims, input.ndim))
+    along = tuple(check_dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim))
     sizes = {d: input.shape[d] for d in along if input.ndim}
     return rearranged(input, {d: [(n, n - 1, -1)] for d, n in sizes.items()}, along)
 
@@ -97,9 +95,9 @@ def _roll(input: AnyTensor, shifts: Dims, dims: Dims) -> Result:
         fail("roll", "a shift for each dim", f"{len(by)} for {len(along)}")
     shift: dict[int, int] = {}
     for s, dim in zip(by, along, strict=True):
-        d = check_dim("roll", dim, input.ndim)
+        d = check_along("roll", dim, input)
         shift[d] = shift.get(d, 0) + s
-    of = {d: _rolled(input.shape[d], s) for d, s in shift.items() if input.ndim}
+    of = {d: _rolled(input.shape[d], s) for d, s in shift.items()}
     return rearranged(input, of, (tuple(-s for s in by), tuple(along)))
 
 

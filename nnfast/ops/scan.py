@@ -196,6 +196,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
     """
     if input.ndim == 0:
         fail("diff", "at least one dimension", "a scalar tensor")
+    if n < 0:
+        fail("diff", "n >= 0", f"{n}")
     d = check_dim("diff", dim, input.ndim)
     for _ in range(n):
         size = max(input.shape[d] - 1, 0)

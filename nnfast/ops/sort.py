@@ -162,8 +162,8 @@ def quantile(
     d = check_dim("quantile", dim, input.ndim)
     if parts.ndim > 1 or not ((parts >= 0) & (parts <= 1)).all():
         fail("quantile", "q from 0 to 1, a number or a vector", f"{q!r}")
-    if input.dtype.kind != "f" or 0 in input.shape[d : d + 1]:
-        fail("quantile", "floats, at least one along dim", "others", input=input)
+    if input.dtype.kind != "f" or 0 in input.shape:
+        fail("quantile", "floats, at least one", "others", input=input)
     x = sort(reshape(input, 1) if input.ndim == 0 else input, d).values
     at = parts * (x.shape[d] - 1)
     low, high, weight = _neighbours(at, interpolation)
@@ -210,6 +210,9 @@ def unique(
     (tensor([1, 3]), tensor([1, 2]))
     """
     values = input.detach()._values()
+    dim = dim if dim is None else check_dim("unique", dim, input.ndim)
+    if dim is not None and input.ndim == 0:
+        fail("unique", "dimensions, or dim=None", "a scalar")
     found, inverse, counts = np.unique(
         values, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
@@ -229,6 +232,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     x = input._values()
     if x.ndim != 1 or x.dtype.kind not in "iu" or x.min(initial=0) < 0:
         fail("bincount", "a vector of integers >= 0", "another", input=input)
+    if minlength < 0:
+        fail("bincount", "minlength >= 0", f"{minlength}")
     if weights is None:
         return wrap(np.bincount(x, minlength=minlength))
     w = weights.detach()._values()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
 from nnfast.ops.logic import logical_not
 from nnfast.ops.record import check_dim, method, methods
@@ -170,6 +170,8 @@ def vector_norm(
     tensor(3.)
     """
     x = x if dtype is None else cast(x, dtype)
+    if not isinstance(ord, int | float):
+        fail("norm", "a number as its order", repr(ord), error=DTypeError)
     if x.dtype.kind != "f":
         fail("norm", "floats", str(x.dtype), "convert with x.float().", x=x)
     if ord == 0:
