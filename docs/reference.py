@@ -30,6 +30,7 @@ MODULES = [
     "nnfast.nn",
     "nnfast.nn.functional",
     "nnfast.nn.init",
+    "nnfast.nn.modules.module",
     "nnfast.nn.utils",
     "nnfast.nn.utils.rnn",
     "nnfast.ops",

@@ -77,6 +77,7 @@ from nnfast.ops import broadcast_to as broadcast_to  # noqa: E402
 from nnfast.ops import bucketize as bucketize  # noqa: E402
 from nnfast.ops import cast as cast  # noqa: E402
 from nnfast.ops import cat as cat  # noqa: E402
+from nnfast.ops import cdist as cdist  # noqa: E402
 from nnfast.ops import ceil as ceil  # noqa: E402
 from nnfast.ops import chunk as chunk  # noqa: E402
 from nnfast.ops import clamp as clamp  # noqa: E402

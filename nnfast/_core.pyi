@@ -142,20 +142,77 @@ class Plan:
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""
 
-    def run(self, arrays: tuple[np.ndarray, ...], seconds: np.ndarray | None = None) -> int:
-        """1; 0, and nothing done, if an array does not fit; 2, and nothing committed, if what is
-        watched is not finite."""
+    timed: bool
+    """Whether runs add to `seconds`."""
+
+    @property
+    def timed_runs(self) -> int: ...
+    @property
+    def seconds(self) -> np.ndarray:
+        """Of each instruction, in all timed runs together."""
 
     def replay(
         self, arrays: tuple[np.ndarray, ...], visit: Callable[[int, list[Any], list[Any]], bool]
-    ) -> int:
+    ) -> None:
         """Runs without committing; visits each instruction until told to stop."""
 
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""
 
-def same_values(before: tuple[Any, ...], containers: tuple[Any, ...], /) -> bool:
-    """Whether lists, and the dicts in dicts, hold these objects, in this order."""
+class Guards:
+    """What a plan takes for granted; see csrc/bind/guards.h."""
+
+    def entry(self, dict: dict[str, Any], key: str, /) -> None:
+        """dict[key] stays the same object, or absent."""
+
+    def cell(self, cell: Any, /) -> None:
+        """The variable of a closure stays the same object."""
+
+    def attribute(self, owner: Any, name: str, /) -> None:
+        """owner.name stays the same object, or absent."""
+
+    def items(self, container: Any, /) -> None:
+        """A container holds the same objects, in this order."""
+
+    def gradient(self, tensor: Any, /) -> None:
+        """A tensor has a gradient, or none, as now."""
+
+    def call(
+        self,
+        read: Callable[[], Any],
+        expected: Any,
+        dict: dict[str, Any] | None = None,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        """read() == expected; not asked while these entries of the dict are the same numbers."""
+
+    def hold(self) -> bool:
+        """Whether all is as it was."""
+
+    def look(self) -> None:
+        """What is there now is what is to stay."""
+
+class Call:
+    """A call of a compiled function; see nnfast/graph/entry.py."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        identities: Guards,
+        surroundings: Guards,
+        arguments: list[Any] | None,
+        sources: list[tuple[Any, ...]],
+        checks: list[tuple[int, Callable[..., None]]],
+        answers: list[Any],
+        rebuild: Callable[[list[Any]], Any] | None,
+        actions: dict[str, Any],
+    ) -> None: ...
+    def attempt(self, arguments: tuple[Any, ...]) -> Any:
+        """The answer to positional arguments; NotImplemented, and nothing done, if something is
+        not as the plan took it."""
+
+    def run(self, leaves: list[Any]) -> Any:
+        """The answer to leaves of arguments whose kinds have been looked at, or NotImplemented."""
 
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""

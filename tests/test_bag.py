@@ -206,7 +206,6 @@ W = nnfast.ones(4, 2)
             lambda: F.embedding_bag(I, W, nnfast.tensor([0]), per_sample_weights=nnfast.ones(3)),
             "per_sample_weights with mode='sum', got 'mean'",
         ),
-        (lambda: nn.EmbeddingBag(4, 2, max_norm=1.0)(I.reshape(1, 3)), "no max_norm"),
         (lambda: F.pairwise_distance(W, W, p=-1), "a number p >= 0"),
         (lambda: F.bilinear(W, W, nnfast.ones(3, 2, 1)), "inputs of sizes 2 and 1"),
         (lambda: F.bilinear(W, W[:3], nnfast.ones(3, 2, 2)), "inputs (*, I) and (*, J)"),

@@ -174,14 +174,14 @@ def test_updates_count_as_changes() -> None:
 
 def test_a_record_is_a_function_and_a_method() -> None:
     x, y = nnfast.ones(2), nnfast.tensor([3.0, 4.0])
-    for call in (nnfast.add, Tensor.add, Tensor.__add__, nnfast.add.__get__(None, Tensor)):
-        assert call(x, y).tolist() == [4.0, 5.0]
-    for bound in (x.add, nnfast.add.__get__(x), x.__add__):
-        assert bound(y).tolist() == [4.0, 5.0]
-    with pytest.raises(NNFastError, match="add: expected an argument 'other', got none"):
-        nnfast.add(x)
+    for call in (nnfast.mul, Tensor.mul, Tensor.__mul__, nnfast.mul.__get__(None, Tensor)):
+        assert call(x, y).tolist() == [3.0, 4.0]
+    for bound in (x.mul, nnfast.mul.__get__(x), x.__mul__):
+        assert bound(y).tolist() == [3.0, 4.0]
+    with pytest.raises(NNFastError, match="mul: expected an argument 'other', got none"):
+        nnfast.mul(x)
     with pytest.raises(TypeError):
-        nnfast.add(x, y, y)
+        nnfast.mul(x, y, y)
 
 
 def test_a_trace_gets_every_call_of_its_thread() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -155,6 +157,48 @@ def test_state_replaced_by_hand_is_noticed(name, replace):
         if replace == "nothing" and wrap is planned:
             assert sum(map(len, step.compiled._entries.values())) == 1
     assert results[0] == results[1]
+
+
+def test_options_that_change_inside():
+    """A list of betas is looked into, though it stays the same list."""
+    results = []
+    for wrap in (planned, lambda f: f):
+        nnfast.manual_seed(0)
+        net = mlp(4, 3)
+        opt = optim.Adam(net.parameters(), lr=0.1, betas=[0.9, 0.99])
+        step = wrap(trainer(net, opt, F.mse_loss))
+        for i in range(4):
+            opt.param_groups[0]["betas"][0] = 0.9 - i / 10
+            opt.param_groups[0]["lr"] = 0.1 if i < 2 else 0.01
+            step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
+        results.append(bits(net))
+    assert results[0] == results[1]
+
+
+def test_calls_that_the_latest_plan_does_not_fit():
+    """Another shape, dtype, mode of gradients or kind of argument, then the first again."""
+    f = planned(lambda x, scale=1.0: x * 2 * scale)
+    x = nnfast.ones(3)
+    for _ in range(2):
+        assert f(x).tolist() == [2, 2, 2]
+        assert f(nnfast.ones(2)).tolist() == [2, 2]
+        assert f(x.double()).dtype == nnfast.float64
+        assert f(x, 2.0).tolist() == f(x, scale=2.0).tolist() == [4, 4, 4]
+        assert f(nnfast.ones(3, 2).t()[0]).tolist() == [2, 2, 2]  # strided
+        assert f(nnfast.ones(3, requires_grad=True)).requires_grad
+        with nnfast.no_grad():
+            assert not f(nnfast.ones(3, requires_grad=True)).requires_grad
+
+
+def test_a_module_and_its_plans_are_collected():
+    """The core's objects hold Python's, and these may lead back to them."""
+    net = mlp(4, 3)
+    net.compiled = nnfast.compile(net.forward)
+    net.compiled(nnfast.ones(2, 4))
+    gone = weakref.ref(net)
+    del net
+    gc.collect()
+    assert gone() is None
 
 
 def test_lbfgs_runs_eagerly():

@@ -163,7 +163,7 @@ def test_a_plan_tells_what_it_does():
     for _ in range(3):
         step(nnfast.ones(2, 4), nnfast.zeros(2, 3))
     lines = plan.explain().splitlines()
-    assert len(lines) == len(plan.graph.calls) + 1 and plan.timed_runs == 3
+    assert len(lines) == len(plan.graph.calls) + 1 and plan.core.timed_runs == 3
     assert sum("adam_update" in line for line in lines) == 1
     assert all(line.endswith(("GB/s", "once")) for line in lines[:-1])
     weights = sum(p.numel() for p in net.parameters()) * 4

@@ -9,6 +9,8 @@ namespace nnf {
 
 void bind_run(pybind11::module_& m);
 void bind_array(pybind11::module_& m);
+void bind_call(pybind11::module_& m);
+void bind_guards(pybind11::module_& m);
 void bind_memory(pybind11::module_& m);
 void bind_tensor(pybind11::module_& m);
 void bind_node(pybind11::module_& m);

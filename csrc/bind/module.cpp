@@ -14,4 +14,6 @@ PYBIND11_MODULE(_core, m) {
   nnf::bind_run(m);
   nnf::bind_op(m);
   nnf::bind_plan(m);
+  nnf::bind_guards(m);
+  nnf::bind_call(m);
 }

@@ -141,6 +141,8 @@ bool is_tensor(PyObject* o) {
   return Py_TYPE(o) == tensor_type || PyType_IsSubtype(Py_TYPE(o), tensor_type);
 }
 
+bool is_exact_tensor(PyObject* o) { return Py_TYPE(o) == tensor_type; }
+
 PyObject* wrap(PyObject* array) {
   if (!array) return nullptr;
   PyObject* t = tensor_type->tp_alloc(tensor_type, 0);

@@ -21,6 +21,7 @@ struct Tensor {
 };
 
 bool is_tensor(PyObject* o);
+bool is_exact_tensor(PyObject* o);  // of no subclass
 inline Tensor* tensor_of(PyObject* o) { return reinterpret_cast<Tensor*>(o); }
 inline PyObject* node_or_null(const Tensor* t) { return t->node == Py_None ? nullptr : t->node; }
 

@@ -50,23 +50,29 @@ class Compiled(Generic[P, R]):
         self._step = [0]  # calls so far
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        self._step[0] += 1
+        if not kwargs and self._latest is not None:
+            result = self._latest.attempt(args)
+            if result is not NotImplemented:
+                return result
+        return self._look(args, kwargs)
+
+    def _look(self, args: Any, kwargs: Any) -> R:
+        """A call for which the latest plan will not do as it is."""
         if tracing() is not None:  # inside another compiled function
             return self.fn(*args, **kwargs)
-        self._step[0] += 1
         try:
             key, leaves = self._key(args, kwargs)
             for entry in self._entries.get(key, ()):
-                if entry.valid():
-                    done, result = entry.run(leaves)
-                    if done:
-                        self._used(key, entry)
-                        return result
+                if entry.valid() and (result := entry.run(leaves)) is not NotImplemented:
+                    self._used(key, entry)
+                    return result
             entry = self._first(key, leaves)
         except Untraceable as error:
             self._note(error)
             return self.fn(*args, **kwargs)
-        done, result = entry.run(leaves)
-        return result if done else self.fn(*args, **kwargs)
+        result = entry.run(leaves)
+        return self.fn(*args, **kwargs) if result is NotImplemented else result
 
     def prepare(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """The plan for such arguments, made if need be, without running it.

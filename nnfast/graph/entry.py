@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import StateError
 from nnfast.graph.ir import Captured, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
@@ -14,10 +16,10 @@ from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.trace import Trace
-from nnfast.graph.tree import flatten, rebuild
+from nnfast.graph.tree import LEAF, flatten, rebuild
 from nnfast.ops.operands import AnyTensor
 from nnfast.ops.record import Op, Result, view
-from nnfast.tensor import Tensor, UsedGradient, wrap
+from nnfast.tensor import Tensor, UsedGradient
 
 
 class Entry:
@@ -33,7 +35,6 @@ class Entry:
         disable: Collection[str] = (),
     ) -> None:
         self._around = Surroundings(fn, [x for x in leaves if callable(x)])
-        self._changes = CHANGES.count
         trace = Trace()
         MODE.trace, grad = trace, MODE.grad
         try:
@@ -45,6 +46,9 @@ class Entry:
             MODE.trace, MODE.grad = None, grad
             for leaf, before in trace.leaves.items():
                 leaf.grad = before
+        for leaf in trace.leaves:
+            if leaf not in trace.cleared:
+                trace.guards.gradient(leaf)
         name = self._around.changed()
         if name is not None:
             raise Untraceable(f"it changes {name}")
@@ -54,8 +58,37 @@ class Entry:
             raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
-        self._guards, self._after = trace.guards, [*trace.done, *trace.after]
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
+        self._identities, self._surroundings = trace.guards, self._around.guards()
+        self._call = self._make_call(trace, leaves, structure)
+        self.attempt = self._call.attempt
+
+    def _make_call(self, trace: Trace, leaves: Sequence[Any], structure: Any) -> _core.Call:
+        """What runs the plan: as long as nothing has changed no Python code is between."""
+        positional = (
+            all(type(x) is Tensor for x in leaves) and structure == flatten((tuple(leaves), {}))[1]
+        )
+        return _core.Call(
+            self.plan.core,
+            self._identities,
+            self._surroundings,
+            list(leaves) if positional else None,
+            self.plan.sources,
+            self.plan.checks,
+            self._answers,
+            None if self._structure == LEAF else partial(rebuild, structure=self._structure),
+            {
+                "kept": self._kept,
+                "left": self._left,
+                "after": [*trace.done, *trace.after],
+                "dense": self._dense,
+                "failed": self.plan.fail,
+            },
+        )
+
+    def _dense(self, array: Any, i: int) -> np.ndarray:
+        """Array number i of a run, as the core can read it."""
+        return np.require(array, self.plan.given[i].dtype, ["C", "A"])
 
     def _follow(
         self, trace: Trace, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any
@@ -77,16 +110,16 @@ class Entry:
     def _read_answer(self, answer: Any, arguments: dict[int, int]) -> None:
         found, self._structure = flatten(answer)
         self._values: list[Value] = []
-        # As it is, or the number of a leaf, or whether the next result requires a gradient.
-        self._answers: list[Tensor | _Argument | bool] = []
+        # As it is, or the number of a leaf; or the next result, which None, or a function, wraps.
+        self._answers: list[Tensor | int | Callable[[Tensor], Tensor] | None] = []
         for x in found:
             if not isinstance(x, Tensor):
                 raise Untraceable(f"it returns {type(x).__name__}, not only tensors")
             if id(x) in arguments:
-                self._answers.append(_Argument(arguments[id(x)]))
+                self._answers.append(arguments[id(x)])
             elif isinstance(x.array, Symbol):
                 self._values.append(x.array.value)
-                self._answers.append(x.requires_grad)
+                self._answers.append(_inside if x.requires_grad else None)
             else:
                 self._answers.append(x)
 
@@ -100,10 +133,8 @@ class Entry:
         self._grad_values: list[Value] = []
         self._kept: list[Tensor] = []  # leaves whose gradient is a result
         self._left: list[tuple[Tensor, Any]] = []  # leaves whose grad becomes this
-        for leaf, before in trace.leaves.items():
+        for leaf in trace.leaves:
             grad = leaf.grad
-            if leaf not in trace.cleared:
-                trace.guards.append((lambda x=leaf: x.grad is None, before is None))  # type: ignore
             if grad is None:
                 self._left.append((leaf, None))
             elif id(leaf) in changed and leaf in trace.cleared:
@@ -116,32 +147,22 @@ class Entry:
 
     def valid(self) -> bool:
         """Whether all that the plan takes for granted still holds."""
-        if self._changes != CHANGES.count:
-            if any(not _same(m.__dict__, before) for m, before in self._modules):
+        if not self._identities.hold():
+            return False
+        if not self._surroundings.hold():
+            if CHANGES.module_hooks or any(not _same(m.__dict__, was) for m, was in self._modules):
                 return False
             if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
                 return False
-            self._changes = CHANGES.count
-        for read, expected in self._guards:
-            if read() != expected:
+            if not self._around.same():
                 return False
-        return self._around.same()
+            self._surroundings.look()  # other objects, but equal ones
+        return True
 
-    def run(self, leaves: Sequence[Any]) -> tuple[bool, Any]:
-        """(True, the answer); (False, None) if a captured tensor has another shape or dtype now, or
+    def run(self, leaves: list[Any]) -> Any:
+        """The answer; NotImplemented if a captured tensor has another shape or dtype now, or
         requires gradients that it did not."""
-        arrays = self.plan.run([x.array if isinstance(x, Tensor) else x for x in leaves])
-        if arrays is None:
-            return False, None
-        tensors = iter([wrap(a) for a in arrays])
-        found = [_answer(a, tensors, leaves) for a in self._answers]
-        for leaf in self._kept:
-            leaf.grad = next(tensors)
-        for leaf, grad in self._left:
-            leaf.grad = grad
-        for action in self._after:
-            action()
-        return True, rebuild(found, self._structure)
+        return self._call.run(leaves)
 
 
 def _symbol(trace: Trace, index: int, x: Any) -> Any:
@@ -158,23 +179,12 @@ def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
     return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
 
 
-class _Argument(NamedTuple):
-    """An answer that is an argument."""
-
-    leaf: int
-
-
-def _answer(known: Tensor | _Argument | bool, tensors: Any, leaves: Sequence[Any]) -> Any:
-    if isinstance(known, Tensor):
-        return known
-    if isinstance(known, _Argument):
-        return leaves[known.leaf]
-    y: Tensor = next(tensors)
-    return _INSIDE(y.requires_grad_()) if known else y
-
-
-def _inside(input: AnyTensor) -> Result:
+def _inside(y: Tensor) -> Tensor:
     """A result of a plan, whose history is inside it."""
+    return _INSIDE(y.requires_grad_())
+
+
+def _as_it_is(input: AnyTensor) -> Result:
     return view(lambda a: a, input.shape, input)
 
 
@@ -187,5 +197,5 @@ def _no_history(dy: Tensor) -> Tensor:
     )
 
 
-_INSIDE = Op(_inside, None, None, ("y",), (), (), False, None)
+_INSIDE = Op(_as_it_is, None, None, ("y",), (), (), False, None)
 _INSIDE.vjp(input=_no_history)

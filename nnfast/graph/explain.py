@@ -75,14 +75,14 @@ def check_limit(plan: Plan, limit: int) -> None:
 def explain(plan: Plan) -> str:
     """One line an instruction, with bytes and operations; after timed runs with mean time, share,
     GFLOP/s and GB/s of each."""
-    seconds = plan.seconds / max(plan.timed_runs, 1)
+    seconds = plan.core.seconds / max(plan.core.timed_runs, 1)
     lines = []
     for number, (call, time) in enumerate(zip(plan.graph.calls, seconds, strict=True)):
         nbytes, flops = bytes_of(call), flops_of(call)
         line = f"{number:4}  {_text(call):70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
-        if plan.timed_runs and number < plan.graph.prologue:
+        if plan.core.timed_runs and number < plan.graph.prologue:
             line += "  once"
-        elif plan.timed_runs:
+        elif plan.core.timed_runs:
             time = max(time, 1e-12)
             line += f"  {time * 1e6:10.1f} us  {time / max(seconds.sum(), 1e-12):6.1%}"
             line += f"  {flops / time / 1e9:7.1f} GFLOP/s  {nbytes / time / 1e9:6.1f} GB/s"

@@ -74,9 +74,14 @@ class Captured:
 
 @dataclass(eq=False, slots=True)
 class Refreshed:
-    """A small array that `refresh` fills before each run: rates, random state."""
+    """A small array that `refresh` fills before each run: rates, random state.
+
+    It is not asked while the entries `names` of `options` are the same numbers.
+    """
 
     refresh: Callable[[], Any]
+    options: dict[str, Any] | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

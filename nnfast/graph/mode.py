@@ -34,6 +34,7 @@ class Changes:
     """Counts changes to modules and new hooks, so that a plan knows when to look at them."""
 
     count = 0
+    module_hooks: tuple[Any, ...] = ()  # called with every module: those of nn/modules/module.py
 
 
 CHANGES = Changes()

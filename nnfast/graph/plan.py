@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -44,15 +44,15 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
 OPTIONAL = frozenset(PASSES) - {"make_dense"}
 FUSING = OPTIONAL - {"prune"}  # without them each call is one of the function's own
 BYTES_OF_A_CALL = 8192  # measured: plans of MLPs and LeNet, Python objects and the core's lists
-NOT_FINITE = 2  # as BoundPlan::Outcome in csrc/bind/plan.cpp
 _CODES = {dtype: i for i, dtype in enumerate(KERNEL_DTYPES)}  # as DType in csrc/base/view.h
 
 
 class Plan:
     """Instructions, the memory that they need, and where each array comes from.
 
-    `run` takes the leaves of the arguments and returns new arrays, one for each result.
-    `modules` were called while it was traced; `step` holds the number of the present call.
+    `sources` and `checks` say how the arrays that come with a run are found and looked at; see
+    csrc/bind/call.h. `modules` were called while it was traced; `step` holds the number of the
+    present call.
     """
 
     def __init__(
@@ -77,16 +77,14 @@ class Plan:
         mine = set(outside) | set(graph.results) | self._kept.keys()
         self.blocks, self.arena = plan_memory(graph, mine)
         places = {v: k for k, v in enumerate(self.given)}
-        self._checks = [
-            (places.get(v.memory), v, check) for v, check in checks if _is_outside(v, places)
+        self.checks = [
+            (places.get(v.memory, -1), _check_of(v, check))
+            for v, check in checks
+            if v.memory in places or isinstance(v.source, Captured)
         ]
-        self._sources = [_reader(v) for v in self.given]
-        self._results = [(v.shape, v.dtype) for v in graph.results]
+        self.sources = [_source(v) for v in self.given]
         self._arenas = arenas
         self.core = self._build(arenas)
-        self.timed = False  # whether runs add to `seconds`
-        self.timed_runs = 0
-        self.seconds = np.zeros(len(graph.calls))
 
     def _build(self, arenas: _core.Arenas) -> _core.Plan:
         externals = [*self.captured, *self.given, *self.graph.results]
@@ -113,23 +111,21 @@ class Plan:
             [k for k, v in enumerate(self.captured) if v in sources],
         )
 
-    def run(self, leaves: Sequence[Any]) -> list[np.ndarray] | None:
-        """New arrays of the results; None if something does not fit the plan any more."""
-        if not self.core.fits():  # before rates and random state are asked for: they move on
-            return None
-        given = [read(leaves) for read in self._sources]
-        for i, value, check in self._checks:
-            check(_seen(value, None if i is None else given[i]))
-        results = [np.empty(shape, dtype) for shape, dtype in self._results]
-        arrays = (*given, *results)
-        outcome = self.core.run(arrays, self.seconds if self.timed else None)
-        if outcome == NOT_FINITE:
-            plain = Plan(self._traced, (), self._arenas, self.modules, self._step, FUSING)
-            known = dict(zip((*self.given, *self.graph.results), arrays, strict=True))
-            arrays = tuple(known[v] for v in (*plain.given, *plain.graph.results))
-            raise blame(plain, arrays, self._step[0])
-        self.timed_runs += self.timed
-        return results if outcome else None
+    def fail(self, arrays: tuple[np.ndarray, ...]) -> NoReturn:
+        """Raise what says where a run on these arrays first made bad numbers."""
+        plain = Plan(self._traced, (), self._arenas, self.modules, self._step, FUSING)
+        known = dict(zip((*self.given, *self.graph.results), arrays, strict=True))
+        arrays = tuple(known[v] for v in (*plain.given, *plain.graph.results))
+        raise blame(plain, arrays, self._step[0])
+
+    @property
+    def timed(self) -> bool:
+        """Whether runs add to what `explain` says of time."""
+        return self.core.timed
+
+    @timed.setter
+    def timed(self, on: bool) -> None:
+        self.core.timed = on
 
     @property
     def nbytes(self) -> int:
@@ -184,54 +180,26 @@ def _outside(graph: Graph) -> list[Value]:
     return list(seen)
 
 
-def _reader(value: Value) -> Callable[[Sequence[Any]], np.ndarray]:
-    """A function that finds the array of a value among the leaves, or makes it."""
+def _source(value: Value) -> tuple[Any, ...]:
+    """Where the core finds the array of a value: (argument, leaf, function, options, names)."""
     source: Source | None = value.source
-    dtype, shape = value.dtype, value.shape
     if isinstance(source, Argument):
-        index = source.index
-        return lambda leaves: _dense(leaves[index], dtype)
+        return source.index, None, None, None, ()
     if isinstance(source, Refreshed):
-        refresh = source.refresh
-        return _Fresh(refresh, shape, dtype)
-    leaf = source.leaf  # type: ignore[union-attr]
-    return lambda leaves: _dense(leaf.grad.array, dtype)  # type: ignore[union-attr]
+        refresh, dtype, shape = source.refresh, value.dtype, value.shape
+        make = lambda: np.array(refresh(), dtype).reshape(shape)
+        return -1, None, make, source.options, source.names
+    return -1, source.leaf, None, None, ()  # type: ignore[union-attr]
 
 
-def _dense(a: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """The array itself where the core can read it."""
-    return a if a.flags.carray and a.dtype == dtype else np.require(a, dtype, ["C", "A"])
-
-
-class _Fresh:
-    """A small array of what `refresh` answers; a new one whenever that changes."""
-
-    def __init__(
-        self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> None:
-        self.refresh, self.shape, self.dtype = refresh, shape, dtype
-        self.latest: tuple[Any, np.ndarray] | None = None
-
-    def __call__(self, leaves: Sequence[Any]) -> np.ndarray:
-        latest, values = self.latest, self.refresh()
-        if latest is None or latest[0] != values:
-            array = np.array(values, self.dtype).reshape(self.shape)
-            self.latest = latest = values, array
-        return latest[1]
-
-
-def _is_outside(v: Value, given: dict[Value, int]) -> bool:
-    """Whether its numbers are known before a run."""
-    return v.memory in given or isinstance(v.source, Captured)
-
-
-def _seen(v: Value, given: np.ndarray | None) -> np.ndarray:
-    """The numbers of a captured value, or of what is given with a run, or of a view of that."""
-    if given is None:
-        return v.source.tensor.array  # type: ignore[union-attr]
+def _check_of(v: Value, check: Callable[..., None]) -> Callable[[np.ndarray | None], None]:
+    """`check` of the numbers of a captured value, or of what is given with a run, or its view."""
+    if isinstance(v.source, Captured):
+        tensor = v.source.tensor
+        return lambda given: check(tensor.array)
     if v.root is None:
-        return given
-    return np.ndarray(v.shape, v.dtype, given, v.offset, v.byte_strides())
+        return check
+    return lambda given: check(np.ndarray(v.shape, v.dtype, given, v.offset, v.byte_strides()))
 
 
 def _elements(v: Value) -> list[int]:

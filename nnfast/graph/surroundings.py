@@ -9,6 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.graph.mode import CHANGES
 from nnfast.graph.reads import MISSING, Read, is_record, reads, vars_of
 from nnfast.graph.symbol import Untraceable
@@ -34,16 +35,6 @@ class Surroundings:
             x = read.now()
             self._reads.append((read, x, mark(x)))
             self._copy(x)
-        # Most are names that stand for objects, which are looked up directly, and attributes of
-        # modules, which say when they change.
-        self._names = [
-            (r.owner, r.name, x) for r, x, c in self._reads if r.kind == "name" and c is None
-        ]
-        self._of_modules = [r for r in self._reads if _is_told(*r)]
-        self._others = [
-            r for r in self._reads if (r[0].kind != "name" or r[2] is not None) and not _is_told(*r)
-        ]
-        self._changes = CHANGES.count
 
     def _copy(self, x: Any) -> None:
         inside = _inside(x)
@@ -55,14 +46,28 @@ class Surroundings:
 
     def same(self) -> bool:
         """Whether all of it still is what it was."""
-        for namespace, name, x in self._names:
-            if namespace.get(name) is not x:
-                return False
-        if self._changes != CHANGES.count:
-            if not all(_same(*r) for r in self._of_modules):
-                return False
-            self._changes = CHANGES.count
-        return not self._others or all(_same(*other) for other in self._others)
+        return all(_same(*read) for read in self._reads)
+
+    def guards(self) -> _core.Guards:
+        """Hold while every object still is the very same one, inside containers too.
+
+        Attributes of modules are not among them: CHANGES says when to look.
+        """
+        guards = _core.Guards()
+        guards.attribute(CHANGES, "count")
+        for read, x, contents in self._reads:
+            if read.kind == "name":
+                guards.entry(read.owner, read.name)
+            elif read.kind == "cell":
+                guards.cell(read.owner)
+            elif not _is_told(read, x, contents):
+                guards.attribute(read.owner, read.name)
+            _guard_array(guards, x)
+        for x, before in self._contents.values():
+            guards.items(vars_of(x) if is_record(x) else x)
+            for y in before.values() if isinstance(before, dict) else before:
+                _guard_array(guards, y)
+        return guards
 
     def changed(self) -> str | None:
         """The first that is no longer what it was; all are put back."""
@@ -72,6 +77,12 @@ class Surroundings:
         for x, before in self._contents.values():
             _fill(vars_of(x) if is_record(x) else x, before)
         return found[0][0].label if found else None
+
+
+def _guard_array(guards: _core.Guards, x: Any) -> None:
+    """The numbers of a NumPy array may change where it lies."""
+    if isinstance(x, np.ndarray):
+        guards.call(lambda: mark(x), mark(x))
 
 
 def _is_told(read: Read, x: Any, contents: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.graph.ir import (
     Argument,
     Call,
@@ -36,7 +37,7 @@ class Trace(Tracing):
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
-        self.guards: list[tuple[Callable[[], Any], Any]] = []  # must give the same again
+        self.guards = _core.Guards()
         self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
         self.after: list[Callable[[], None]] = []  # then, what changes rates
@@ -68,11 +69,11 @@ class Trace(Tracing):
         """The symbol of an argument."""
         return self._outside(array.shape, array.dtype, Argument(index))
 
-    def refreshed(self, refresh: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
+    def refreshed(self, source: Refreshed, shape: tuple[int, ...], dtype: Any) -> Tensor:
         """The symbol of a small array that is filled before each run."""
         if self.after:
             raise self.give_up("it asks for rates or random numbers after a schedule's step")
-        return self._outside(shape, np.dtype(dtype), Refreshed(refresh))
+        return self._outside(shape, np.dtype(dtype), source)
 
     def gradient(self, leaf: Tensor) -> Tensor | None:
         """`leaf.grad` at the first time that the backward pass reaches it."""
@@ -217,10 +218,6 @@ class Trace(Tracing):
         self.broken = Untraceable(reason)
         return self.broken
 
-    def guard(self, read: Callable[[], Any]) -> None:
-        """The plan is only valid while `read()` gives what it gives now."""
-        self.guards.append((read, read()))
-
     def kept(self) -> bool:
         """Whether somebody still holds a symbol, when the function has ended."""
         self._keep.clear()
@@ -261,10 +258,15 @@ def byte_bounds(array: np.ndarray) -> tuple[int, int]:
     return first, first + (last + array.itemsize if array.size else 0)
 
 
-def follow(read: Callable[[], Any]) -> None:
-    """A plan made now is valid only while `read()` gives what it gives now."""
+def follow(
+    read: Callable[[], Any], options: dict[str, Any] | None = None, names: tuple[str, ...] = ()
+) -> None:
+    """A plan made now is valid only while `read()` gives what it gives now.
+
+    It is not asked while the entries `names` of `options` are the same numbers.
+    """
     if (trace := tracing()) is not None:
-        trace.guard(read)
+        trace.guards.call(read, read(), options, names)
 
 
 def follow_gradients(leaves: Iterable[Tensor]) -> None:
@@ -303,8 +305,17 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
         trace.checks.append((value, check))
 
 
-def refreshed(make: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """A small tensor of what changes from step to step: made now, and before each run of a plan."""
+def refreshed(
+    make: Callable[[], Any],
+    shape: tuple[int, ...],
+    dtype: Any,
+    options: dict[str, Any] | None = None,
+    names: tuple[str, ...] = (),
+) -> Tensor:
+    """A small tensor of what changes from step to step: made now, and before each run of a plan.
+
+    It is not made again while the entries `names` of `options` are the same numbers.
+    """
     if (trace := tracing()) is not None:
-        return trace.refreshed(make, shape, dtype)
+        return trace.refreshed(Refreshed(make, options, names), shape, dtype)
     return wrap(np.array(make(), dtype).reshape(shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-_LEAF = "*"
+LEAF = "*"
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
@@ -25,18 +25,18 @@ def _structure(tree: Any, leaves: list[Any]) -> Any:
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return (kind, *[_structure(x, leaves) for x in tree])
     leaves.append(tree)
-    return _LEAF
+    return LEAF
 
 
 def rebuild(leaves: Sequence[Any], structure: Any) -> Any:
     """The tree that `flatten` took apart, with other leaves."""
-    return leaves[0] if structure == _LEAF else _rebuild(iter(leaves), structure)
+    return leaves[0] if structure == LEAF else _rebuild(iter(leaves), structure)
 
 
 def _rebuild(leaves: Iterator[Any], structure: Any) -> Any:
     if structure is None:
         return None
-    if structure == _LEAF:
+    if structure == LEAF:
         return next(leaves)
     kind, *parts = structure
     if kind is dict:

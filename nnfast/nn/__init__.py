@@ -2,6 +2,7 @@
 
 from nnfast.nn import functional as functional
 from nnfast.nn import init as init
+from nnfast.nn import modules as modules
 from nnfast.nn import utils as utils
 from nnfast.nn.activation import GELU as GELU
 from nnfast.nn.activation import GLU as GLU
@@ -40,6 +41,8 @@ from nnfast.nn.adaptive_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from nnfast.nn.adaptive_pool import FractionalMaxPool2d as FractionalMaxPool2d
+from nnfast.nn.adaptive_pool import FractionalMaxPool3d as FractionalMaxPool3d
+from nnfast.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from nnfast.nn.attention import MultiheadAttention as MultiheadAttention
 from nnfast.nn.container import ModuleDict as ModuleDict
 from nnfast.nn.container import ModuleList as ModuleList
@@ -64,6 +67,7 @@ from nnfast.nn.dropout import StochasticDepth as StochasticDepth
 from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
 from nnfast.nn.embedding import EmbeddingBag as EmbeddingBag
+from nnfast.nn.group_norm import CrossMapLRN2d as CrossMapLRN2d
 from nnfast.nn.group_norm import GroupNorm as GroupNorm
 from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
 from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from nnfast import ops
-from nnfast.creation import zeros
 from nnfast.errors import fail
 from nnfast.nn import functional, init
 from nnfast.nn.activation_smooth import _InPlace
 from nnfast.nn.checks import number, whole
+from nnfast.nn.linear import empty_parameter
 from nnfast.nn.module import Module
-from nnfast.nn.parameter import Parameter
-from nnfast.tensor import Tensor, float32
+from nnfast.tensor import Tensor
 
 
 class Hardtanh(_InPlace):
@@ -91,12 +91,19 @@ class PReLU(Module):
     [-0.5, 2.0]
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, dtype: object = None) -> None:
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         self.num_parameters = whole("PReLU", "num_parameters", num_parameters, least=1)
         self.init = number("PReLU", "init", init, -math.inf, math.inf)
-        self.weight = Parameter(zeros(num_parameters, dtype=dtype or float32))
+        self.weight = empty_parameter(num_parameters)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         init.constant_(self.weight, self.init)

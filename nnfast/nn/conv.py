@@ -38,6 +38,8 @@ class _Conv(Module):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         where = type(self).__name__
@@ -57,6 +59,7 @@ class _Conv(Module):
         self.weight = empty_parameter(*channels, *self.kernel_size)
         self.register_parameter("bias", empty_parameter(self.out_channels) if bias else None)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def _padding(self, where: str, padding: Any) -> str | tuple[int, ...]:
         if not isinstance(padding, str) or self._transposed:
@@ -196,6 +199,8 @@ class _ConvTranspose(_Conv):
         bias: bool = True,
         dilation: Any = 1,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
@@ -203,6 +208,7 @@ class _ConvTranspose(_Conv):
         )  # fmt: skip
         where = type(self).__name__
         self.output_padding = sizes(where, "output_padding", output_padding, 0, self._dims)
+        self.to(device, dtype)
 
     def _missing(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
         """The output_padding that gives output_size, or that of the layer."""

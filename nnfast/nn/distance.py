@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from nnfast import ops
 from nnfast.nn import init
@@ -59,7 +60,13 @@ class Bilinear(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         self.in1_features = whole("Bilinear", "in1_features", in1_features, 1)
@@ -68,6 +75,7 @@ class Bilinear(Module):
         self.weight = empty_parameter(out_features, in1_features, in2_features)
         self.register_parameter("bias", empty_parameter(out_features) if bias else None)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from nnfast import ops
 from nnfast.errors import fail
@@ -36,6 +37,8 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -49,6 +52,7 @@ class GroupNorm(Module):
         for name, wanted in {"weight": affine, "bias": affine and bias}.items():
             self.register_parameter(name, empty_parameter(self.num_channels) if wanted else None)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -75,10 +79,13 @@ class _InstanceNorm(Tracked):
         momentum: float = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
+        self.to(device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
@@ -127,6 +134,34 @@ class InstanceNorm3d(_InstanceNorm):
     _ndims, _shapes = (4, 5), "(N, C, D, H, W) or (C, D, H, W)"
 
 
+class CrossMapLRN2d(Module):
+    """LocalResponseNorm of images under its oldest name; the window reaches (size - 1) // 2 far.
+
+    y = x / (k + alpha / size * sum of the squares in the window)^beta.
+
+    Shapes: (N, C, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.CrossMapLRN2d(3)(nnfast.ones(1, 4, 2, 2)).shape
+    (1, 4, 2, 2)
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = whole("CrossMapLRN2d", "size", size, least=1)
+        self.alpha, self.beta, self.k = alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            fail("CrossMapLRN2d", "an input of shape (N, C, H, W)", "another", input=input)
+        window = 2 * ((self.size - 1) // 2) + 1
+        alpha = self.alpha * window / self.size
+        return ops.local_response_norm(input, window, alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
 class RMSNorm(Module):
     """Each row divided by the root of its mean square, then scaled.
 
@@ -146,6 +181,8 @@ class RMSNorm(Module):
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
         elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
@@ -156,6 +193,7 @@ class RMSNorm(Module):
         weight = empty_parameter(*self.normalized_shape) if elementwise_affine else None
         self.register_parameter("weight", weight)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Weight 1."""

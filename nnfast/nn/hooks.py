@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast.errors import DTypeError, fail
 from nnfast.graph.hooks import RemovableHandle, add_hook
-from nnfast.graph.mode import tracing
+from nnfast.graph.mode import CHANGES, tracing
 from nnfast.graph.tree import flatten, rebuild
 from nnfast.ops.operands import AnyTensor
 from nnfast.ops.record import Op, Result, view
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from nnfast.nn.module import Module
 
 _numbers = count()
+CALLED = ("forward_pre", "forward", "backward_pre", "backward")  # when a module is called
 
 
 class Hook(NamedTuple):
     """One hook of a module."""
 
-    kind: str  # "forward_pre", "forward", "backward_pre" or "backward"
+    kind: str  # one of CALLED, or of those of nn/state.py
     fn: Callable[..., Any]
     number: int
     with_kwargs: bool = False
@@ -36,6 +37,7 @@ class Hooked:
     """What has hooks: a module."""
 
     _hooks: tuple[Hook, ...] = ()
+    _called_hooks: tuple[Hook, ...] = ()  # those of them in CALLED
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -53,7 +55,7 @@ class Hooked:
         tensor([1.5])
         >>> handle.remove()
         """
-        return _register(self, "forward_pre", hook, prepend, with_kwargs=with_kwargs)
+        return register(self, "forward_pre", hook, prepend, with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self,
@@ -67,7 +69,7 @@ class Hooked:
 
         `with_kwargs`: hook(module, args, kwargs, output). `always_call`: even if `forward` fails.
         """
-        return _register(
+        return register(
             self, "forward", hook, prepend, with_kwargs=with_kwargs, always_call=always_call
         )
 
@@ -78,7 +80,7 @@ class Hooked:
 
         A tuple, None where there is none; what it returns takes its place.
         """
-        return _register(self, "backward_pre", hook, prepend)
+        return register(self, "backward_pre", hook, prepend)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -88,27 +90,48 @@ class Hooked:
         Tuples, one element for each positional argument and each output, None where there is no
         gradient; what it returns takes the place of grad_input.
         """
-        return _register(self, "backward", hook, prepend)
+        return register(self, "backward", hook, prepend)
 
 
-def _register(module: Hooked, kind: str, fn: Any, prepend: bool, **flags: bool) -> RemovableHandle:
+def register(module: Hooked, kind: str, fn: Any, prepend: bool, **flags: bool) -> RemovableHandle:
     """Add a hook to a module, behind or in front of the others."""
+    hook = _hook(kind, fn, flags)
+    _keep(module, (hook, *module._hooks) if prepend else (*module._hooks, hook))
+    return RemovableHandle(
+        lambda: _keep(module, tuple(h for h in module._hooks if h.number != hook.number))
+    )
+
+
+def _hook(kind: str, fn: Any, flags: dict[str, bool]) -> Hook:
     if not callable(fn):
         fail(f"register_{kind}_hook", "a function", type(fn).__name__, error=DTypeError)
-    hook = Hook(kind, fn, next(_numbers), **flags)
-    module._hooks = (hook, *module._hooks) if prepend else (*module._hooks, hook)
+    return Hook(kind, fn, next(_numbers), **flags)
 
-    def remove() -> None:
-        module._hooks = tuple(h for h in module._hooks if h.number != hook.number)
 
-    return RemovableHandle(remove)
+def register_everywhere(kind: str, fn: Any, **flags: bool) -> RemovableHandle:
+    """Add a hook that every module calls, before its own."""
+    hook = _hook(kind, fn, flags)
+
+    def keep(hooks: tuple[Hook, ...]) -> None:
+        CHANGES.module_hooks = hooks
+        CHANGES.count += 1
+
+    keep((*CHANGES.module_hooks, hook))
+    return RemovableHandle(
+        lambda: keep(tuple(h for h in CHANGES.module_hooks if h.number != hook.number))
+    )
+
+
+def _keep(module: Hooked, hooks: tuple[Hook, ...]) -> None:
+    module._hooks = hooks
+    module._called_hooks = tuple(h for h in hooks if h.kind in CALLED)
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`forward` and all hooks around it."""
     if (trace := tracing()) is not None:  # a plan cannot know what they do
         raise trace.give_up(f"it calls the hooks of a {type(module).__name__}")
-    hooks = module._hooks
+    hooks = CHANGES.module_hooks + module._called_hooks
     waiting = [h for h in hooks if h.kind == "forward"]
     result = None
     try:

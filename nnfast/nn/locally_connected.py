@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from nnfast import ops
 from nnfast.errors import fail
@@ -42,6 +43,8 @@ class LocallyConnected2d(Module):
         padding: Pair = 0,
         dilation: Pair = 1,
         bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         where = "LocallyConnected2d"
@@ -63,6 +66,7 @@ class LocallyConnected2d(Module):
         self.weight = empty_parameter(*size, self.out_channels, self.in_channels, *self.kernel_size)
         self.register_parameter("bias", empty_parameter(self.out_channels, *size) if bias else None)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Draw the weights anew, from U(-b, b) with b = 1 / sqrt(fan-in)."""

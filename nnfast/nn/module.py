@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import CHANGES, tracing
-from nnfast.nn.hooks import Hooked, call_with_hooks
+from nnfast.nn.hooks import call_with_hooks
 from nnfast.nn.parameter import Parameter
-from nnfast.tensor import Tensor, as_array, float32, float64, wrap
+from nnfast.nn.state import Stateful
+from nnfast.tensor import Tensor, float32, float64, wrap
 
 Kind = Literal["parameter", "buffer", "temporary buffer", "module"]
 BUFFERS: tuple[Kind, ...] = ("buffer", "temporary buffer")
-
-
-class LoadResult(NamedTuple):
-    """What load_state_dict did not find and did not use."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<all keys matched>"
-        return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 
 class MissingNameError(ArgumentError, AttributeError, KeyError):
     """A module holds nothing under this name."""
 
 
-class Module(Hooked):
+class Module(Stateful):
     """Base of all layers and models: assign parameters and modules to `self`, write `forward`.
 
     What is assigned is an ordinary attribute; the module only remembers which names are
@@ -68,7 +57,7 @@ class Module(Hooked):
         if (trace := tracing()) is not None:
             trace.modules[self] = None
         try:
-            if self._hooks:
+            if self._called_hooks or CHANGES.module_hooks:
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except NNFastError as error:
@@ -165,7 +154,9 @@ class Module(Hooked):
         self, kinds: tuple[Kind, ...], prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        modules = self.named_modules(prefix, remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        )
         for path, module in modules:
             for name, value in module._own(*kinds):
                 if id(value) not in seen:
@@ -174,23 +165,27 @@ class Module(Hooked):
                     yield _join(path, name), value
 
     def named_modules(
-        self, prefix: str = "", remove_duplicate: bool = True
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """(dotted path, module) of this module and all inside, a shared one once."""
-        return self._walk(prefix, set() if remove_duplicate else None)
+        """(dotted path, module) of this module and all inside, a shared one once.
 
-    def _walk(self, path: str, seen: set[int] | None) -> Iterator[tuple[str, Module]]:
+        Those in `memo` are left out, and those found are added to it.
+        """
+        seen: set[Module] = set() if memo is None else memo
+        return self._walk(prefix, seen if remove_duplicate else None)
+
+    def _walk(self, path: str, seen: set[Module] | None) -> Iterator[tuple[str, Module]]:
         if seen is not None:
-            if id(self) in seen:
+            if self in seen:
                 return
-            seen.add(id(self))
+            seen.add(self)
         yield path, self
         for name, child in self._own("module"):
             yield from child._walk(_join(path, name), seen)
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
         """This module and all inside."""
-        return (module for _, module in self.named_modules())
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of the modules directly inside, a shared one once."""
@@ -231,11 +226,15 @@ class Module(Hooked):
             module = module._get("get_submodule", name, "module", of=target)
         return module
 
-    def set_submodule(self, target: str, module: Module) -> None:
-        """Put a module in the place of the one at a dotted path."""
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of the one at a dotted path.
+
+        Unless `strict`, the last name may be a new one.
+        """
         path, _, name = target.rpartition(".")
         holder = self.get_submodule(path)
-        holder._get("set_submodule", name, "module", of=target)
+        if strict:
+            holder._get("set_submodule", name, "module", of=target)
         holder._register(name, "module", module)
 
     def get_parameter(self, target: str) -> Parameter:
@@ -263,59 +262,6 @@ class Module(Hooked):
                 error=MissingNameError,
             )
         return own[name]
-
-    # ---- state ----------------------------------------------------------------------------
-
-    def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted path, sharing their memory.
-
-        The keys and shapes are those of PyTorch.
-
-        >>> from nnfast import nn
-        >>> list(nn.Linear(2, 3).state_dict())
-        ['weight', 'bias']
-        """
-        return {name: value.detach() for name, value in self._state(prefix)}
-
-    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, value in module._own("parameter") + module._own("buffer"):
-                yield prefix + _join(path, name), value
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
-        """Copy tensors or arrays of a `state_dict` into the parameters and buffers, in place.
-
-        Everything is checked first: if it raises, nothing has changed. `strict=False` allows
-        missing and unexpected keys; wrong shapes are never allowed.
-
-        Errors: ArgumentError that names every missing, unexpected and ill-shaped key.
-        """
-        if not isinstance(state_dict, Mapping):
-            fail(
-                "load_state_dict",
-                "a dict of tensors or arrays",
-                f"{type(state_dict).__name__} {state_dict!r}",
-                "load a file with nnfast.load(path).",
-                DTypeError,
-            )
-        own = dict(self._state())
-        missing = [key for key in own if key not in state_dict]
-        unexpected = [key for key in state_dict if key not in own]
-        arrays, problems = _matching(own, state_dict)
-        if strict:
-            problems = [*_listed("missing", missing), *_listed("unexpected", unexpected), *problems]
-        if problems:
-            loose = "strict=False allows missing and unexpected keys."
-            fail(
-                "load_state_dict",
-                f"the keys and shapes of {type(self).__name__}",
-                "\n  " + "\n  ".join(problems),
-                loose if strict and (missing or unexpected) else "",
-            )
-        for key, array in arrays.items():
-            own[key].array[...] = array
-            own[key]._version += 1
-        return LoadResult(missing, unexpected)
 
     # ---- changes to the whole tree --------------------------------------------------------
 
@@ -349,24 +295,22 @@ class Module(Hooked):
         for p in self.parameters():
             clear_gradient(p, set_to_none)
 
-    def to(self, target: Any) -> Self:
+    def to(self, *args: Any, device: Any = None, dtype: Any = None, **how: Any) -> Self:
         """Convert floating-point parameters and buffers to float32 or float64.
 
-        "cpu" is accepted too and changes nothing.
+        `to(dtype)`, `to(device)`, `to(device, dtype)` or `to(tensor)`, for the dtype of a tensor;
+        the device "cpu" and `non_blocking` change nothing.
+
+        >>> import nnfast
+        >>> nnfast.nn.Linear(2, 1).to("cpu", nnfast.float64).weight.dtype
+        dtype('float64')
         """
-        if str(target) == "cpu":
-            return self
-        try:
-            dtype = None if target is None else np.dtype(target)
-        except TypeError:
-            dtype = None
-        if dtype is None or dtype not in (float32, float64):
-            hint = "nnfast runs on the CPU; leave the call out." if "cuda" in str(target) else ""
-            fail("to", "float32, float64 or 'cpu'", repr(target), hint, DTypeError)
-        for value in [*self.parameters(), *self.buffers()]:
-            for t in (value, value.grad):
-                if isinstance(t, Tensor) and t.dtype.kind == "f" and t.dtype != dtype:
-                    t.data = wrap(t.array.astype(dtype))
+        given = [x.dtype if isinstance(x, Tensor) else x for x in (*args, device, dtype)]
+        for x in given:
+            if not isinstance(x, bool) and str(x).partition(":")[0] not in ("cpu", "None"):
+                wanted = floating("to", x)
+                for value in [*self.parameters(), *self.buffers()]:
+                    _convert(value, wanted)
         return self
 
     def float(self) -> Self:
@@ -384,6 +328,12 @@ class Module(Hooked):
     def cpu(self) -> Self:
         """Itself: nnfast runs on the CPU."""
         return self
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """From now on `forward` runs as a plan: see nnfast.compile, whose options these are."""
+        from nnfast.graph.compiled import compile
+
+        object.__setattr__(self, "forward", compile(self.forward, *args, **options))
 
     def half(self) -> Self:
         """Not available: raises DTypeError."""
@@ -415,6 +365,24 @@ def _changing(module: Module, name: str) -> None:
         raise trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
+def floating(where: str, dtype: Any) -> np.dtype[Any]:
+    """float32 or float64 by any of their names; raises DTypeError for all others."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in (float32, float64):
+        hint = "nnfast runs on the CPU; leave the call out." if "cuda" in str(dtype) else ""
+        fail(where, "float32, float64 or 'cpu'", repr(dtype), hint, DTypeError)
+    return found
+
+
+def _convert(value: Tensor, dtype: np.dtype[Any]) -> None:
+    for t in (value, value.grad):
+        if isinstance(t, Tensor) and t.dtype.kind == "f" and t.dtype != dtype:
+            t.data = wrap(t.array.astype(dtype))
+
+
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
@@ -443,27 +411,3 @@ def _check_kind(where: str, name: str, kind: Kind, value: Any) -> None:
         hint = "make a tensor of it: nnfast.tensor(...)."
     got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
     fail(where, f"{article} or None as {kind} '{name}'", got, hint, DTypeError)
-
-
-def _listed(what: str, keys: list[str]) -> list[str]:
-    return [f"{what}: " + ", ".join(f"'{key}'" for key in keys)] if keys else []
-
-
-def _matching(
-    own: dict[str, Tensor], given: Mapping[str, Any]
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays for the keys that both have, and what is wrong with the others."""
-    arrays: dict[str, np.ndarray] = {}
-    problems = []
-    for key, target in own.items():
-        if key not in given:
-            continue
-        try:
-            arrays[key] = as_array(given[key], "load_state_dict")
-        except (ArgumentError, DTypeError):
-            problems.append(f"not numbers: '{key}' is {type(given[key]).__name__}")
-            continue
-        shape = arrays[key].shape
-        if shape != target.shape:
-            problems.append(f"wrong shape: '{key}' has {shape}, the module {target.shape}")
-    return arrays, problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Tracked(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
@@ -56,6 +59,7 @@ class Tracked(Module):
         count = Tensor(np.zeros((), int64)) if track_running_stats else None
         self.register_buffer("num_batches_tracked", count)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""
@@ -170,6 +174,8 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
@@ -181,6 +187,7 @@ class LayerNorm(Module):
             p = empty_parameter(*self.normalized_shape) if present else None
             self.register_parameter(name, p)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""

@@ -80,6 +80,8 @@ class RNNBase(_Recurrent):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         where = type(self).__name__
@@ -103,6 +105,7 @@ class RNNBase(_Recurrent):
                 self._add_weights(suffix, width, self._state_size, bias, proj_size > 0)
             width = self._state_size * len(self._directions)
         self.reset_parameters()
+        self.to(device, dtype)
 
     @property
     def _state_size(self) -> int:
@@ -238,6 +241,8 @@ class RNN(RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         one_of("RNN", "nonlinearity", nonlinearity, "tanh", "relu")
         super().__init__(
@@ -245,6 +250,7 @@ class RNN(RNNBase):
             dropout, bidirectional,
         )  # fmt: skip
         self.nonlinearity = nonlinearity
+        self.to(device, dtype)
 
 
 class GRU(RNNBase):
@@ -271,10 +277,13 @@ class GRU(RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional
         )
+        self.to(device, dtype)
 
 
 class LSTM(RNNBase):
@@ -304,17 +313,28 @@ class LSTM(RNNBase):
         dropout: float = 0.0,
         bidirectional: bool = False,
         proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(
             "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout,
             bidirectional, proj_size,
         )  # fmt: skip
+        self.to(device, dtype)
 
 
 class RNNCellBase(_Recurrent):
     """One step of a recurrent layer; see RNNCell, GRUCell and LSTMCell."""
 
-    def __init__(self, mode: str, input_size: int, hidden_size: int, bias: bool) -> None:
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        bias: bool,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         where = type(self).__name__
         self.mode = mode
@@ -323,6 +343,7 @@ class RNNCellBase(_Recurrent):
         self.bias = bias
         self._add_weights("", input_size, hidden_size, bias, False)
         self.reset_parameters()
+        self.to(device, dtype)
 
     def _step(self, input: Tensor, states: list[Any] | None) -> list[Tensor]:
         """The states after this step; None: from 0."""
@@ -362,11 +383,18 @@ class RNNCell(RNNCellBase):
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         one_of("RNNCell", "nonlinearity", nonlinearity, "tanh", "relu")
         super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, bias)
         self.nonlinearity = nonlinearity
+        self.to(device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._step(input, None if hx is None else [hx])[0]
@@ -380,8 +408,16 @@ class GRUCell(RNNCellBase):
     (2, 4)
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__("GRU", input_size, hidden_size, bias)
+        self.to(device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         return self._step(input, None if hx is None else [hx])[0]
@@ -396,8 +432,16 @@ class LSTMCell(RNNCellBase):
     ((2, 4), (2, 4))
     """
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__("LSTM", input_size, hidden_size, bias)
+        self.to(device, dtype)
 
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None

@@ -9,7 +9,8 @@ import numpy as np
 from nnfast.errors import DTypeError, fail
 from nnfast.graph.trace import follow
 from nnfast.ops.elementwise import where
-from nnfast.ops.gather import check_padding, take, take_backward
+from nnfast.ops.embedding import bound_rows, check_padding, rows
+from nnfast.ops.gather import take, take_backward
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.reduce import amax, sum
 from nnfast.ops.shape import unsqueeze
@@ -22,7 +23,7 @@ def embedding_bag(
     input: Tensor,
     weight: Tensor,
     offsets: Tensor | None = None,
-    max_norm: None = None,
+    max_norm: float | None = None,
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     mode: str = "mean",
@@ -38,9 +39,10 @@ def embedding_bag(
     of the shape of input, multiply the rows of a sum. Rows padding_idx do not count. An empty bag
     gives 0.
 
+    max_norm, norm_type, scale_grad_by_freq and sparse as in `embedding`.
+
     Errors: a number that is none of a row, offsets that do not begin with 0 or that descend,
-    weights in another mode than sum; max_norm and scale_grad_by_freq, which are not available.
-    `sparse` changes nothing.
+    weights in another mode than sum, scale_grad_by_freq with mode max.
 
     >>> import nnfast
     >>> table = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -51,20 +53,22 @@ def embedding_bag(
     """
     index, table = as_tensor(input, NAME), as_tensor(weight, NAME)
     _check(index, table, offsets, mode, per_sample_weights)
-    if max_norm is not None or scale_grad_by_freq:
-        fail(NAME, "no max_norm or scale_grad_by_freq", "one", "scale the weight before.")
+    if scale_grad_by_freq and mode == "max":
+        fail(NAME, "scale_grad_by_freq with mode 'sum' or 'mean'", "'max'")
+    if max_norm is not None:
+        bound_rows(NAME, table, index, max_norm, norm_type)
     ignored = -1 if padding_idx is None else check_padding(padding_idx, table.shape[0])
     factors = None if per_sample_weights is None else as_tensor(per_sample_weights, NAME)
     if index.ndim == 2:
         counts = None if ignored < 0 else index != ignored
-        return _of_rows(table, index, counts, factors, mode, ignored)
+        return _of_rows(table, index, counts, factors, mode, ignored, scale_grad_by_freq)
     starts = _starts(offsets, index.shape[0], include_last_offset)
     if mode == "max" and index.shape[0] > 0:
         places, inside = _side_by_side(starts)
         index = take(index, places)
         counts = inside if ignored < 0 else where(inside, (index != ignored).long(), 0).bool()
         return _of_rows(table, index, counts, None, mode, ignored)
-    return _of_runs(table, index, starts, factors, mode, ignored)
+    return _of_runs(table, index, starts, factors, mode, ignored, scale_grad_by_freq)
 
 
 def _of_rows(
@@ -74,22 +78,23 @@ def _of_rows(
     factors: Tensor | None,
     mode: str,
     ignored: int,
+    by_frequency: bool = False,
 ) -> Tensor:
     """Bags (B, n) of which those elements count (None: all)."""
-    rows: Tensor = take(table, index, 0, ignored)
+    seen = rows(table, index, ignored, by_frequency)
     if factors is not None:
-        rows = rows * unsqueeze(factors, 2)
+        seen = seen * unsqueeze(factors, 2)
     if index.shape[1] == 0:
-        return sum(rows, 1)
+        return sum(seen, 1)
     if mode == "max":
         if counts is None:
-            return amax(rows, 1)
+            return amax(seen, 1)
         some = amax(counts.long(), 1, True) > 0
-        return where(some, amax(where(unsqueeze(counts, 2), rows, -np.inf), 1), 0.0)
+        return where(some, amax(where(unsqueeze(counts, 2), seen, -np.inf), 1), 0.0)
     if counts is None:
-        total = sum(rows, 1)
+        total = sum(seen, 1)
         return total / index.shape[1] if mode == "mean" else total
-    total = sum(where(unsqueeze(counts, 2), rows, 0.0), 1)
+    total = sum(where(unsqueeze(counts, 2), seen, 0.0), 1)
     return total / _at_least_1(sum(counts.long(), 1), total) if mode == "mean" else total
 
 
@@ -100,19 +105,20 @@ def _of_runs(
     factors: Tensor | None,
     mode: str,
     ignored: int,
+    by_frequency: bool = False,
 ) -> Tensor:
     """Sums or means of bags that lie one behind the other; they end where the next starts."""
     bag = wrap(np.repeat(np.arange(len(starts) - 1), np.diff(starts)))
     if bag.shape != index.shape:  # the last bag ends before the input does
         index = index[: bag.shape[0]]
         factors = None if factors is None else factors[: bag.shape[0]]
-    rows: Tensor = take(table, index, 0, ignored)
-    counts = (index != ignored).to(rows.dtype)
+    seen = rows(table, index, ignored, by_frequency)
+    counts = (index != ignored).to(seen.dtype)
     if factors is not None:
-        rows = rows * unsqueeze(factors, 1)
+        seen = seen * unsqueeze(factors, 1)
     if ignored >= 0:
-        rows = rows * unsqueeze(counts, 1)
-    total: Tensor = take_backward(rows, bag, len(starts) - 1)
+        seen = seen * unsqueeze(counts, 1)
+    total: Tensor = take_backward(seen, bag, len(starts) - 1)
     if mode == "sum":
         return total
     return total / _at_least_1(take_backward(counts, bag, len(starts) - 1), total)

@@ -11,6 +11,7 @@ from nnfast.errors import fail
 from nnfast.generator import Generator, default_generator
 from nnfast.graph.mode import tracing
 from nnfast.ops import activation, elementwise, exponential, rounding, trigonometry
+from nnfast.ops.arithmetic import add, div, sub
 from nnfast.ops.inplace import change
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
@@ -27,16 +28,6 @@ from nnfast.ops.scatter import (
 )
 from nnfast.ops.shape import expand
 from nnfast.tensor import Tensor, float32, float64
-
-
-def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """input + alpha other."""
-    return elementwise.add(input, other if alpha == 1 else other * alpha)
-
-
-def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
-    """input - alpha other."""
-    return elementwise.sub(input, other if alpha == 1 else other * alpha)
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
@@ -87,7 +78,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     return input + (end - input) * weight
 
 
-methods(add=add, sub=sub, addcmul=addcmul, addcdiv=addcdiv, lerp=lerp)
+methods(addcmul=addcmul, addcdiv=addcdiv, lerp=lerp)
 
 IN_PLACE: dict[str, Callable[..., Any]] = {
     "abs": elementwise.abs,
@@ -107,7 +98,7 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "copy": copy,
     "cos": trigonometry.cos,
     "cosh": trigonometry.cosh,
-    "div": elementwise.div,
+    "div": div,
     "erf": elementwise.erf,
     "exp": elementwise.exp,
     "exp2": exponential.exp2,
@@ -160,17 +151,19 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _in_place(name: str, fn: Callable[..., Any]) -> Callable[..., Tensor]:
+def in_place(name: str, fn: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The same function, but it changes its first argument and answers with it."""
+
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return change(name, self, lambda x: fn(x, *args, **kwargs))
 
-    call.__name__, call.__qualname__ = name, f"Tensor.{name}"
+    call.__name__ = call.__qualname__ = name
     call.__doc__ = f"`{name.strip('_')}` in place; returns the tensor itself."
     return call
 
 
-methods(**{f"{name}_": _in_place(f"{name}_", fn) for name, fn in IN_PLACE.items()})
-methods(**{name: _in_place(name, fn) for name, fn in _OPERATORS.items()})
+methods(**{f"{name}_": in_place(f"{name}_", fn) for name, fn in IN_PLACE.items()})
+methods(**{name: in_place(name, fn) for name, fn in _OPERATORS.items()})
 
 
 @method

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +51,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
 # ---- arithmetic -----------------------------------------------------------------------------
 
 
-@op("add", bools=True, methods=("add", "__add__"), reflected="__radd__")
+@op("add", bools=True, methods=("__add__",), reflected="__radd__")
 def add(input: Operand, other: Operand) -> Result:
     """y = input + other.
 
@@ -69,7 +68,7 @@ add.vjp(
 )
 
 
-@op("sub", methods=("sub", "__sub__"), reflected="__rsub__")
+@op("sub", bools=None, methods=("__sub__",), reflected="__rsub__")
 def sub(input: Operand, other: Operand) -> Result:
     """y = input - other.
 
@@ -103,7 +102,7 @@ mul.vjp(
 )
 
 
-@op("div", methods=("div", "__truediv__"), reflected="__rtruediv__", floats=True)
+@op("div", methods=("__truediv__",), reflected="__rtruediv__", floats=True)
 def div(input: Operand, other: Operand) -> Result:
     """y = input / other; integers are divided as float32.
 
@@ -120,7 +119,7 @@ div.vjp(
 )
 
 
-@op("neg", methods=("neg", "__neg__"))
+@op("neg", bools=None, methods=("neg", "__neg__"))
 def neg(input: Operand) -> Result:
     """y = -x.
 
@@ -310,8 +309,10 @@ _clip.vjp(
 
 
 @method
-def clip(input: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """y = min(max(x, min), max); None is no bound. Gradient 0 outside the bounds.
+
+    Bounds may be tensors that broadcast with x; each gets the gradient where it is taken.
 
     >>> import nnfast
     >>> nnfast.clip(nnfast.tensor([-2.0, 0.5, 2.0]), 0, 1)
@@ -319,10 +320,22 @@ def clip(input: Tensor, min: float | None = None, max: float | None = None) -> T
     """
     if min is None and max is None:
         fail("clip", "min or max", "neither")
-    for name, bound in (("min", min), ("max", max)):
-        if not (bound is None or isinstance(bound, int | float | np.number)):
-            fail("clip", f"a number as {name}", repr(bound), error=DTypeError)
+    bounds = {"min": min, "max": max}
+    for name, bound in bounds.items():
+        if not (bound is None or isinstance(bound, int | float | np.number | Tensor)):
+            fail("clip", f"a number or a tensor as {name}", repr(bound), error=DTypeError)
+    whole = isinstance(input, Tensor) and input.dtype.kind != "f"
+    if whole or any(isinstance(bound, Tensor) for bound in bounds.values()):
+        return _at_most(_at_least(input, min), max)
     return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
+
+
+def _at_least(x: Any, bound: Any) -> Any:
+    return x if bound is None else where(x < bound, bound, where(ne(bound, bound), bound, x))
+
+
+def _at_most(x: Any, bound: Any) -> Any:
+    return x if bound is None else where(x > bound, bound, where(ne(bound, bound), bound, x))
 
 
 clamp = clip
@@ -338,6 +351,15 @@ def _pow(input: Operand, exponent: Operand) -> Result:
     return _broadcast("pow", input, exponent)
 
 
+def _integer_power(input: Any, exponent: Any) -> Tensor:
+    """By way of float64."""
+    if isinstance(exponent, int) and exponent < 0:
+        fail("pow", "an exponent >= 0 for integers", f"{exponent}", "convert with x.float().")
+    wide = cast(input, float64) if isinstance(input, Tensor) else np.float64(input)
+    return cast(_pow(wide, exponent), int64)
+
+
+_pow.integers = _integer_power
 _pow.vjp(
     input=lambda dy, input, exponent, input_shape: sum_to(
         where(exponent == 0, 0.0, dy * exponent * _pow(input, exponent - 1)), input_shape
@@ -352,7 +374,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """y = input ** exponent, with the special cases of C's pow.
 
     Gradients: exponent * input ** (exponent - 1), 0 for exponent 0; and y log(input), 0 where
-    input is 0. Squares are products and roots `sqrt`: exact, and faster.
+    input is 0. Squares are products and roots `sqrt`: exact, and faster. Integers give integers,
+    exact below 2**53.
 
     >>> import nnfast
     >>> nnfast.tensor([1.0, 2.0, 3.0]) ** 2
@@ -492,8 +515,18 @@ _CONVERSIONS: dict[str, Any] = {
     "char": np.dtype(np.int8),
     "bool": bool_,
 }
+
+
+def _conversion(dtype: Any) -> Any:
+    def convert(self: Tensor) -> Tensor:
+        y: Tensor = self if self.array.dtype == dtype else cast(self, dtype)
+        return y
+
+    return convert
+
+
 for _name, _dtype in _CONVERSIONS.items():
-    setattr(Tensor, _name, partialmethod(to, _dtype))
+    setattr(Tensor, _name, _conversion(_dtype))
 
 
 @method

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -95,35 +95,6 @@ take.vjp(
     )
 )
 take_backward.vjp(dy=lambda ddx, index, dim, ignored: _taken(ddx, index, dim, ignored))
-
-
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """Row input[...] of the table `weight` for each number.
-
-    Row padding_idx (counted from the end if it is negative) gets no gradient.
-
-    Shapes: input of any shape, weight (rows, width) -> (*, width). Errors: a number that is none
-    of a row.
-
-    >>> import nnfast
-    >>> table = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> nnfast.nn.functional.embedding(nnfast.tensor([1, 0]), table)
-    tensor([[3., 4.],
-            [1., 2.]])
-    """
-    w = as_tensor(weight, "embedding")
-    if w.ndim != 2:
-        fail("embedding", "a weight of shape (rows, width)", f"shape {w.shape}", weight=w)
-    ignored = -1 if padding_idx is None else check_padding(padding_idx, w.shape[0])
-    y: Tensor = take(w, input, 0, ignored)
-    return y
-
-
-def check_padding(padding_idx: Any, rows: int) -> int:
-    """padding_idx counted from the front; raises unless it is the number of a row."""
-    if not isinstance(padding_idx, int | np.integer) or not -rows <= padding_idx < rows:
-        fail("embedding", f"a padding_idx from {-rows} to {rows - 1}", repr(padding_idx))
-    return int(padding_idx) % rows
 
 
 @method

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,17 @@ import numpy as np
 from nnfast.errors import fail
 from nnfast.ops.elementwise import broadcast_shapes, sum_to
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, check_dim, computed, method, methods, op, out, view
+from nnfast.ops.record import (
+    Result,
+    check_dim,
+    check_dims,
+    computed,
+    method,
+    methods,
+    op,
+    out,
+    view,
+)
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sizes = int | Sequence[int]
@@ -86,7 +97,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     rest = 1
     for n in sizes:
         rest *= 1 if n == -1 else n
-    filled = tuple(input.shape[d] // max(rest, 1) if n == -1 else n for n in sizes)
+    whole = input.shape[d] if input.ndim else 0
+    filled = tuple(whole // max(rest, 1) if n == -1 else n for n in sizes)
+    if math.prod(filled) != whole or list(sizes).count(-1) > 1:
+        fail("unflatten", f"sizes whose product is {whole}", f"{tuple(sizes)}", input=input)
     return reshape(input, (*input.shape[:d], *filled, *input.shape[d + 1 :]))
 
 
@@ -98,8 +112,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     >>> nnfast.squeeze(nnfast.zeros(1, 2, 1)).shape
     (2,)
     """
-    given = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
-    dims = {check_dim("squeeze", d, input.ndim) for d in given}
+    dims = check_dims("squeeze", range(input.ndim) if dim is None else dim, input.ndim)
     return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from itertools import chain
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,11 +12,38 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.backward import clear_gradient
+from nnfast.graph.hooks import RemovableHandle
 from nnfast.graph.mode import enable_grad, tracing
 from nnfast.graph.trace import follow, follow_gradients, refreshed
 from nnfast.ops.record import Op
 from nnfast.ops.update import SCALARS
 from nnfast.tensor import Tensor, as_array, float32, float64, wrap
+
+
+def _or(new: Any, old: Any) -> Any:
+    return old if new is None else new
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step with the hooks around it."""
+
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if (trace := tracing()) is not None:
+            trace.guards.attribute(self, "_hooks")
+        if not self._hooks:
+            return step(self, *args, **kwargs)
+        if trace is not None:
+            raise trace.give_up(f"it calls the hooks of {type(self).__name__}")
+        args = (self, *args)
+        for hook in self._of("step_pre"):
+            args, kwargs = _or(hook(self, args, kwargs), (args, kwargs))
+        result = step(*args, **kwargs)
+        for hook in self._of("step_post"):
+            hook(self, args, kwargs)
+        return result
+
+    return hooked
 
 
 class Optimizer:
@@ -34,6 +61,11 @@ class Optimizer:
     op: ClassVar[Op[Any]]
     hyper: ClassVar[Any]  # a NamedTuple, of options mostly
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
     def __init__(
         self, params: Any, defaults: dict[str, Any], how: dict[str, Any] | None = None
     ) -> None:
@@ -43,6 +75,7 @@ class Optimizer:
             if name == "differentiable" and value:
                 self._fail("differentiable=False", "True", "write the update with ops.")
         self.defaults = defaults
+        self._hooks: tuple[tuple[str, Callable[..., Any]], ...] = ()  # when, and what to call
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
@@ -104,15 +137,22 @@ class Optimizer:
         follow_gradients(self._params())
         for group in self.param_groups:
             self._update(group)
-        if tracing() is not None:
-            buffers = chain.from_iterable(map(dict.values, self.state.values()))
-            held = (*self.param_groups, *self._params(), *buffers)
-            follow(lambda: _core.same_values(held, self._holders()))
+        if (trace := tracing()) is not None:
+            self._guard(trace.guards)
         return loss
+
+    def _guard(self, guards: _core.Guards) -> None:
+        """A plan takes for granted which groups, parameters and buffers there are."""
+        guards.attribute(self, "param_groups")
+        guards.attribute(self, "state")
+        for group in self.param_groups:
+            guards.entry(group, "params")
+            guards.items(group["params"])
+        for held in (self.param_groups, self.state, *self.state.values()):
+            guards.items(held)
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
-        raise NotImplementedError
 
     def _initial(self, group: dict[str, Any]) -> dict[str, float]:
         """The buffers that a parameter of the group needs, and what they begin with."""
@@ -128,7 +168,7 @@ class Optimizer:
 
     def _ready(self, group: dict[str, Any]) -> list[Tensor]:
         """The parameters of the group that have a gradient, their buffers made."""
-        follow(lambda: tuple(self._initial(group)))
+        follow(lambda: tuple(self._initial(group)), group, _options_of(group))
         initial = self._initial(group)
         params = [p for p in group["params"] if p.grad is not None]
         if initial:
@@ -150,9 +190,14 @@ class Optimizer:
                 state[name] = wrap(array)
 
     def _run(
-        self, group: dict[str, Any], params: list[Tensor], options: Callable[[], dict[str, Any]]
+        self,
+        group: dict[str, Any],
+        params: list[Tensor],
+        options: Callable[[], dict[str, Any]],
+        of_group: bool = True,
     ) -> None:
-        """Run the op on each of the parameters; a plan asks for the options before each run."""
+        """Run the op on each of the parameters; a plan asks for the options before each run, or
+        only if those of the group have changed, where they are made of these alone."""
         names = self.hyper._fields
 
         def read() -> list[float]:
@@ -161,7 +206,8 @@ class Optimizer:
 
         if not params:
             return
-        hyper = refreshed(read, (len(names),), float64)
+        made_of = (group, _options_of(group)) if of_group else ()
+        hyper = refreshed(read, (len(names),), float64, *made_of)
         op, used = type(self).op, self._initial(group)
         inputs = op.inputs[2:]
         for p in params:
@@ -172,11 +218,6 @@ class Optimizer:
             ]
             op(p, p.grad, *rest)
 
-    def _holders(self) -> tuple[Any, ...]:
-        """What holds all that a plan takes of this optimizer: groups, parameters, buffers."""
-        groups = self.param_groups
-        return (groups, *[group["params"] for group in groups], self.state)
-
     # ---- saving ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -184,20 +225,27 @@ class Optimizer:
 
         Parameters are numbered in order through all groups. Buffers are not copied.
         """
+        for hook in self._of("state_dict_pre"):
+            hook(self)
         numbers = {id(p): i for i, p in enumerate(self._params())}
-        return {
+        found = {
             "state": {numbers[id(p)]: dict(s) for p, s in self.state.items() if id(p) in numbers},
             "param_groups": [
                 {**group, "params": [numbers[id(p)] for p in group["params"]]}
                 for group in self.param_groups
             ],
         }
+        for hook in self._of("state_dict_post"):
+            found = _or(hook(self, found), found)
+        return found
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned, here or in an optimizer of the same parameters.
 
         Buffers are copied, in the dtype of their parameter. Nothing changes if it does not fit.
         """
+        for hook in self._of("load_state_dict_pre"):
+            state_dict = _or(hook(self, state_dict), state_dict)
         groups = self._loaded_groups(state_dict)
         params = dict(zip((n for g in groups for n in g["params"]), self._params(), strict=True))
         state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -209,6 +257,8 @@ class Optimizer:
         for group, mine in zip(groups, self.param_groups, strict=True):
             group["params"] = mine["params"]
         self.param_groups, self.state = groups, state
+        for hook in self._of("load_state_dict_post"):
+            hook(self)
 
     def _loaded_groups(self, state_dict: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= state_dict.keys():
@@ -231,12 +281,72 @@ class Optimizer:
         if value is None or isinstance(value, bool | int | float):
             return value
         array = as_array(value, where)
-        if array.shape != p.shape:
+        if array.shape != p.shape and hasattr(self, "op"):
             self._fail(f"'{name}' of its parameter's shape {p.shape}", f"shape {array.shape}")
         return wrap(np.array(array, p.dtype, order="C"))
 
     def _params(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
+
+    # ---- hooks ----------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) before `step`; it may return (args, kwargs) for it.
+
+        The first of args is the optimizer.
+
+        A compiled function that meets a hook of a step runs eagerly.
+
+        >>> import nnfast
+        >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
+        >>> handle = opt.register_step_pre_hook(lambda opt, args, kwargs: print("now"))
+        >>> opt.step()
+        now
+        >>> handle.remove()
+        """
+        return self._register("step_pre", hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(optimizer, args, kwargs) after `step`."""
+        return self._register("step_post", hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) before `state_dict`."""
+        return self._register("state_dict_pre", hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) after `state_dict`; it may return another dict."""
+        return self._register("state_dict_post", hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer, state_dict) before loading; it may return another dict."""
+        return self._register("load_state_dict_pre", hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(optimizer) after loading."""
+        return self._register("load_state_dict_post", hook, prepend)
+
+    def _register(self, when: str, hook: Any, prepend: bool = False) -> RemovableHandle:
+        if not callable(hook):
+            self._fail("a function", type(hook).__name__, error=DTypeError)
+        entry = (when, hook)
+        self._hooks = (entry, *self._hooks) if prepend else (*self._hooks, entry)
+
+        def remove() -> None:
+            self._hooks = tuple(h for h in self._hooks if h is not entry)
+
+        return RemovableHandle(remove)
+
+    def _of(self, when: str) -> list[Callable[..., Any]]:
+        return [hook for kind, hook in self._hooks if kind == when]
 
     # ---- checks ---------------------------------------------------------------------------
 
@@ -279,3 +389,10 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _options_of(group: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in group if name not in ("params", "param_names"))
+
+
+Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]

@@ -83,7 +83,7 @@ class SGD(Optimizer):
             return {**group, "first": not self._empty.isdisjoint(buffers)}
 
         try:
-            self._run(group, params, options)
+            self._run(group, params, options, of_group=False)
         except NNFastError:
             for p in params:
                 self.state[p].clear()

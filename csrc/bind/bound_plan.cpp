@@ -1,0 +1,276 @@
+#include "bind/bound_plan.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "bind/array.h"
+
+namespace py = pybind11;
+
+namespace nnf {
+
+namespace {
+
+View make_view(int dtype, const Shape& shape, const Shape& strides) {
+  if (dtype < 0 || dtype > int(DType::b8) || shape.size() > size_t(kMaxDims) ||
+      strides.size() != shape.size())
+    throw py::value_error("_core.Plan: no such view");
+  View v{};
+  v.dtype = DType(dtype);
+  v.ndim = int(shape.size());
+  v.size = 1;
+  for (int d = 0; d < v.ndim; ++d) {
+    v.shape[d] = shape[d];
+    v.stride[d] = strides[d];
+    v.size *= shape[d];
+  }
+  return v;
+}
+
+// Bytes from the first element to behind the last; strides are not negative.
+int64_t extent(const View& v) {
+  if (v.size == 0) return 0;
+  int64_t last = 0;
+  for (int d = 0; d < v.ndim; ++d) {
+    if (v.stride[d] < 0) throw py::value_error("_core.Plan: a negative stride");
+    last += (v.shape[d] - 1) * v.stride[d];
+  }
+  return (last + 1) * item_size(v.dtype);
+}
+
+bool same_dtype(DType t, int num) {
+  using api = py::detail::npy_api;
+  switch (t) {
+    case DType::f32:
+      return num == api::NPY_FLOAT_;
+    case DType::f64:
+      return num == api::NPY_DOUBLE_;
+    case DType::i64:
+      return num == api::NPY_LONGLONG_ || (num == api::NPY_LONG_ && sizeof(long) == 8);
+    default:
+      return num == api::NPY_BOOL_;
+  }
+}
+
+// Whether somebody besides `owners` references could write to the memory of an array.
+bool is_shared(PyObject* array, Py_ssize_t owners) {
+  if (Py_REFCNT(array) > owners) return true;
+  PyObject* base = py::detail::array_proxy(array)->base;
+  return base && (!py::detail::npy_api::get().PyArray_Check_(base) || is_shared(base, 1));
+}
+
+// References to the arrays of tensors, should another thread replace them meanwhile.
+class HeldArrays {
+ public:
+  HeldArrays() = default;
+  HeldArrays(const HeldArrays&) = delete;
+  HeldArrays& operator=(const HeldArrays&) = delete;
+  ~HeldArrays() {
+    for (int i = 0; i < n_; ++i) Py_DECREF(first_[i]);
+    for (PyObject* o : more_) Py_DECREF(o);
+  }
+  void add(PyObject* o) {
+    Py_INCREF(o);
+    if (n_ < kFirst)
+      first_[n_++] = o;
+    else
+      more_.push_back(o);
+  }
+
+ private:
+  static constexpr int kFirst = 512;
+  PyObject* first_[kFirst];
+  int n_ = 0;
+  std::vector<PyObject*> more_;
+};
+
+const Operand& watchable(const Operand& o) {
+  int64_t step = 1;
+  for (int d = o.view.ndim - 1; d >= 0; --d) {
+    if (o.view.shape[d] > 1 && o.view.stride[d] != step)
+      throw py::value_error("_core.Plan: a watched operand must be dense");
+    step *= o.view.shape[d];
+  }
+  if (o.buffer < 0 || (o.view.dtype != DType::f32 && o.view.dtype != DType::f64))
+    throw py::value_error("_core.Plan: a watched operand must hold floats");
+  return o;
+}
+
+py::list copies(const View* views, int n) {
+  static const char* const codes[] = {"f4", "f8", "i8", "?"};  // as DType
+  py::list arrays;
+  for (int i = 0; i < n; ++i) {
+    const View& v = views[i];
+    if (!v) {
+      arrays.append(py::none());
+      continue;
+    }
+    std::vector<int64_t> shape(v.shape, v.shape + v.ndim), strides;
+    for (int d = 0; d < v.ndim; ++d) strides.push_back(v.stride[d] * item_size(v.dtype));
+    arrays.append(py::array(py::dtype(codes[int(v.dtype)]), shape, strides, v.data));
+  }
+  return arrays;
+}
+
+}  // namespace
+
+BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
+                     const std::vector<ExternalSpec>& externals, py::list tensors, int64_t arena,
+                     std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
+                     int prologue, int64_t kept, const std::vector<int>& sources)
+    : tensors_(std::move(tensors)), arenas_(std::move(arenas)), prologue_(prologue) {
+  for (const auto& [dtype, shape, strides, written] : externals) {
+    externals_.push_back({make_view(dtype, shape, strides), written});
+    sizes_.push_back(extent(externals_.back().view));
+  }
+  if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+  for (py::handle t : tensors_) {
+    if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
+    graded_.push_back(tensor_of(t.ptr())->requires_grad);
+  }
+  for (int i : sources) sources_.push_back({tensor_of(tensors_[size_t(i)].ptr()), -1, -1});
+  kept_buffer_ = int(externals_.size()) + 1;
+  sizes_.push_back(kept);
+  kept_data_ = kept_.reserve(std::max<int64_t>(kept, 64));
+  std::vector<Operand> views;
+  for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
+    Operand o{buffer, offset, make_view(dtype, shape, strides)};
+    if (buffer > int(sizes_.size())) throw py::value_error("_core.Plan: no such buffer");
+    const int64_t room = buffer <= 0 ? arena : sizes_[size_t(buffer) - 1];
+    if (buffer >= 0 && (offset < 0 || offset + extent(o.view) > room))
+      throw py::value_error("_core.Plan: an operand beyond its buffer");
+    views.push_back(o);
+  }
+  std::vector<Instruction> code;
+  std::vector<Operand> used;
+  std::vector<char> attrs;
+  for (const auto& [id, packed, n_in, args] : calls) {
+    const std::string bytes = packed;
+    if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
+        n_in > int(args.size()))
+      throw py::value_error("_core.Plan: no such call");
+    code.push_back(
+        {&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in, int64_t(attrs.size())});
+    for (int a : args) used.push_back(views.at(size_t(a)));
+    attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
+  }
+  if (prologue < 0 || commit < prologue || commit > int(code.size()))
+    throw py::value_error("_core.Plan: commit");
+  for (int a : watched) used.push_back(watchable(views.at(size_t(a))));
+  seconds.assign(code.size(), 0);
+  plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
+                                 int(externals_.size()) + 2, arena, commit, int(watched.size()));
+}
+
+bool BoundPlan::fits() const {
+  for (size_t i = 0; i < graded_.size(); ++i)
+    if (!fits(i, tensor(i)->array) || tensor(i)->requires_grad != graded_[i]) return false;
+  return true;
+}
+
+// f(context) with all buffers bound.
+template <class F>
+BoundPlan::Outcome BoundPlan::with_context(PyObject* const* arrays, size_t n, F&& f) {
+  if (tensors_.size() + n != externals_.size()) return REFUSED;
+  std::unique_ptr<Context> context = plan_->acquire();
+  HeldArrays held;
+  size_t buffer = 0;
+  bool fits = true;
+  for (size_t i = 0; i < graded_.size(); ++i) {
+    PyObject* a = tensor(i)->array;
+    fits = fits && bind(*context, buffer++, a);
+    if (fits) held.add(a);
+  }
+  for (size_t i = 0; i < n; ++i) fits = fits && bind(*context, buffer++, arrays[i]);
+  context->bind(kept_buffer_, kept_data_);
+  const Outcome outcome = fits ? f(*context) : REFUSED;
+  plan_->release(std::move(context));
+  return outcome;
+}
+
+void BoundPlan::replay(const py::tuple& arrays, const py::object& visit) {
+  with_context(&PyTuple_GET_ITEM(arrays.ptr(), 0), arrays.size(), [&](Context& context) {
+    FixedThreads threads;
+    std::unique_ptr<Memory> memory = arenas_->acquire();
+    context.prepare(*memory);
+    for (int i = 0; i < plan_->commit(); ++i) {
+      const OpArgs& call = context.call(i);
+      py::list inputs = copies(call.in, call.n_in);
+      context.run_one(i);
+      if (visit(i, inputs, copies(call.out, call.n_out)).cast<bool>()) break;
+    }
+    arenas_->release(std::move(memory));
+    return DONE;
+  });
+}
+
+int64_t BoundPlan::workspace() {
+  std::unique_ptr<Context> context = plan_->acquire();
+  std::unique_ptr<Memory> memory = arenas_->acquire();
+  context->prepare(*memory);
+  const int64_t bytes = context->workspace();
+  arenas_->release(std::move(memory));
+  plan_->release(std::move(context));
+  return bytes;
+}
+
+bool BoundPlan::bind(Context& context, size_t i, PyObject* o) {
+  if (!fits(i, o)) return false;
+  context.bind(int(i) + 1, py::detail::array_proxy(o)->data);
+  return true;
+}
+
+bool BoundPlan::fits(size_t i, PyObject* o) const {
+  using api = py::detail::npy_api;
+  if (!o || !api::get().PyArray_Check_(o)) return false;
+  const auto* a = py::detail::array_proxy(o);
+  const View& v = externals_[i].view;
+  if (a->nd != v.ndim || !(a->flags & api::NPY_ARRAY_ALIGNED_) ||
+      (externals_[i].written && !(a->flags & api::NPY_ARRAY_WRITEABLE_)) ||
+      !same_dtype(v.dtype, py::detail::array_descriptor_proxy(a->descr)->type_num))
+    return false;
+  const int64_t item = item_size(v.dtype);
+  for (int d = 0; d < v.ndim; ++d)
+    if (a->dimensions[d] != v.shape[d] ||
+        (v.shape[d] > 1 && v.size > 0 && a->strides[d] != v.stride[d] * item))
+      return false;
+  return true;
+}
+
+BoundPlan::Outcome BoundPlan::run(PyObject* const* arrays, size_t n) {
+  return with_context(arrays, n, [&](Context& context) { return execute(context); });
+}
+
+BoundPlan::Outcome BoundPlan::execute(Context& context) {
+  FixedThreads threads;
+  bool finite;
+  std::unique_ptr<Memory> memory = arenas_->acquire();
+  context.prepare(*memory);
+  if (prologue_ > 0 && !is_fresh())
+    for (int i = 0; i < prologue_; ++i) context.run_one(i);
+  {
+    py::gil_scoped_release free;
+    finite = timed ? context.run_timed(prologue_, seconds.data()) : context.run(prologue_);
+  }
+  timed_runs += timed;
+  arenas_->release(std::move(memory));
+  if (!finite) return NOT_FINITE;
+  for (size_t i = 0; i < graded_.size(); ++i)
+    if (externals_[i].written) ++tensor(i)->version;
+  return DONE;
+}
+
+// Whether the prologue has seen the sources as they are; it is about to, if not. A run holds a
+// reference to each array.
+bool BoundPlan::is_fresh() {
+  bool fresh = isa_ == &current_isa();
+  isa_ = &current_isa();
+  for (SourceSeen& s : sources_) {
+    fresh = fresh && s.version == s.tensor->version && s.touched == s.tensor->touched &&
+            !is_shared(s.tensor->array, 2);
+    s.version = s.tensor->version, s.touched = s.tensor->touched;
+  }
+  return fresh;
+}
+
+}  // namespace nnf
