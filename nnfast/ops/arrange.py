@@ -11,35 +11,11 @@ from nnfast.errors import fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.record import check_dim, check_dims, method
+from nnfast.ops.rearrange import Dims, check_along, flip
+from nnfast.ops.record import check_dims, method
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
-
-Dims = int | Sequence[int]
-
-
-def _along(where: str, dim: int, input: Tensor) -> int:
-    """A dimension that the input has, counted from the front."""
-    if input.ndim == 0:
-        fail(where, "at least one dimension", "a scalar")
-    return check_dim(where, dim, input.ndim)
-
-
-@method
-def flip(input: Tensor, *along: Dims, dims: Any = None) -> Tensor:
-    """The order along each of `dims` reversed, as a copy.
-
-    >>> import nnfast
-    >>> nnfast.flip(nnfast.tensor([[1, 2], [3, 4]]), 1)
-    tensor([[2, 1],
-            [4, 3]])
-    """
-    given = dims if dims is not None else along[0] if len(along) == 1 else along
-    for d in check_dims("flip", given, input.ndim):
-        if input.ndim:
-            input = take(input, wrap(np.arange(input.shape[d])[::-1].copy()), d)
-    return input
 
 
 @method
@@ -52,32 +28,6 @@ def fliplr(input: Tensor) -> Tensor:
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
     return flip(input, 0)
-
-
-@method
-def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
-    """Slices moved on by `shifts` along `dims`, those that fall off come in again at the start.
-
-    Without dims the flattened tensor is moved.
-
-    >>> import nnfast
-    >>> nnfast.roll(nnfast.arange(4), 1)
-    tensor([3, 0, 1, 2])
-    """
-    if dims is None:
-        if not isinstance(shifts, int):
-            fail("roll", "dims for several shifts", "none")
-        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
-    by = [shifts] if isinstance(shifts, int) else list(shifts)
-    along = [dims] if isinstance(dims, int) else list(dims)
-    if len(by) != len(along):
-        fail("roll", "a shift for each dim", f"{len(by)} for {len(along)}")
-    for s, dim in zip(by, along, strict=True):
-        d = _along("roll", dim, input)
-        n = input.shape[d]
-        if n and s % n:
-            input = take(input, wrap((np.arange(n) - s) % n), d)
-    return input
 
 
 @method
@@ -143,7 +93,7 @@ def repeat_interleave(
     tensor([1, 2, 2, 2])
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
-    d = _along("repeat_interleave", d, x)
+    d = check_along("repeat_interleave", d, x)
     times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
@@ -243,37 +193,6 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 _diagonal = diagonal
-
-
-@method
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle of each matrix, 0 above the diagonal of that number.
-
-    >>> import nnfast
-    >>> nnfast.tril(nnfast.ones(2, 3))
-    tensor([[1., 0., 0.],
-            [1., 1., 0.]])
-    """
-    return _triangle("tril", input, lambda i, j: j - i <= diagonal)
-
-
-@method
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of each matrix, 0 below the diagonal of that number.
-
-    >>> import nnfast
-    >>> nnfast.triu(nnfast.ones(2, 3))
-    tensor([[1., 1., 1.],
-            [0., 1., 1.]])
-    """
-    return _triangle("triu", input, lambda i, j: j - i >= diagonal)
-
-
-def _triangle(where: str, input: Tensor, inside: Any) -> Tensor:
-    if input.ndim < 2:
-        fail(where, "at least two dimensions", str(input.ndim), input=input)
-    i, j = np.ogrid[: input.shape[-2], : input.shape[-1]]
-    return _keep(wrap(inside(i, j)), input)
 
 
 def _keep(mask: Tensor, x: Tensor) -> Tensor:

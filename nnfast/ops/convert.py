@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partialmethod
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,18 @@ _CONVERSIONS: dict[str, Any] = {
     "char": np.dtype(np.int8),
     "bool": bool_,
 }
+
+
+def _conversion(dtype: Any) -> Any:
+    def convert(self: Tensor) -> Tensor:
+        y: Tensor = self if self.array.dtype == dtype else cast(self, dtype)
+        return y
+
+    return convert
+
+
 for _name, _dtype in _CONVERSIONS.items():
-    setattr(Tensor, _name, partialmethod(to, _dtype))
+    setattr(Tensor, _name, _conversion(_dtype))
 
 
 def _type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:

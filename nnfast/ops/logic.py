@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from nnfast.errors import DTypeError, fail
 from nnfast.ops import bits
-from nnfast.ops.elementwise import abs, cast, eq, lt, ne
-from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import method
-from nnfast.tensor import Tensor, bool_, float32
+from nnfast.ops.elementwise import abs, broadcast_shape, eq, lt, ne
+from nnfast.ops.operands import BoolTensor, Operand, as_tensor
+from nnfast.ops.record import Result, method, op, out
+from nnfast.tensor import Tensor, bool_, wrap
+
+
+class LogicAttrs(NamedTuple):
+    function: int  # and, or, xor
+
+
+@op("logic", attrs=LogicAttrs)
+def _logical(input: BoolTensor, other: BoolTensor, function: int) -> Result:
+    """And (0), or (1), exclusive or (2) of booleans.
+
+    >>> import nnfast
+    >>> nnfast.tensor([True, False]) & nnfast.tensor([True, True])
+    tensor([ True, False])
+    """
+    return out(broadcast_shape("logical", input, other), bool_, LogicAttrs(function))
+
+
+_TRUE = wrap(np.ones((), bool_))
 
 
 def _truth(input: Operand, where: str) -> Tensor:
-    """1.0 or 0.0: sums and products of these are logic."""
+    """Whether x is not 0."""
     x = as_tensor(input, where)
-    y: Tensor = cast(x if x.dtype == bool_ else ne(x, 0), float32)
+    y: Tensor = x if x.array.dtype == bool_ else ne(x, 0)
     return y
 
 
@@ -28,7 +48,7 @@ def logical_not(input: Operand) -> Tensor:
     >>> nnfast.logical_not(nnfast.tensor([0.0, 2.0]))
     tensor([ True, False])
     """
-    y: Tensor = eq(input, 0)
+    y: Tensor = _logical(_truth(input, "logical_not"), _TRUE, 2)
     return y
 
 
@@ -40,7 +60,8 @@ def logical_and(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_and(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
     tensor([False,  True])
     """
-    return _truth(input, "logical_and") * _truth(other, "logical_and") != 0
+    y: Tensor = _logical(_truth(input, "logical_and"), _truth(other, "logical_and"), 0)
+    return y
 
 
 @method
@@ -51,7 +72,8 @@ def logical_or(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_or(nnfast.tensor([0.0, 2.0]), nnfast.tensor([0, 1]))
     tensor([False,  True])
     """
-    return _truth(input, "logical_or") + _truth(other, "logical_or") != 0
+    y: Tensor = _logical(_truth(input, "logical_or"), _truth(other, "logical_or"), 1)
+    return y
 
 
 @method
@@ -62,7 +84,8 @@ def logical_xor(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_xor(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
     tensor([ True, False])
     """
-    return _truth(input, "logical_xor") != _truth(other, "logical_xor")
+    y: Tensor = _logical(_truth(input, "logical_xor"), _truth(other, "logical_xor"), 2)
+    return y
 
 
 def _operator(of_bools: Any, of_integers: Any, sign: str) -> Any:

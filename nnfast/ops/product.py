@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnfast.errors import fail
-from nnfast.ops.arrange import diagonal, roll
+from nnfast.ops.arrange import diagonal
 from nnfast.ops.elementwise import broadcast_shapes
 from nnfast.ops.matmul import matmul
 from nnfast.ops.operands import as_tensor
+from nnfast.ops.rearrange import roll
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape, unsqueeze

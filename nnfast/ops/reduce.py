@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nnfast.errors import fail
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
-from nnfast.ops.index import gather
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, check_dim, check_dims, method, op, out
 from nnfast.ops.shape import expand, reshape

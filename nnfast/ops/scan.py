@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.arrange import roll
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import abs, cast, exp, log, where
-from nnfast.ops.index import gather
 from nnfast.ops.join import cat
 from nnfast.ops.operands import AnyTensor, Operand
+from nnfast.ops.rearrange import roll
 from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.reduce import MinMax, sum
 from nnfast.ops.shape import reshape

@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import fail
+from nnfast.graph.trace import on_values
+from nnfast.ops.along import check_index, gather, scattered
 from nnfast.ops.elementwise import cast, eq, maximum, where
-from nnfast.ops.gather import take, take_backward
-from nnfast.ops.index import flat_numbers
+from nnfast.ops.gather import check_range
 from nnfast.ops.operands import AnyTensor, IntTensor, integers
-from nnfast.ops.record import Op, Result, computed, method
+from nnfast.ops.record import Op, Result, check_dim, computed, method
 from nnfast.ops.rounding import floor_divide
-from nnfast.ops.scatter import _rows, last_writer
-from nnfast.ops.shape import expand, reshape
+from nnfast.ops.scatter import _rows
+from nnfast.ops.shape import reshape
 from nnfast.ops.slices import narrow
-from nnfast.tensor import Tensor
+from nnfast.tensor import Tensor, bool_, wrap
 
 _UFUNCS = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
 _NOTHING = {"sum": 0, "mean": 0, "prod": 1}  # what changes no sum or product
@@ -42,13 +43,12 @@ def scatter_reduce(
     tensor([3., 1., 3.])
     """
     name = "scatter_reduce"
-    i = integers(index, name, "index")
-    at = reshape(flat_numbers(name, input.shape, dim, i), -1)
+    i, d = integers(index, name, "index"), check_dim(name, dim, input.ndim)
     if src.ndim != i.ndim or any(m > n for m, n in zip(i.shape, src.shape, strict=True)):
         fail(name, f"a src at least as large as index {i.shape}", f"shape {src.shape}")
-    for d, n in enumerate(i.shape):
-        src = narrow(src, d, 0, n)
-    return _reduced(name, input, at, src, reduce, include_self)
+    for k, n in enumerate(i.shape):
+        src = narrow(src, k, 0, n)
+    return _reduced(name, input, d, i, src, reduce, include_self)
 
 
 @method
@@ -70,35 +70,37 @@ def index_reduce(
         fail(
             "index_reduce", f"reduce one of {', '.join(KINDS[1:])}", repr(reduce), "use index_add."
         )
-    along = reshape(i, (-1, *[1] * (input.ndim - d - 1)))
-    at = reshape(flat_numbers("index_reduce", input.shape, d, expand(along, source.shape)), -1)
-    return _reduced("index_reduce", input, at, source, reduce, include_self)
+    return _reduced("index_reduce", input, d, i, source, reduce, include_self)
 
 
 def _reduced(
-    name: str, input: Tensor, at: Tensor, src: Tensor, reduce: str, include_self: bool
+    name: str, input: Tensor, d: int, i: Tensor, src: Tensor, reduce: str, include_self: bool
 ) -> Tensor:
     if reduce not in KINDS:
         fail(name, f"reduce one of {', '.join(KINDS)}", repr(reduce))
     if src.dtype != input.dtype:
         fail(name, f"a source of {input.dtype}", str(src.dtype))
-    x, values = reshape(input, -1), reshape(src, -1)
-    if at.array.size == 0:
-        return input.clone()
-    hit = last_writer(at, x.shape[0]) >= 0
+    if input.ndim == 0:
+        one = (reshape(t, 1) for t in (input, i, src))
+        x, i, src = one
+        return reshape(_reduced(name, x, 0, i, src, reduce, include_self), ())
+    check_index(name, input.shape, i, d)
+    n = input.shape[d]  # the check outlives a trace, so it must not hold a tensor
+    on_values(i, lambda numbers: check_range(name, numbers, 0, n))
+    x = input
     if not include_self:
+        nothing = wrap(np.zeros(x.shape, bool_))
+        hit = scattered(nothing, d, i, wrap(np.ones(i.shape, bool_)), False)
         x = where(hit, _NOTHING.get(reduce, _least(reduce, x)), x)
-    if x.dtype != input.dtype:
-        x = cast(x, input.dtype)
+        x = x if x.dtype == input.dtype else cast(x, input.dtype)
     if reduce in _UFUNCS:
-        y = _extreme(x, values, at, reduce)
-    else:
-        y = x + take_backward(values, at, x.shape[0])
+        return _extreme(x, src, i, d, reduce)
+    y = scattered(x, d, i, src, True)
     if reduce == "mean":
-        count = cast(take_backward(eq(at, at).long(), at, x.shape[0]), input.dtype)
-        count = maximum(count + 1, 1) if include_self else maximum(count, 1)
+        start = wrap(np.full(x.shape, int(include_self), x.dtype))
+        count = maximum(scattered(start, d, i, wrap(np.ones(i.shape, x.dtype)), True), 1)
         y = y / count if input.dtype.kind == "f" else floor_divide(y, count)
-    return reshape(y if y.dtype == input.dtype else cast(y, input.dtype), input.shape)
+    return y if y.dtype == input.dtype else cast(y, input.dtype)
 
 
 def _least(reduce: str, x: Tensor) -> Any:
@@ -110,36 +112,42 @@ def _least(reduce: str, x: Tensor) -> Any:
 
 
 class _ReduceAttrs(NamedTuple):
+    dim: int
     reduce: Any
 
 
-def _extreme_rule(input: AnyTensor, src: AnyTensor, index: IntTensor, reduce: str) -> Result:
-    """Vectors: y[k] = the reduction of input[k] and of all src[j] with index[j] = k."""
+def _extreme_rule(
+    input: AnyTensor, src: AnyTensor, index: IntTensor, dim: int, reduce: str
+) -> Result:
+    """Each element reduced with all src that scatter would put there."""
 
     def compute(a: np.ndarray, b: np.ndarray, i: np.ndarray) -> np.ndarray:
-        y = a.copy()
-        _UFUNCS[reduce].at(y, i, b)
+        y, place = a.copy(), list(np.ogrid[tuple(slice(n) for n in i.shape)])
+        place[dim] = i
+        _UFUNCS[reduce].at(y, tuple(place), b)
         return y
 
-    return computed(compute, input.shape, input.dtype, _ReduceAttrs(reduce))
+    return computed(compute, input.shape, input.dtype, _ReduceAttrs(dim, reduce))
 
 
 def _gradients(
-    dy: Tensor, input: Tensor, src: Tensor, index: Tensor, y: Tensor, reduce: str
+    dy: Tensor, input: Tensor, src: Tensor, index: Tensor, y: Tensor, dim: int, reduce: str
 ) -> tuple[Tensor, Tensor, None]:
-    there, n = take(y, index), input.shape[0]
+    def total(values: Tensor) -> Tensor:
+        return scattered(wrap(np.zeros(input.shape, values.dtype)), dim, index, values, True)
+
+    there = gather(y, dim, index)
     if reduce == "prod":
-        zeros = cast(eq(src, 0), src.dtype)
-        several = take(take_backward(zeros, index, n), index) > 1.0
+        several = gather(total(cast(eq(src, 0), src.dtype)), dim, index) > 1.0
         one = eq(src, 0) & ~several
         full = where(eq(input, 0), 1.0, input)
-        without = _extreme(full, src, index, reduce) / full
-        others = take(_extreme(input, where(one, 1.0, src), index, reduce), index)
+        without = _extreme(full, src, index, dim, reduce) / full
+        others = gather(_extreme(input, where(one, 1.0, src), index, dim, reduce), dim, index)
         back = where(one, others, there / where(eq(src, 0), 1.0, src))
-        return dy * without, take(dy, index) * back, None
+        return dy * without, gather(dy, dim, index) * back, None
     chosen, own = cast(eq(src, there), dy.dtype), cast(eq(input, y), dy.dtype)
-    share = dy / (own + take_backward(chosen, index, n))
-    return share * own, take(share, index) * chosen, None
+    share = dy / (own + total(chosen))
+    return share * own, gather(share, dim, index) * chosen, None
 
 
 _extreme = Op(_extreme_rule, None, _ReduceAttrs, ("y",), (), (), False, None)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import fail
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
-from nnfast.ops.index import gather
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.reduce import MinMax
@@ -50,7 +50,14 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     d = check_dim("argsort", dim, input.ndim)
     if input.ndim == 0:
         return wrap(np.zeros((), int64))
-    return movedim(_argsort(movedim(input, d, -1), bool(descending)), -1, d)
+    return _along_last(input, d, bool(descending))
+
+
+def _along_last(input: Tensor, d: int, descending: bool, count: int | None = None) -> Tensor:
+    if d == input.ndim - 1:
+        y: Tensor = _argsort(input, descending, count)
+        return y
+    return movedim(_argsort(movedim(input, d, -1), descending, count), -1, d)
 
 
 @method
@@ -81,7 +88,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         indices = argsort(input, d, largest)
         indices = narrow(indices, d, 0, k) if input.ndim else indices
     else:
-        indices = movedim(_argsort(movedim(input, d, -1), bool(largest), k), -1, d)
+        indices = _along_last(input, d, bool(largest), k)
     return MinMax(gather(input, d, indices), indices)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
+from nnfast.ops.logic import logical_not
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, var
 from nnfast.ops.shape import reshape
-from nnfast.tensor import Tensor, float32
+from nnfast.tensor import Tensor, bool_, float32, int64
 
 
 @method
@@ -23,7 +24,7 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> nnfast.any(nnfast.tensor([[True, False], [False, False]]), 1)
     tensor([ True, False])
     """
-    return count_nonzero(input, dim, keepdim) > 0
+    return sum(cast(_truth(input), float32), dim, keepdim) > 0
 
 
 @method
@@ -34,7 +35,7 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> nnfast.all(nnfast.tensor([[True, False], [True, True]]), 1)
     tensor([False,  True])
     """
-    return sum(input == 0, dim, keepdim) == 0
+    return sum(cast(logical_not(input), float32), dim, keepdim) == 0
 
 
 @method
@@ -45,7 +46,11 @@ def count_nonzero(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Ten
     >>> nnfast.count_nonzero(nnfast.tensor([1.0, 0.0, 2.0]))
     tensor(2)
     """
-    return sum(input != 0, dim, keepdim)
+    return sum(cast(_truth(input), int64), dim, keepdim)
+
+
+def _truth(x: Tensor) -> Tensor:
+    return x if x.array.dtype == bool_ else x != 0
 
 
 class AMinMax(NamedTuple):
