@@ -74,8 +74,14 @@ VALUES: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("softmax of rows without dim", lambda T: T.nn.functional.softmax(T.zeros(1, 2)), [[0.5, 0.5]]),
     ("softmax of 3 dimensions", lambda T: T.nn.Softmax()(T.zeros(2, 1, 1)), [[[0.5]], [[0.5]]]),
     ("softmin of a vector", lambda T: T.nn.functional.softmin(T.zeros(2)), [0.5, 0.5]),
+    ("zeros in place of no gradient", lambda T: _unused_gradient(T), [0.0, 0.0]),
     ("log_softmax without dim", lambda T: T.nn.LogSoftmax()(T.zeros(1, 1)), [[0.0]]),
 ]
+
+
+def _unused_gradient(T: Any) -> Any:
+    x, y = T.ones(2, requires_grad=True), T.ones(3, requires_grad=True)
+    return T.autograd.grad(y.sum(), [x, y], only_inputs=True, materialize_grads=True)[0]
 
 
 @pytest.mark.parametrize(("call", "expected"), [v[1:] for v in VALUES], ids=[v[0] for v in VALUES])
