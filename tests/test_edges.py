@@ -175,3 +175,18 @@ def test_a_layer_without_inputs_trains_in_a_plan() -> None:
     before = layer.bias.tolist()
     assert nnfast.compile(step)(nnfast.ones(3, 0)).item() == pytest.approx(3 * sum(before))
     assert layer.bias.tolist() == pytest.approx([b - 3 for b in before])
+
+
+def test_the_mean_over_all_batches_has_a_plan() -> None:
+    """How far the statistics move depends on the count of batches."""
+    layers = [nn.BatchNorm1d(2, momentum=None, dtype=nnfast.float64) for _ in range(2)]
+    planned = nnfast.compile(layers[1])
+    batches = np.random.default_rng(0).standard_normal((3, 5, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in map(nnfast.tensor, batches):
+            assert np.array_equal(layers[0](x).detach().numpy(), planned(x).detach().numpy())
+    for layer in layers:
+        np.testing.assert_allclose(layer.running_mean.numpy(), batches.mean((0, 1)), rtol=1e-12)
+        unbiased = batches.var(1, ddof=1).mean(0)
+        np.testing.assert_allclose(layer.running_var.numpy(), unbiased, rtol=1e-12)
