@@ -19,6 +19,7 @@ SUBJECTS = {  # modules of this package; with cases(toy), figures(toy) or both
     "conv": "convolution and its gradients",
     "memory": "memory-bound ops at three sizes",
     "small": "eager calls on 16 floats",
+    "ops": "ops that the others do not have, forward and backward",
     "inference": "whole networks in evaluation mode",
     "steps": "training steps of whole networks",
     "loader": "a shuffled epoch of the data loader",

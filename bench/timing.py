@@ -58,10 +58,11 @@ def run(side: str, budget: float) -> list[float]:
     """Seconds of a call, block by block, for about `budget` seconds and at least once."""
     call, block, grad = _calls[side]
     times: list[float] = []
-    time.sleep(SETTLE)
-    seconds(call, block)  # its own threads wake up
+    if budget > 0:
+        time.sleep(SETTLE)
     gc.disable()
     with contextlib.nullcontext() if grad else no_grad(library_of(side)):
+        seconds(call, block)  # its own threads wake up
         while budget > 0 or not times:
             times.append(seconds(call, block))
             budget -= times[-1] * block

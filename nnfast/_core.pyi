@@ -73,6 +73,7 @@ class Op:
         self,
         rule: Callable[..., Any],
         kinds: bytes,
+        names: tuple[str, ...],
         required: int,
         kernel: int,
         mutates: int,

@@ -12,12 +12,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnfast
 from bench import __main__ as bench
-from bench import conv, gemm, harness, inference, loader, memory, report, run, shapes, small, steps
+from bench import (
+    conv,
+    gemm,
+    harness,
+    inference,
+    loader,
+    memory,
+    ops,
+    report,
+    run,
+    shapes,
+    small,
+    steps,
+)
 from nnfast import cli
-from tests.conftest import ISAS
+from nnfast.graph.mode import MODE
+from nnfast.ops import OPS
+from tests.conftest import ISAS, run_untraced
 
-MODULES = (gemm, conv, memory, small, inference, steps, loader)
+MODULES = (gemm, conv, memory, small, ops, inference, steps, loader)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +76,26 @@ def test_header_and_peak(record: report.Record) -> None:
 def test_names_are_unique_in_full_size() -> None:
     names = [c.name for module in MODULES for c in module.cases()]
     assert len(set(names)) == len(names)
+
+
+# A format of the ISA's own, which is made once of a weight: no other library has it.
+WITHOUT_A_ROW = {"pack_linear"}
+
+
+def test_every_op_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+
+    def note(op: Any, inputs: Any, result: Any) -> Any:
+        seen.add(op.name)
+        return run_untraced(op, inputs, result)
+
+    for case in (c for module in MODULES for c in module.cases(toy=True)):
+        with nnfast.set_grad_enabled(case.grad):
+            call = case.sides["nnfast"](*case.arrays(np.random.default_rng(0)))
+            with monkeypatch.context() as patch:
+                patch.setattr(MODE, "trace", note)
+                call()
+    assert OPS.keys() - seen == WITHOUT_A_ROW, "bench/ops.py lists them"
 
 
 def test_every_library_has_the_threads_that_are_asked_for() -> None:

@@ -75,6 +75,17 @@ def test_arguments_by_keyword() -> None:
     assert nnfast.add(x, other=x).tolist() == nnfast.add(input=x, other=x).tolist()
 
 
+def test_an_optional_input_that_is_left_out_is_none() -> None:
+    x, w, b = nnfast.ones(1, 2, 4, 4), nnfast.ones(3, 2, 3, 3), nnfast.ones(3)
+    for _ in range(2):
+        expected = F.conv2d(x, w, None, 1, 1)
+        assert F.conv2d(x, w, padding=1).tolist() == expected.tolist()
+        assert F.conv2d(x, w, bias=b, padding=1).tolist() == (expected + 1).tolist()
+        assert F.conv2d(x, w, padding=1, bias=None).tolist() == expected.tolist()
+    with pytest.raises(TypeError):
+        F.conv2d(x, w, b, bias=b)
+
+
 def test_a_list_may_change_between_calls() -> None:
     x, sizes = nnfast.zeros(6), [2, 3]
     assert x.reshape(sizes).shape == (2, 3)
@@ -163,14 +174,14 @@ def test_updates_count_as_changes() -> None:
 
 def test_a_record_is_a_function_and_a_method() -> None:
     x, y = nnfast.ones(2), nnfast.tensor([3.0, 4.0])
-    for call in (nnfast.add, Tensor.add, Tensor.__add__, nnfast.add.__get__(None, Tensor)):
-        assert call(x, y).tolist() == [4.0, 5.0]
-    for bound in (x.add, nnfast.add.__get__(x), x.__add__):
-        assert bound(y).tolist() == [4.0, 5.0]
-    with pytest.raises(NNFastError, match="add: expected an argument 'other', got none"):
-        nnfast.add(x)
+    for call in (nnfast.mul, Tensor.mul, Tensor.__mul__, nnfast.mul.__get__(None, Tensor)):
+        assert call(x, y).tolist() == [3.0, 4.0]
+    for bound in (x.mul, nnfast.mul.__get__(x), x.__mul__):
+        assert bound(y).tolist() == [3.0, 4.0]
+    with pytest.raises(NNFastError, match="mul: expected an argument 'other', got none"):
+        nnfast.mul(x)
     with pytest.raises(TypeError):
-        nnfast.add(x, y, y)
+        nnfast.mul(x, y, y)
 
 
 def test_a_trace_gets_every_call_of_its_thread() -> None:

@@ -429,14 +429,14 @@ def prologue(compiled) -> int:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rows", [1, 4, 5, 33, 200])
+@pytest.mark.parametrize("rows", [1, 3, 4, 33, 200])
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (70, 3), (33, 600), (300, 130)])
 def test_packed_weights_give_the_same_bits(isa, rows, n, k, dtype):
     w, b = randn(n, k, dtype=dtype), randn(n, dtype=dtype)
     predict = same_bits(lambda x: F.linear(x, w, b).relu(), randn(rows, k, dtype=dtype))
-    assert names(predict) == ([] if rows < 4 else ["pack_linear"]) + ["linear"]
+    assert names(predict) == ["pack_linear", "linear"]
     turned = same_bits(lambda x: F.linear(x, w.mT), randn(rows, n, dtype=dtype))
-    assert prologue(turned) == (rows >= 4)
+    assert prologue(turned) == 1
 
 
 def changes(net: nn.Module):

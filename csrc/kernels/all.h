@@ -15,6 +15,7 @@
 #include "kernels/pool.h"
 #include "kernels/probe.h"
 #include "kernels/random.h"
+#include "kernels/rearrange.h"
 #include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"

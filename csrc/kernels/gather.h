@@ -41,5 +41,47 @@ void add_rows(int64_t count, const int64_t* index, int64_t n, int64_t ignored, i
   }
 }
 
+// Whether all numbers are of one of n.
+NNF_INLINE bool all_exist(int64_t count, const int64_t* index, int64_t n) {
+  uint64_t wrong = 0;  // its highest bit: a negative number, or one above n - 1
+  for (int64_t i = 0; i < count; ++i)
+    wrong |= uint64_t(index[i]) | (uint64_t(n - 1) - uint64_t(index[i]));
+  return wrong >> 63 == 0;
+}
+
+// y[i] = x[i * along + index[i] * step] for i < count; 0 where index[i] is none of n. along: 0
+// or 1.
+template <class T>
+void gather_row(int64_t count, const int64_t* index, int64_t n, const T* x, int64_t along,
+                int64_t step, T* y) {
+  if (!all_exist(count, index, n)) {
+    for (int64_t i = 0; i < count; ++i)
+      y[i] = is_row(index[i], n) ? x[i * along + index[i] * step] : T(0);
+  } else if (along == 0 && step == 1) {
+    for (int64_t i = 0; i < count; ++i) y[i] = x[index[i]];
+  } else if (along == 1) {
+    for (int64_t i = 0; i < count; ++i) y[i] = x[i + index[i] * step];
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i] = x[i * along + index[i] * step];
+  }
+}
+
+// y[i * along + index[i] * step] = src[i], or += if add, for i < count in order.
+template <class T>
+void scatter_row(int64_t count, const int64_t* index, int64_t n, const T* src, bool add,
+                 int64_t along, int64_t step, T* y) {
+  if (!all_exist(count, index, n)) {
+    for (int64_t i = 0; i < count; ++i) {
+      if (!is_row(index[i], n)) continue;
+      T& to = y[i * along + index[i] * step];
+      to = add ? T(to + src[i]) : src[i];
+    }
+  } else if (add) {
+    for (int64_t i = 0; i < count; ++i) y[i * along + index[i] * step] += src[i];
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i * along + index[i] * step] = src[i];
+  }
+}
+
 }  // namespace
 }  // namespace nnf

@@ -31,10 +31,10 @@ NNF_INLINE mask<T> first_tap(const PoolGrid& g, int64_t kh, int64_t ow, int n) {
   return first;
 }
 
-template <class T, int kStep>
+template <class T, int kStep, bool kIndex>
 void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
   constexpr int L = kLanes<T>;
-  for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW, index += g.OW) {
+  for (int64_t oh = 0; oh < g.OH; ++oh, y += g.OW) {
     int64_t begin, end;
     tap_rows(g, oh, &begin, &end);
     const T* window = x + (oh * g.sh - g.ph) * ld - g.pw;
@@ -42,27 +42,40 @@ void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* ind
     for (int64_t ow = 0; ow < g.OW; ow += L) {
       const int n = g.OW - ow < L ? int(g.OW - ow) : L;
       vec<T> best = set1<T>(-T(__builtin_inf()));
-      mask<T> which = first_tap<T>(g, begin, ow, n);
+      mask<T> which = kIndex ? first_tap<T>(g, begin, ow, n) : mask<T>{};
       for (int64_t kh = begin; kh < end; ++kh) {
         const T* row = window + kh * g.dh * ld + ow * g.sw;
         for (int64_t kw = 0; kw < g.KW; ++kw) {
           const vec<T> v = load_step<T, kStep>(row + kw * g.dw, g.sw, n);
           const mask<T> wins = (v > best) | (v != v);
-          const mask<T> tap = mask<T>{} + int_of<T>(kh * g.dh * g.W + kw * g.dw);
           best = wins ? v : best;
-          which = wins ? tap : which;
+          if constexpr (kIndex) {
+            const mask<T> tap = mask<T>{} + int_of<T>(kh * g.dh * g.W + kw * g.dw);
+            which = wins ? tap : which;
+          }
         }
       }
       store_k<T>(y + ow, best, n);
-      int_of<T> taps[L];
-      __builtin_memcpy(taps, &which, sizeof taps);
-      for (int i = 0; i < n; ++i) index[ow + i] = corner + (ow + i) * g.sw + taps[i];
+      if constexpr (kIndex) {
+        int_of<T> taps[L];
+        __builtin_memcpy(taps, &which, sizeof taps);
+        int64_t* to = index + oh * g.OW + ow;
+        for (int i = 0; i < n; ++i) to[i] = corner + (ow + i) * g.sw + taps[i];
+      }
     }
   }
 }
 
+template <class T, int kStep>
+void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
+  if (index)
+    max_pool_rows<T, kStep, true>(g, x, ld, y, index);
+  else
+    max_pool_rows<T, kStep, false>(g, x, ld, y, index);
+}
+
 // y = the largest element of each window, index = where it lies in the plane (h * W + w): the
-// first of several, the last NaN if there are any.
+// first of several, the last NaN if there are any. index may be null.
 template <class T>
 void max_pool(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
   if (g.sw == 1)

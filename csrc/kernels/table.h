@@ -38,6 +38,26 @@ struct MapArgs {
   bool past_caches = false;
 };
 
+// n elements of a row: number `first`, first + step, ... (step 1, 0 or -1); first < 0: one value.
+struct Stretch {
+  int64_t n, first, step;
+};
+
+// `rows` rows of y, ry apart, each made of the same stretches of a row of x; these lie rx apart.
+// past_caches as in MapArgs.
+template <class T>
+struct StretchArgs {
+  const Stretch* stretch;
+  int stretches;
+  int64_t rows;
+  const T* x;
+  int64_t rx;
+  T* y;
+  int64_t ry;
+  T value;
+  bool past_caches = false;
+};
+
 enum class Activation : int64_t { none, relu, leaky_relu, sigmoid, tanh, gelu };
 
 // What happens to a finished element of a matrix product, in this order:

@@ -103,6 +103,32 @@ struct CatAttrs {
   int64_t dim;
 };
 
+// rearrange.cpp. stretch: what each dimension of y is made of; value: the bytes of one element.
+constexpr int kStretches = 3;
+struct RearrangeAttrs {
+  int64_t value;
+  Stretch stretch[kMaxDims][kStretches];
+};
+// upper: of the triangle above the diagonal, not below.
+struct TriangleAttrs {
+  int64_t diagonal, upper;
+};
+
+// along.cpp. add: to what is there, in order; else the last one stays. joined: so many dimensions
+// of y in front are seen as one; 0: as it is.
+struct GatherAttrs {
+  int64_t dim;
+};
+struct ScatterAttrs {
+  int64_t dim, add, joined;
+};
+
+// elementwise.cpp
+enum class Logic : int64_t { conjunction, disjunction, difference };
+struct LogicAttrs {
+  Logic function;
+};
+
 // gather.cpp. ignored: an index that takes part in no gradient, or in nothing.
 struct TakeAttrs {
   int64_t dim, ignored;

@@ -24,6 +24,10 @@ constexpr bool kHasKernels = !std::is_same_v<T, uint8_t>;  // bool has none
 template <class T>
 void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_stride, T* y,
                int64_t ldy, bool past) {
+  if (n == 1) {
+    for (int64_t r = 0; r < rows; ++r) y[r * ldy] = x[r * row_stride];
+    return;
+  }
   if constexpr (kHasKernels<T>) {
     if (stride == 0 || stride == 1) {
       MapArgs<T> g{};

@@ -122,6 +122,53 @@ void run_compare(const OpArgs& args) {
   });
 }
 
+// y = f(a, b) of rows of bools, several at a time; steps as in MapArgs.
+typedef uint64_t Bools __attribute__((vector_size(16)));
+
+template <class F>
+void logic_row(int64_t n, const uint8_t* a, int sa, const uint8_t* b, int sb, uint8_t* y, F f) {
+  constexpr int64_t kBytes = sizeof(Bools);
+  const uint64_t each = 0x0101010101010101;
+  auto loop = [&](auto left, auto right) {
+    int64_t i = 0;
+    for (; i + kBytes <= n; i += kBytes) {
+      const Bools r = f(left(i), right(i));
+      std::memcpy(y + i, &r, sizeof r);
+    }
+    for (; i < n; ++i) y[i] = uint8_t(f(a[i * sa], b[i * sb]));
+  };
+  auto run = [](const uint8_t* p) {
+    return [p](int64_t i) {
+      Bools v;
+      std::memcpy(&v, p + i, sizeof v);
+      return v;
+    };
+  };
+  auto one = [each](const uint8_t* p) {
+    const Bools v = Bools{} + *p * each;
+    return [v](int64_t) { return v; };
+  };
+  if (sa && sb) return loop(run(a), run(b));
+  if (sa) return loop(run(a), one(b));
+  if (sb) return loop(one(a), run(b));
+  loop(one(a), one(b));
+}
+
+template <class F>
+void run_logic(const OpArgs& args, F f) {
+  const Walk w = make_walk(args.out[0], args.in, 2);
+  for_rows(w, 0.25, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+    Rows<uint8_t> a, b;
+    const bool gather = a.set(args.in[0], w, 0, offset[0]) | b.set(args.in[1], w, 1, offset[1]);
+    uint8_t* const y = args.out[0].ptr<uint8_t>() + out;
+    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+      const uint8_t *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
+      for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
+        logic_row(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i, f);
+    });
+  });
+}
+
 template <class T>
 void run_where(const OpArgs& args) {
   const Walk w = make_walk(args.out[0], args.in, 3);
@@ -194,6 +241,18 @@ void map(const OpArgs& args) {
 
 void compare(const OpArgs& args) {
   for_number(args.in[0].dtype, [&](auto* t) { run_compare<pointee<decltype(t)>>(args); });
+}
+
+void logic(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  switch (args.attributes<LogicAttrs>().function) {
+    case Logic::conjunction:
+      return run_logic(args, [](auto a, auto b) { return a & b; });
+    case Logic::disjunction:
+      return run_logic(args, [](auto a, auto b) { return a | b; });
+    case Logic::difference:
+      return run_logic(args, [](auto a, auto b) { return a ^ b; });
+  }
 }
 
 void where(const OpArgs& args) {

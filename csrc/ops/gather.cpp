@@ -1,7 +1,6 @@
 // Slices of a tensor by number. x is seen as outer x n x inner elements around one dimension.
 //   take:          (x, index) -> the slices index[0], index[1], ... of x
 //   take_backward: (dy, index) -> dx: each dy added to the slice it came from, in order
-//   last_writer: (index) -> y[k]: the last i with index[i] = k, -1 if there is none
 //   select:          (x, index) -> y[o, i] = x[o, index[o, i], i]; the dimension is the second
 //   select_backward: (dy, index) -> dx
 #include <cstring>
@@ -29,11 +28,13 @@ struct Slices {
   }
 };
 
-// take_rows of kernels/gather.h; single elements and bools need no vectors.
+// take_rows of kernels/gather.h; bools need no vectors.
 template <class T>
 void take_rows(int64_t count, const int64_t* index, const Slices& s, const T* x, T* y, bool past) {
-  if constexpr (!std::is_same_v<T, uint8_t>)
-    if (s.inner > 1) return kernels<T>().take_rows(count, index, s.n, s.inner, x, y, past);
+  if constexpr (!std::is_same_v<T, uint8_t>) {
+    if (s.inner == 1) return kernels<T>().gather_row(count, index, s.n, x, 0, 1, y);
+    return kernels<T>().take_rows(count, index, s.n, s.inner, x, y, past);
+  }
   for (int64_t j = 0; j < count; ++j, y += s.inner) {
     const bool exists = uint64_t(index[j]) < uint64_t(s.n);
     const T* row = x + (exists ? index[j] : 0) * s.inner;
@@ -63,9 +64,10 @@ void run_take(const OpArgs& args) {
   const int64_t planes = most(step / index.size, 1);
   parallel_for(ceil_div(s.outer, planes) * blocks, double(y.size), [&](int64_t task, int) {
     const int64_t j = task % blocks * step, first = task / blocks * planes;
+    const int64_t count = least(index.size - j, step);
+    const int64_t* numbers = index.ptr<int64_t>() + j;
     for (int64_t o = first; o < least(first + planes, s.outer); ++o)
-      take_rows(least(index.size - j, step), index.ptr<int64_t>() + j, s,
-                args.in[0].ptr<T>() + o * s.n * s.inner,
+      take_rows(count, numbers, s, args.in[0].ptr<T>() + o * s.n * s.inner,
                 y.ptr<T>() + (o * index.size + j) * s.inner, past);
   });
 }
@@ -140,15 +142,6 @@ void take_backward(const OpArgs& args) {
   if (args.out[0].size == 0) return;
   for_number(args.out[0].dtype,
              [&](auto* t) { run_take_backward<std::remove_pointer_t<decltype(t)>>(args); });
-}
-
-void last_writer(const OpArgs& args) {
-  const View &index = args.in[0], &y = args.out[0];
-  std::memset(y.data, -1, size_t(y.size) * sizeof(int64_t));
-  for (int64_t i = 0; i < index.size; ++i) {
-    const int64_t k = index.ptr<int64_t>()[i];
-    if (uint64_t(k) < uint64_t(y.size)) y.ptr<int64_t>()[k] = i;
-  }
 }
 
 void select(const OpArgs& args) {

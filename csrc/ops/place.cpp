@@ -10,7 +10,7 @@ namespace nnf {
 namespace {
 
 template <class T>
-void scatter(const Walk& w, const T* x, T* y) {
+void write(const Walk& w, const T* x, T* y) {
   const int last = w.ndim - 1;
   const int64_t sx = w.stride[0][last], sy = w.stride[1][last];
   const int64_t rx = last ? w.stride[0][last - 1] : 0, ry = last ? w.stride[1][last - 1] : 0;
@@ -40,11 +40,11 @@ void place(const OpArgs& args) {
   const Walk w = make_walk(x, views, 2);
   switch (item_size(y.dtype)) {
     case 1:
-      return scatter(w, x.ptr<uint8_t>(), y.ptr<uint8_t>() + attrs.offset);
+      return write(w, x.ptr<uint8_t>(), y.ptr<uint8_t>() + attrs.offset);
     case 4:
-      return scatter(w, x.ptr<float>(), y.ptr<float>() + attrs.offset);
+      return write(w, x.ptr<float>(), y.ptr<float>() + attrs.offset);
     default:
-      return scatter(w, x.ptr<double>(), y.ptr<double>() + attrs.offset);
+      return write(w, x.ptr<double>(), y.ptr<double>() + attrs.offset);
   }
 }
 

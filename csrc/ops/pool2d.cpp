@@ -1,5 +1,6 @@
 // Pooling over the last two dimensions; every plane by itself.
-//   max_pool2d:          (x) -> the largest element of each window, and its index in the plane
+//   max_pool2d:          (x) -> the largest element of each window, and (if there is a second
+//                        output) its index in the plane
 //   max_pool2d_backward: (dy, index) -> dx
 //   max_pool2d_gather:   (x, index) -> y
 //   max_unpool2d:        (x, index) -> y: each x at its index, the last of equal ones
@@ -42,8 +43,8 @@ void run_max(const OpArgs& args) {
       planes_of(x), g.H * g.W, double(g.OH) * g.OW * g.KH * g.KW, [&](int64_t p, int worker) {
         const T* plane =
             padded.fill(x.ptr<T>() + p * g.H * g.W, T(-INFINITY), copies + worker * padded.items());
-        kernels<T>().max_pool(g, plane, padded.ld, y.ptr<T>() + p * g.OH * g.OW,
-                              args.out[1].ptr<int64_t>() + p * g.OH * g.OW);
+        int64_t* index = args.n_out > 1 ? args.out[1].ptr<int64_t>() + p * g.OH * g.OW : nullptr;
+        kernels<T>().max_pool(g, plane, padded.ld, y.ptr<T>() + p * g.OH * g.OW, index);
       });
 }
 

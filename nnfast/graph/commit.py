@@ -41,7 +41,7 @@ def _watched(graph: Graph, first: list[Call], last: list[Call]) -> list[Value]:
             found[v] = None
     for call in last:
         for value in call.inputs:
-            if value is None or value.dtype.kind != "f" or not value.is_dense():
+            if value is None or value.dtype.kind != "f" or not value.is_dense() or 0 in value.shape:
                 continue
             if value.memory in made or isinstance(value.memory.source, Gradient):
                 found[value] = None

@@ -41,6 +41,7 @@ from nnfast.nn.adaptive_pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from nnfast.nn.adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from nnfast.nn.adaptive_pool import FractionalMaxPool2d as FractionalMaxPool2d
+from nnfast.nn.adaptive_pool import FractionalMaxPool3d as FractionalMaxPool3d
 from nnfast.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from nnfast.nn.attention import MultiheadAttention as MultiheadAttention
 from nnfast.nn.container import ModuleDict as ModuleDict
@@ -66,6 +67,7 @@ from nnfast.nn.dropout import StochasticDepth as StochasticDepth
 from nnfast.nn.dropout import VanillaDropout as VanillaDropout
 from nnfast.nn.embedding import Embedding as Embedding
 from nnfast.nn.embedding import EmbeddingBag as EmbeddingBag
+from nnfast.nn.group_norm import CrossMapLRN2d as CrossMapLRN2d
 from nnfast.nn.group_norm import GroupNorm as GroupNorm
 from nnfast.nn.group_norm import InstanceNorm1d as InstanceNorm1d
 from nnfast.nn.group_norm import InstanceNorm2d as InstanceNorm2d

@@ -87,18 +87,12 @@ class GELU(Module):
 
 
 class _AlongDim(Module):
-    """A function along one dimension, which must be named."""
+    """A function along one dimension, which should be named (see functional.softmax)."""
 
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
-        if not isinstance(dim, int):
-            fail(
-                type(self).__name__,
-                "an integer dim",
-                repr(dim),
-                "dim=1 for classes in (N, C).",
-                DTypeError,
-            )
+        if not (dim is None or isinstance(dim, int)):
+            fail(type(self).__name__, "an integer dim", repr(dim), error=DTypeError)
         self.dim = dim
 
     def extra_repr(self) -> str:
@@ -114,16 +108,14 @@ class Softmax(_AlongDim):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        y: Tensor = ops.softmax(input, self.dim)
-        return y
+        return functional.softmax(input, self.dim)
 
 
 class LogSoftmax(_AlongDim):
     """y = log(softmax(x)) along `dim`, without overflow."""
 
     def forward(self, input: Tensor) -> Tensor:
-        y: Tensor = ops.log_softmax(input, self.dim)
-        return y
+        return functional.log_softmax(input, self.dim)
 
 
 class Softmin(_AlongDim):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nnfast import ops
@@ -93,19 +94,10 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     _pool = staticmethod(ops.adaptive_max_pool3d)
 
 
-class FractionalMaxPool2d(Module):
-    """The largest elements of windows at random places; sizes shrink by any factor.
+class _FractionalMaxPool(Module):
+    """What both share: the arguments of `_pool`, and random numbers that are given."""
 
-    Shapes: (N, C, H, W) -> (N, C, *output_size), or output_ratio of (H, W), in training and in
-    evaluation. `_random_samples` (N, C, 2) takes the place of random numbers.
-
-    Source: Graham, Fractional max-pooling, 2014.
-
-    >>> import nnfast
-    >>> nnfast.nn.FractionalMaxPool2d(2, output_ratio=0.7)(nnfast.ones(1, 2, 9, 9)).shape
-    (1, 2, 6, 6)
-    """
-
+    _pool: Callable[..., Any]
     _random_samples: Tensor | None
 
     def __init__(
@@ -119,17 +111,42 @@ class FractionalMaxPool2d(Module):
         super().__init__()
         if (output_size is None) == (output_ratio is None):
             got = "both" if output_size is not None else "none"
-            fail("FractionalMaxPool2d", "output_size or output_ratio", got)
+            fail(type(self).__name__, "output_size or output_ratio", got)
         ratio = output_ratio if isinstance(output_ratio, tuple | list) else (output_ratio,)
         if output_ratio is not None and not all(0 < r < 1 for r in ratio):
-            where = "FractionalMaxPool2d"
+            where = type(self).__name__
             fail(where, "output_ratio above 0 and below 1", f"{output_ratio}")
         self.kernel_size, self.return_indices = kernel_size, return_indices
         self.output_size, self.output_ratio = output_size, output_ratio
         self.register_buffer("_random_samples", _random_samples)
 
     def forward(self, input: Tensor) -> Any:
-        return ops.fractional_max_pool2d(
+        return type(self)._pool(
             input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
             self._random_samples,
         )  # fmt: skip
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest elements of windows at random places; sizes shrink by any factor.
+
+    Shapes: (N, C, H, W) -> (N, C, *output_size), or output_ratio of (H, W), in training and in
+    evaluation. `_random_samples` (N, C, 2) takes the place of random numbers.
+
+    Source: Graham, Fractional max-pooling, 2014.
+
+    >>> import nnfast
+    >>> nnfast.nn.FractionalMaxPool2d(2, output_ratio=0.7)(nnfast.ones(1, 2, 9, 9)).shape
+    (1, 2, 6, 6)
+    """
+
+    _pool = staticmethod(ops.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest elements of windows at random places. Shapes: (N, C, D, H, W) -> alike.
+
+    `_random_samples`: (N, C, 3); all else as in FractionalMaxPool2d.
+    """
+
+    _pool = staticmethod(ops.fractional_max_pool3d)

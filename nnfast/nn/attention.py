@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from nnfast import ops
 from nnfast.errors import fail
 from nnfast.nn import init
 from nnfast.nn.checks import number, whole
 from nnfast.nn.linear import Linear, empty_parameter
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
-from nnfast.ops.attention import additive, attend
-from nnfast.ops.operands import as_tensor
-from nnfast.tensor import Tensor, wrap
+from nnfast.ops.multihead import project_and_attend
+from nnfast.tensor import Tensor
 
 
 class MultiheadAttention(Module):
@@ -108,89 +104,13 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        where = "MultiheadAttention"
-        inputs = [as_tensor(x, where) for x in (query, key, value)]
-        self._check(inputs, is_causal and attn_mask is None)
-        batched = inputs[0].ndim == 3
-        if not batched:
-            inputs = [x.unsqueeze(0 if self.batch_first else 1) for x in inputs]
-        q, k, v = (self._heads(self._project(i, x)) for i, x in enumerate(inputs))
-        bias = self._bias(q, k, key_padding_mask, attn_mask)
-        extra = (self.bias_k is not None) + self.add_zero_attn
-        if self.bias_k is not None and self.bias_v is not None:
-            k, v = self._longer(k, self.bias_k), self._longer(v, self.bias_v)
-        if self.add_zero_attn:
-            nothing = wrap(np.zeros(self.embed_dim, q.dtype))
-            k, v = self._longer(k, nothing), self._longer(v, nothing)
-        if bias is not None and extra:
-            free = wrap(np.zeros((), bias.dtype)).expand(*bias.shape[:-1], extra)
-            bias = ops.cat([bias, free], -1)
-        p = self.dropout if self.training else 0.0
-        heads, weights = attend(q, k, v, bias, p, some_key=extra > 0)
-        y = self.out_proj(self._joined(heads))
-        found = None
-        if need_weights:
-            found = ops.mean(weights, 1) if average_attn_weights else weights
-        if batched:
-            return y, found
-        return y.squeeze(0 if self.batch_first else 1), None if found is None else found.squeeze(0)
-
-    def _project(self, i: int, x: Tensor) -> Tensor:
-        """Query, key or value (i = 0, 1, 2) in the space of all heads."""
-        rows = slice(i * self.embed_dim, (i + 1) * self.embed_dim)
-        packed = self.in_proj_weight
-        weight = getattr(self, f"{'qkv'[i]}_proj_weight") if packed is None else packed[rows]
-        return ops.linear(x, weight, None if self.in_proj_bias is None else self.in_proj_bias[rows])
-
-    def _heads(self, x: Tensor) -> Tensor:
-        """(N, H, L, E / H) of (L, N, E), or (N, L, E) with batch_first."""
-        y: Tensor = ops.reshape(x, (*x.shape[:2], self.num_heads, self.head_dim))
-        return ops.permute(y, (0, 2, 1, 3) if self.batch_first else (1, 2, 0, 3))
-
-    def _joined(self, x: Tensor) -> Tensor:
-        """The inverse of _heads."""
-        y: Tensor = ops.permute(x, (0, 2, 1, 3) if self.batch_first else (2, 0, 1, 3))
-        return ops.reshape(y, (*y.shape[:2], self.embed_dim))
-
-    def _longer(self, x: Tensor, row: Tensor) -> Tensor:
-        """Keys or values of each head with one more at the end."""
-        last = row.reshape(1, self.num_heads, 1, self.head_dim)
-        return ops.cat([x, last.expand(x.shape[0], -1, -1, -1)], 2)
-
-    def _bias(
-        self, q: Tensor, k: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
-    ) -> Tensor | None:
-        """Both masks as numbers to add to the scores (N, H, L, S)."""
-        where = "MultiheadAttention"
-        (N, H, L, _), S = q.shape, k.shape[2]
-        bias: Tensor | None = None
-        if attn_mask is not None:
-            mask = as_tensor(attn_mask, where)
-            if mask.shape not in ((L, S), (N * H, L, S)):
-                fail(where, f"an attn_mask of shape {(L, S)} or {(N * H, L, S)}", f"{mask.shape}")
-            bias = additive(where, mask, q.dtype, True)
-            bias = bias.reshape(N, H, L, S) if mask.ndim == 3 else bias
-        if key_padding_mask is not None:
-            mask = as_tensor(key_padding_mask, where)
-            if mask.shape != (N, S) and (mask.shape != (S,) or N != 1):
-                fail(where, f"a key_padding_mask of shape {(N, S)}", f"{mask.shape}")
-            padding = additive(where, mask, q.dtype, True).reshape(N, 1, 1, S)
-            bias = padding if bias is None else bias + padding
-        return bias
-
-    def _check(self, inputs: list[Tensor], lacks_mask: bool) -> None:
-        where, ndim = "MultiheadAttention", inputs[0].ndim
-        given: dict[str, Any] = dict(zip(("query", "key", "value"), inputs, strict=True))
-        if ndim not in (2, 3) or any(x.ndim != ndim for x in inputs):
-            fail(where, "query, key and value of 3 dimensions (2 for one sequence)", "others",
-                 **given)  # fmt: skip
-        sizes = (self.embed_dim, self.kdim, self.vdim)
-        if tuple(x.shape[-1] for x in inputs) != sizes:
-            fail(where, f"query, key and value of sizes {sizes}", "others", **given)
-        if inputs[1].shape[:-1] != inputs[2].shape[:-1]:
-            fail(where, "as many keys as values", "others", **given)
-        batch = 0 if self.batch_first else 1
-        if ndim == 3 and inputs[0].shape[batch] != inputs[1].shape[batch]:
-            fail(where, "query and key of one batch size", "others", **given)
-        if lacks_mask:
-            fail(where, "an attn_mask, which is_causal=True says is causal", "none")
+        weights = [self.in_proj_weight]
+        if self.in_proj_weight is None:
+            weights = [getattr(self, f"{name}_proj_weight") for name in "qkv"]
+        return project_and_attend(
+            "MultiheadAttention", (query, key, value), self.embed_dim, self.num_heads,
+            tuple(weights), self.in_proj_bias, (self.bias_k, self.bias_v), self.add_zero_attn,
+            self.dropout if self.training else 0.0, (self.out_proj.weight, self.out_proj.bias),
+            key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal,
+            self.batch_first,
+        )  # fmt: skip

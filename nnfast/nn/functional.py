@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from nnfast import ops
 from nnfast.errors import fail
 from nnfast.generator import default_generator
@@ -14,6 +17,7 @@ from nnfast.ops import adaptive_avg_pool3d as adaptive_avg_pool3d
 from nnfast.ops import adaptive_max_pool1d as adaptive_max_pool1d
 from nnfast.ops import adaptive_max_pool2d as adaptive_max_pool2d
 from nnfast.ops import adaptive_max_pool3d as adaptive_max_pool3d
+from nnfast.ops import affine_grid as affine_grid
 from nnfast.ops import alpha_dropout as alpha_dropout
 from nnfast.ops import avg_pool1d as avg_pool1d
 from nnfast.ops import avg_pool2d as avg_pool2d
@@ -42,8 +46,10 @@ from nnfast.ops import embedding_bag as embedding_bag
 from nnfast.ops import feature_alpha_dropout as feature_alpha_dropout
 from nnfast.ops import fold as fold
 from nnfast.ops import fractional_max_pool2d as fractional_max_pool2d
+from nnfast.ops import fractional_max_pool3d as fractional_max_pool3d
 from nnfast.ops import gaussian_nll_loss as gaussian_nll_loss
 from nnfast.ops import gelu as gelu
+from nnfast.ops import grid_sample as grid_sample
 from nnfast.ops import group_norm as group_norm
 from nnfast.ops import hardshrink as hardshrink
 from nnfast.ops import hinge_embedding_loss as hinge_embedding_loss
@@ -57,7 +63,6 @@ from nnfast.ops import layer_norm as layer_norm
 from nnfast.ops import linear as linear
 from nnfast.ops import local_response_norm as local_response_norm
 from nnfast.ops import locally_connected2d as locally_connected2d
-from nnfast.ops import log_softmax as log_softmax
 from nnfast.ops import logsigmoid as logsigmoid
 from nnfast.ops import lp_pool1d as lp_pool1d
 from nnfast.ops import lp_pool2d as lp_pool2d
@@ -70,6 +75,7 @@ from nnfast.ops import max_unpool1d as max_unpool1d
 from nnfast.ops import max_unpool2d as max_unpool2d
 from nnfast.ops import max_unpool3d as max_unpool3d
 from nnfast.ops import mse_loss as mse_loss
+from nnfast.ops import multi_head_attention_forward as multi_head_attention_forward
 from nnfast.ops import multi_margin_loss as multi_margin_loss
 from nnfast.ops import multiclass_svm_loss as multiclass_svm_loss
 from nnfast.ops import multilabel_margin_loss as multilabel_margin_loss
@@ -78,6 +84,7 @@ from nnfast.ops import nll_loss as nll_loss
 from nnfast.ops import normalize as normalize
 from nnfast.ops import pad as pad
 from nnfast.ops import pairwise_distance as pairwise_distance
+from nnfast.ops import pdist as pdist
 from nnfast.ops import pixel_shuffle as pixel_shuffle
 from nnfast.ops import pixel_unshuffle as pixel_unshuffle
 from nnfast.ops import poisson_nll_loss as poisson_nll_loss
@@ -87,7 +94,6 @@ from nnfast.ops import scaled_dot_product_attention as scaled_dot_product_attent
 from nnfast.ops import sigmoid as sigmoid
 from nnfast.ops import smooth_l1_loss as smooth_l1_loss
 from nnfast.ops import soft_margin_loss as soft_margin_loss
-from nnfast.ops import softmax as softmax
 from nnfast.ops import softplus as softplus
 from nnfast.ops import softshrink as softshrink
 from nnfast.ops import softsign as softsign
@@ -99,6 +105,7 @@ from nnfast.ops import triplet_margin_with_distance_loss as triplet_margin_with_
 from nnfast.ops import unfold as unfold
 from nnfast.ops import vanilla_dropout as vanilla_dropout
 from nnfast.ops.activation_hard import _prelu
+from nnfast.ops.changes import in_place
 from nnfast.ops.index import one_hot as one_hot
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.random import _uniform
@@ -206,10 +213,75 @@ def rrelu(
     return y
 
 
-def softmin(input: Tensor, dim: int) -> Tensor:
-    """y = exp(-x) / sum(exp(-x)) along `dim`."""
-    y: Tensor = ops.softmax(-input, dim)
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = exp(x) / sum(exp(x)) along `dim`, of x as `dtype` if that is given.
+
+    Without dim, as in old programs, it is 0 for 0, 1 and 3 dimensions, else 1, with a warning.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.softmax(nnfast.tensor([[0.0, 0.0]]), dim=1)
+    tensor([[0.5, 0.5]])
+    """
+    y: Tensor = ops.softmax(input, _along("softmax", input, dim), dtype)
     return y
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = log(softmax(x)) along `dim`, without overflow; dim and dtype as in softmax.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.log_softmax(nnfast.tensor([1000.0, 0.0]), dim=0)
+    tensor([    0., -1000.])
+    """
+    y: Tensor = ops.log_softmax(input, _along("log_softmax", input, dim), dtype)
+    return y
+
+
+def softmin(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
+    """y = exp(-x) / sum(exp(-x)) along `dim`; dim and dtype as in softmax."""
+    y: Tensor = ops.softmax(-input, _along("softmin", input, dim), dtype)
+    return y
+
+
+def _along(name: str, input: Tensor, dim: int | None) -> int:
+    """`dim`, or the one that PyTorch takes where it is not given."""
+    if dim is not None:
+        return dim
+    dim = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(f"nnfast: {name} takes dim={dim}; name it in the call.", stacklevel=3)
+    return dim
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
+    """y = softmax((logits + g) / tau), g = -log(-log u) with u uniform: a soft random choice.
+
+    The largest element is class i with probability softmax(logits)_i. `hard`: 1 for the largest, 0
+    for the others, with the gradient of the soft choice. `eps` changes nothing.
+
+    Source: Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax, 2017.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.gumbel_softmax(nnfast.tensor([0.0, 100.0]), hard=True)
+    tensor([0., 1.])
+    """
+    x = as_tensor(logits, "gumbel_softmax")
+    if not tau > 0:
+        fail("gumbel_softmax", "tau > 0", f"{tau}")
+    waiting = -ops.log1p(-_uniform(default_generator.next_rng(), x.shape, x.dtype))
+    soft = ops.softmax((x - ops.log(ops.maximum(waiting, 2.0**-25))) / tau, dim)
+    if not hard:
+        return soft
+    largest = ops.argmax(soft, dim, keepdim=True)
+    chosen = ops.scatter(soft.detach() * 0.0, dim, largest, 1.0)
+    return chosen - soft.detach() + soft
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -228,3 +300,64 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     before = (slice(None),) * dim
     y: Tensor = input[(*before, slice(half))] * ops.sigmoid(input[(*before, slice(half, None))])
     return y
+
+
+# ---- older names ------------------------------------------------------------------------------
+
+
+def upsample(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """The older name of `interpolate`."""
+    return ops.interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` by the nearest pixel."""
+    return ops.interpolate(input, size, scale_factor)
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` by bilinear weights, corners aligned."""
+    return ops.interpolate(input, size, scale_factor, "bilinear", align_corners=True)
+
+
+def _pooling(name: str, pool: Any) -> Any:
+    """A pooling function that answers with indices too, whatever it is told."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return pool(*args, **{**kwargs, "return_indices": True})
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"`{pool.__name__}` with return_indices=True: (y, indices)."
+    return call
+
+
+max_pool1d_with_indices = _pooling("max_pool1d_with_indices", max_pool1d)
+max_pool2d_with_indices = _pooling("max_pool2d_with_indices", max_pool2d)
+max_pool3d_with_indices = _pooling("max_pool3d_with_indices", max_pool3d)
+adaptive_max_pool1d_with_indices = _pooling("adaptive_max_pool1d_with_indices", adaptive_max_pool1d)
+adaptive_max_pool2d_with_indices = _pooling("adaptive_max_pool2d_with_indices", adaptive_max_pool2d)
+adaptive_max_pool3d_with_indices = _pooling("adaptive_max_pool3d_with_indices", adaptive_max_pool3d)
+fractional_max_pool2d_with_indices = _pooling(
+    "fractional_max_pool2d_with_indices", fractional_max_pool2d
+)
+fractional_max_pool3d_with_indices = _pooling(
+    "fractional_max_pool3d_with_indices", fractional_max_pool3d
+)
+
+
+# ---- in place ---------------------------------------------------------------------------------
+
+relu_ = in_place("relu_", relu)
+leaky_relu_ = in_place("leaky_relu_", leaky_relu)
+elu_ = in_place("elu_", elu)
+celu_ = in_place("celu_", celu)
+selu_ = in_place("selu_", selu)
+hardtanh_ = in_place("hardtanh_", hardtanh)
+threshold_ = in_place("threshold_", threshold)
+rrelu_ = in_place("rrelu_", rrelu)

@@ -134,6 +134,34 @@ class InstanceNorm3d(_InstanceNorm):
     _ndims, _shapes = (4, 5), "(N, C, D, H, W) or (C, D, H, W)"
 
 
+class CrossMapLRN2d(Module):
+    """LocalResponseNorm of images under its oldest name; the window reaches (size - 1) // 2 far.
+
+    y = x / (k + alpha / size * sum of the squares in the window)^beta.
+
+    Shapes: (N, C, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.CrossMapLRN2d(3)(nnfast.ones(1, 4, 2, 2)).shape
+    (1, 4, 2, 2)
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size = whole("CrossMapLRN2d", "size", size, least=1)
+        self.alpha, self.beta, self.k = alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            fail("CrossMapLRN2d", "an input of shape (N, C, H, W)", "another", input=input)
+        window = 2 * ((self.size - 1) // 2) + 1
+        alpha = self.alpha * window / self.size
+        return ops.local_response_norm(input, window, alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
 class RMSNorm(Module):
     """Each row divided by the root of its mean square, then scaled.
 

@@ -1,4 +1,4 @@
-"""Pooling to a size: windows that follow from the size that comes out, or from chance.
+"""Pooling to a size: windows that follow from the size that comes out.
 
 Where the sizes do not divide, windows overlap and differ by an element or so. Their elements are
 laid side by side (take), each window as long as the longest, so that ordinary pooling does it.
@@ -11,15 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.generator import default_generator
-from nnfast.ops.elementwise import cast, where
+from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
-from nnfast.ops.operands import as_tensor
 from nnfast.ops.pool import avg_pool2d, max_pool2d
 from nnfast.ops.pool_nd import by_depth, largest_by_depth, space
-from nnfast.ops.random import _uniform
 from nnfast.ops.shape import reshape, squeeze, unsqueeze
-from nnfast.ops.window import is_integer, sizes
+from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor, int64, wrap
 
 
@@ -185,86 +182,3 @@ def _max(x: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     y, index = max_pool2d(w.spread(h.spread(x, -2), -1), (h.taps, w.taps), return_indices=True)
     rows, cols = (a.places.reshape(-1) for a in (h, w))
     return y, take(wrap((rows[:, None] * w.n + cols).reshape(-1)), index)
-
-
-# ---- at random ------------------------------------------------------------------------------
-
-
-def fractional_max_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    output_size: Any = None,
-    output_ratio: Any = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> Any:
-    """The largest elements of windows at random places, so that sizes shrink by any factor.
-
-    With a = (H - KH) / (OH - 1) and r uniform in [0, 1), anew for each plane, window u begins at
-    row floor((u + r) a) - floor(r a), the last one at H - KH; columns alike.
-
-    Shapes: input (N, C, H, W) or (C, H, W) -> (N, C, OH, OW): output_size, or output_ratio (each
-    above 0 and below 1) times (H, W). `_random_samples`: (N, C, 2), r of columns and of rows.
-
-    Errors: both or none of output_size and output_ratio, windows that do not fit.
-
-    Source: Graham, Fractional max-pooling, 2014.
-
-    >>> import nnfast
-    >>> x = nnfast.ones(1, 2, 9, 9)
-    >>> nnfast.nn.functional.fractional_max_pool2d(x, 2, output_ratio=0.7).shape
-    (1, 2, 6, 6)
-    """
-    name = "fractional_max_pool2d"
-    x = space(name, 2, input)
-    kernel = sizes(name, "kernel_size", kernel_size, 1, 2)
-    size = _fractional_size(name, x, kernel, output_size, output_ratio)
-    planes = int(np.prod(x.shape[:-2]))
-    if _random_samples is None:
-        r = _uniform(default_generator.next_rng(), (planes, 2), x.dtype)
-    else:
-        r = reshape(as_tensor(_random_samples, name), (planes, 2))
-    H, W = x.shape[-2:]
-    rows = _starts(r[:, 1:], H, size[0], kernel[0])  # (planes, OH)
-    cols = _starts(r[:, :1], W, size[1], kernel[1])
-    i, j = (np.arange(k, dtype=int64) for k in kernel)
-    at = (reshape(rows, (planes, -1, 1)) + wrap(i)) * W  # (planes, OH, KH)
-    along = reshape(cols, (planes, 1, 1, -1, 1)) + wrap(j)
-    at = reshape(at, (*at.shape, 1, 1)) + along  # (planes, OH, KH, OW, KW)
-    first = np.arange(planes, dtype=int64).reshape(-1, 1, 1)
-    seen = take(reshape(x, -1), at + wrap(first.reshape(-1, 1, 1, 1, 1) * (H * W)))
-    spread = (size[0] * kernel[0], size[1] * kernel[1])
-    y, chosen = max_pool2d(reshape(seen, (planes, *spread)), kernel, return_indices=True)
-    y = reshape(y, (*x.shape[:-2], *size))
-    if not return_indices:
-        return y
-    index = take(reshape(at, -1), chosen + wrap(first * (spread[0] * spread[1])))
-    return y, reshape(index, y.shape)
-
-
-def _fractional_size(
-    name: str, x: Tensor, kernel: tuple[int, ...], output_size: Any, output_ratio: Any
-) -> tuple[int, ...]:
-    if (output_size is None) == (output_ratio is None):
-        fail(name, "output_size or output_ratio", "both" if output_size else "none")
-    if output_size is None:
-        ratio = output_ratio if isinstance(output_ratio, tuple | list) else (output_ratio,) * 2
-        if len(ratio) != 2 or not all(0 < r < 1 for r in ratio):
-            fail(name, "output_ratio above 0 and below 1", f"{output_ratio}")
-        output_size = tuple(int(n * r) for n, r in zip(x.shape[-2:], ratio, strict=True))
-    size = sizes(name, "output_size", output_size, 1, 2)
-    if any(k + m - 1 > n for k, m, n in zip(kernel, size, x.shape[-2:], strict=True)):
-        got = f"kernel_size={kernel} and output_size={size}"
-        fail(name, "windows that fit: kernel + output - 1 at most the input", got, input=x)
-    return size
-
-
-def _starts(r: Tensor, n: int, out: int, kernel: int) -> Tensor:
-    """Where the windows of each plane begin, from its number r (planes, 1)."""
-    last = np.full((1, out), n - kernel, int64)
-    if out == 1:
-        return wrap(last) + cast(r, int64) * 0
-    a = (n - kernel) / (out - 1)
-    steps = wrap(np.arange(out, dtype=r.dtype))
-    starts = cast((r + steps) * a, int64) - cast(r * a, int64)
-    return where(wrap(np.arange(out) == out - 1), wrap(last), starts)

@@ -11,74 +11,26 @@ from nnfast.errors import fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
-from nnfast.ops.record import check_dim, method
+from nnfast.ops.rearrange import Dims, check_along, flip
+from nnfast.ops.record import check_dims, method
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
 
-Dims = int | Sequence[int]
-
-
-def _dims(where: str, dims: Any, ndim: int) -> list[int]:
-    """Dimensions counted from the front, each once."""
-    given = (dims,) if isinstance(dims, int | np.integer) else tuple(dims)
-    known = [check_dim(where, d, ndim) for d in given]
-    if len(set(known)) != len(known):
-        fail(where, "each dim once", f"{dims}")
-    return known
-
 
 @method
-def flip(input: Tensor, *dims: Dims) -> Tensor:
-    """The order along each of `dims` reversed, as a copy.
-
-    >>> import nnfast
-    >>> nnfast.flip(nnfast.tensor([[1, 2], [3, 4]]), 1)
-    tensor([[2, 1],
-            [4, 3]])
-    """
-    for d in _dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim):
-        if input.ndim:
-            input = take(input, wrap(np.arange(input.shape[d])[::-1].copy()), d)
-    return input
-
-
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order."""
     return flip(input, 1)
 
 
+@method
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
     return flip(input, 0)
 
 
 @method
-def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
-    """Slices moved on by `shifts` along `dims`, those that fall off come in again at the start.
-
-    Without dims the flattened tensor is moved.
-
-    >>> import nnfast
-    >>> nnfast.roll(nnfast.arange(4), 1)
-    tensor([3, 0, 1, 2])
-    """
-    if dims is None:
-        if not isinstance(shifts, int):
-            fail("roll", "dims for several shifts", "none")
-        return reshape(roll(reshape(input, -1), shifts, 0), input.shape)
-    by = [shifts] if isinstance(shifts, int) else list(shifts)
-    along = [dims] if isinstance(dims, int) else list(dims)
-    if len(by) != len(along):
-        fail("roll", "a shift for each dim", f"{len(by)} for {len(along)}")
-    for s, dim in zip(by, along, strict=True):
-        d = check_dim("roll", dim, input.ndim)
-        n = input.shape[d]
-        if n and s % n:
-            input = take(input, wrap((np.arange(n) - s) % n), d)
-    return input
-
-
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
 
@@ -87,7 +39,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
-    a, b = _dims("rot90", dims, input.ndim)
+    a, b = check_dims("rot90", dims, input.ndim)
     order = list(range(input.ndim))
     order[a], order[b] = b, a
     if k % 4 == 2:
@@ -118,15 +70,16 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
 
 
 @method
-def tile(input: Tensor, *dims: Dims) -> Tensor:
+def tile(input: Tensor, *times: Dims, dims: Any = None) -> Tensor:
     """`repeat`, where fewer numbers than dimensions are those of the last ones.
 
     >>> import nnfast
     >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
     tensor([[1, 2, 1, 2]])
     """
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
+    given = times if dims is None else (dims,)
+    each = tuple(given[0]) if len(given) == 1 and not isinstance(given[0], int) else given
+    return repeat(input, *(1,) * (input.ndim - len(each)), *each)
 
 
 @method
@@ -140,7 +93,7 @@ def repeat_interleave(
     tensor([1, 2, 2, 2])
     """
     x, d = (reshape(input, -1), 0) if dim is None else (input, dim)
-    d = check_dim("repeat_interleave", d, x.ndim)
+    d = check_along("repeat_interleave", d, x)
     times = repeats._values() if isinstance(repeats, Tensor) else np.asarray(repeats)
     if times.dtype.kind not in "iu" or times.min(initial=0) < 0 or times.ndim > 1:
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
@@ -187,7 +140,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     """
     if input.ndim < 2:
         fail("diagonal", "at least two dimensions", str(input.ndim), input=input)
-    a, b = _dims("diagonal", (dim1, dim2), input.ndim)
+    a, b = check_dims("diagonal", (dim1, dim2), input.ndim)
     x = permute(input, (*(d for d in range(input.ndim) if d not in (a, b)), a, b))
     m, n = x.shape[-2:]
     count = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
@@ -207,7 +160,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     """
     if input.ndim == 0:
         fail("diag_embed", "at least one dimension", "a scalar tensor")
-    a, b = _dims("diag_embed", (dim1, dim2), input.ndim + 1)
+    a, b = check_dims("diag_embed", (dim1, dim2), input.ndim + 1)
     count = input.shape[-1]
     n = count + abs(offset)
     at = np.arange(count) * (n + 1) + max(offset, 0) + max(-offset, 0) * n
@@ -240,37 +193,6 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 _diagonal = diagonal
-
-
-@method
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle of each matrix, 0 above the diagonal of that number.
-
-    >>> import nnfast
-    >>> nnfast.tril(nnfast.ones(2, 3))
-    tensor([[1., 0., 0.],
-            [1., 1., 0.]])
-    """
-    return _triangle("tril", input, lambda i, j: j - i <= diagonal)
-
-
-@method
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of each matrix, 0 below the diagonal of that number.
-
-    >>> import nnfast
-    >>> nnfast.triu(nnfast.ones(2, 3))
-    tensor([[1., 1., 1.],
-            [0., 1., 1.]])
-    """
-    return _triangle("triu", input, lambda i, j: j - i >= diagonal)
-
-
-def _triangle(where: str, input: Tensor, inside: Any) -> Tensor:
-    if input.ndim < 2:
-        fail(where, "at least two dimensions", str(input.ndim), input=input)
-    i, j = np.ogrid[: input.shape[-2], : input.shape[-1]]
-    return _keep(wrap(inside(i, j)), input)
 
 
 def _keep(mask: Tensor, x: Tensor) -> Tensor:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import abs, maximum, pow, sqrt, where
+from nnfast.ops.elementwise import abs, broadcast_shapes, maximum, pow, sqrt, where
+from nnfast.ops.gather import take
 from nnfast.ops.matmul import linear
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.reduce import amax, sum
-from nnfast.ops.shape import permute, reshape, unsqueeze
-from nnfast.tensor import Tensor
+from nnfast.ops.shape import expand, permute, reshape, unsqueeze
+from nnfast.tensor import Tensor, int64, wrap
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -24,13 +27,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     tensor([0.6])
     """
     a, b = as_tensor(x1, "cosine_similarity"), as_tensor(x2, "cosine_similarity")
-    product = a * b
-    while a.ndim < product.ndim:
-        a = unsqueeze(a, 0)
-    while b.ndim < product.ndim:
-        b = unsqueeze(b, 0)
+    shape = broadcast_shapes("cosine_similarity", a.shape, b.shape)
+    a, b = expand(a, shape), expand(b, shape)
     lengths = (sqrt(maximum(sum(x * x, dim), eps * eps)) for x in (a, b))
-    total: Tensor = sum(product, dim)
+    total: Tensor = sum(a * b, dim)
     for length in lengths:
         total = total / length
     return total
@@ -64,6 +64,40 @@ def pairwise_distance(
     total: Tensor = sum(pow(size, p), -1, keepdim)
     zero = total == 0.0
     return where(zero, 0.0, pow(where(zero, 1.0, total), 0.5 if p == 2 else 1 / p))
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
+    """Distances of all rows of x1 from all of x2: y_ij = (sum over k of |a_ik - b_jk|^p)^(1/p).
+
+    Shapes: (*, P, D) and (*, R, D), leading dimensions that broadcast -> (*, P, R). float32,
+    float64. `compute_mode` changes nothing: differences are always formed, so that small distances
+    are precise. The gradient is 0 where the distance is.
+
+    >>> import nnfast
+    >>> a, b = nnfast.tensor([[0.0, 0.0]]), nnfast.tensor([[3.0, 4.0], [0.0, 1.0]])
+    >>> nnfast.cdist(a, b)
+    tensor([[5., 1.]])
+    """
+    a, b = as_tensor(x1, "cdist"), as_tensor(x2, "cdist")
+    if min(a.ndim, b.ndim) < 2 or a.shape[-1] != b.shape[-1]:
+        fail("cdist", "rows (*, P, D) and (*, R, D)", "others", x1=a, x2=b)
+    return pairwise_distance(unsqueeze(a, -2), unsqueeze(b, -3), p, eps=0.0)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances of each row from each later row: those of 0 from 1, 2, ..., then of 1, ...
+
+    Shapes: (N, D) -> (N (N - 1) / 2,). float32, float64.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.pdist(nnfast.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])
+    """
+    x = as_tensor(input, "pdist")
+    if x.ndim != 2:
+        fail("pdist", "rows (N, D)", f"shape {x.shape}", input=x)
+    first, second = (wrap(i.astype(int64)) for i in np.triu_indices(x.shape[0], 1))
+    return pairwise_distance(take(x, first), take(x, second), p, eps=0.0)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -50,6 +50,9 @@ def dropout1d(
 
     Shapes: (N, C, L) or (C, L), the same out.
     """
+    ndim = as_tensor(input, "dropout1d").ndim
+    if ndim not in (2, 3):
+        fail("dropout1d", "an input of shape (N, C, L) or (C, L)", f"{ndim} dimensions")
     return _drop_channels("dropout1d", input, p, training, 3)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.operands import AnyTensor, BoolTensor, Operand
 from nnfast.ops.record import Result, Shape, computed, like, method, op, out
-from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float32, float64, int64
+from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float64, int64
 
 
 def broadcast_shape(where: str, *inputs: Tensor) -> Shape:
@@ -52,7 +51,7 @@ def sum_to(dy: Tensor, shape: Shape) -> Tensor:
 # ---- arithmetic -----------------------------------------------------------------------------
 
 
-@op("add", bools=True, methods=("add", "__add__"), reflected="__radd__")
+@op("add", bools=True, methods=("__add__",), reflected="__radd__")
 def add(input: Operand, other: Operand) -> Result:
     """y = input + other.
 
@@ -69,7 +68,7 @@ add.vjp(
 )
 
 
-@op("sub", methods=("sub", "__sub__"), reflected="__rsub__")
+@op("sub", bools=None, methods=("__sub__",), reflected="__rsub__")
 def sub(input: Operand, other: Operand) -> Result:
     """y = input - other.
 
@@ -103,7 +102,7 @@ mul.vjp(
 )
 
 
-@op("div", methods=("div", "__truediv__"), reflected="__rtruediv__", floats=True)
+@op("div", methods=("__truediv__",), reflected="__rtruediv__", floats=True)
 def div(input: Operand, other: Operand) -> Result:
     """y = input / other; integers are divided as float32.
 
@@ -120,7 +119,7 @@ div.vjp(
 )
 
 
-@op("neg", methods=("neg", "__neg__"))
+@op("neg", bools=None, methods=("neg", "__neg__"))
 def neg(input: Operand) -> Result:
     """y = -x.
 
@@ -352,6 +351,15 @@ def _pow(input: Operand, exponent: Operand) -> Result:
     return _broadcast("pow", input, exponent)
 
 
+def _integer_power(input: Any, exponent: Any) -> Tensor:
+    """By way of float64."""
+    if isinstance(exponent, int) and exponent < 0:
+        fail("pow", "an exponent >= 0 for integers", f"{exponent}", "convert with x.float().")
+    wide = cast(input, float64) if isinstance(input, Tensor) else np.float64(input)
+    return cast(_pow(wide, exponent), int64)
+
+
+_pow.integers = _integer_power
 _pow.vjp(
     input=lambda dy, input, exponent, input_shape: sum_to(
         where(exponent == 0, 0.0, dy * exponent * _pow(input, exponent - 1)), input_shape
@@ -366,7 +374,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """y = input ** exponent, with the special cases of C's pow.
 
     Gradients: exponent * input ** (exponent - 1), 0 for exponent 0; and y log(input), 0 where
-    input is 0. Squares are products and roots `sqrt`: exact, and faster.
+    input is 0. Squares are products and roots `sqrt`: exact, and faster. Integers give integers,
+    exact below 2**53.
 
     >>> import nnfast
     >>> nnfast.tensor([1.0, 2.0, 3.0]) ** 2
@@ -475,48 +484,3 @@ def cast(input: AnyTensor, dtype: Any) -> Result:
 
 
 cast.vjp(input=lambda dy, source: cast(dy, source))
-
-
-@method
-def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **where: Any) -> Tensor:
-    """The tensor as another dtype, or as that of another tensor: itself if it has it already.
-
-    Of devices there is one, "cpu".
-
-    >>> import nnfast
-    >>> nnfast.tensor([1, 2]).to(nnfast.float32)
-    tensor([1., 2.])
-    """
-    for x in (*args, where.get("device")):
-        if isinstance(x, Tensor):
-            dtype = x.dtype
-        elif not (x is None or isinstance(x, bool) or str(x).partition(":")[0] == "cpu"):
-            dtype = x
-    target = input.dtype if dtype is None else as_dtype(dtype, "to")
-    return cast(input, target) if copy or input.array.dtype != target else input
-
-
-_CONVERSIONS: dict[str, Any] = {
-    "float": float32,
-    "double": float64,
-    "long": int64,
-    "int": np.dtype(np.int32),
-    "short": np.dtype(np.int16),
-    "byte": np.dtype(np.uint8),
-    "char": np.dtype(np.int8),
-    "bool": bool_,
-}
-for _name, _dtype in _CONVERSIONS.items():
-    setattr(Tensor, _name, partialmethod(to, _dtype))
-
-
-@method
-def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """The tensor as the dtype of another."""
-    return to(input, other.dtype)
-
-
-@method
-def cpu(input: Tensor) -> Tensor:
-    """Itself: tensors are nowhere else."""
-    return input

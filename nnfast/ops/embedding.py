@@ -13,7 +13,6 @@ from nnfast.ops.gather import take, take_backward
 from nnfast.ops.norm_groups import vector_norm
 from nnfast.ops.operands import Operand, as_tensor, integers
 from nnfast.ops.record import Op, Result, view
-from nnfast.ops.scatter import last_writer
 from nnfast.ops.shape import reshape, unsqueeze
 from nnfast.ops.update import mul_
 from nnfast.tensor import Tensor, wrap
@@ -79,9 +78,10 @@ def bound_rows(name: str, table: Tensor, index: Tensor, max_norm: float, norm_ty
     """Scale the rows with these numbers, in place, so that their norm is at most max_norm."""
     if not (max_norm >= 0 and norm_type > 0):
         fail(name, "max_norm >= 0 and norm_type > 0", f"{max_norm} and {norm_type}")
-    asked = last_writer(reshape(index, -1), table.shape[0]) >= 0
+    flat = reshape(index, -1)
+    asked = take_backward(wrap(np.ones(flat.shape, table.dtype)), flat, table.shape[0]) > 0
     norm = vector_norm(table, norm_type, [1])
-    large = where(reshape(asked, (-1, 1)), norm, 0.0) > max_norm
+    large = where(unsqueeze(asked, -1), norm, 0.0) > max_norm
     mul_(table, where(large, max_norm / (norm + 1e-7), 1.0))
 
 

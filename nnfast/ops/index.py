@@ -1,6 +1,6 @@
 """Indexing by tensors: x[...] with integers and masks, gather, scatter and their kin.
 
-Every index becomes numbers of slices along one dimension, and `take` does the rest; so all of it
+Every index becomes numbers along one dimension, and `take` or `gather` does the rest; so all of it
 has gradients of any order and runs in a plan. Masks alone need their values: their number of
 elements is a shape.
 """
@@ -14,10 +14,10 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, fail
-from nnfast.graph.ir import dense_strides
 from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 from nnfast.graph.trace import on_values
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
 from nnfast.ops.elementwise import where as _where
 from nnfast.ops.gather import check_range, take
@@ -73,28 +73,31 @@ def _by_tensors(input: Tensor, index: Any) -> Tensor:
     x = input if all(p == slice(None) for p in basic) else _getitem(input, tuple(basic))
     if not chosen:
         return x
-    x, index, d = _along_one(x, chosen)
-    return take(x, index, d)
-
-
-def _along_one(x: Tensor, chosen: list[tuple[int, Tensor]]) -> tuple[Tensor, Tensor, int]:
-    """x with the indexed dimensions joined into one, the numbers along it, and which it is."""
     dims = [d for d, _ in chosen]
-    try:
-        shape = broadcast_shape("getitem", *[i for _, i in chosen])
-    except ArgumentError as e:
-        raise NumberError("getitem", e.what) from None
-    if len(dims) == 1:
-        return x, _counted("getitem", chosen[0][1], x.shape[dims[0]]), dims[0]
     first = dims[0]
     if dims != list(range(first, first + len(dims))):
         x = permute(x, (*dims, *(d for d in range(x.ndim) if d not in dims)))
         first = 0
-    sizes = x.shape[first : first + len(dims)]
-    number: Any = 0
-    for (_, i), n in zip(chosen, sizes, strict=True):
-        number = number * n + _counted("getitem", i, n)
-    joined = reshape(x, (*x.shape[:first], _product(sizes), *x.shape[first + len(dims) :]))
+    return take(*along_one(x, [i for _, i in chosen], first))
+
+
+def along_one(x: Tensor, index: Sequence[Tensor], first: int = 0) -> tuple[Tensor, Tensor, int]:
+    """x with the dimensions from `first` on that are indexed joined, the numbers, and `first`."""
+    try:
+        shape = broadcast_shape("getitem", *index)
+    except ArgumentError as e:
+        raise NumberError("getitem", e.what) from None
+    if len(index) > x.ndim:
+        got = f"{len(index)} of them"
+        raise NumberError("getitem", f"expected an index for shape {x.shape}, got {got}.")
+    sizes = x.shape[first : first + len(index)]
+    numbers = [_counted("getitem", i, n) for i, n in zip(index, sizes, strict=True)]
+    if len(index) == 1:
+        return x, numbers[0], first
+    number: Any = numbers[0]
+    for i, n in zip(numbers[1:], sizes[1:], strict=True):
+        number = number * n + i
+    joined = reshape(x, (*x.shape[:first], _product(sizes), *x.shape[first + len(index) :]))
     return joined, expand(number, shape), first
 
 
@@ -184,42 +187,6 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
 
 
 # ---- numbers along one dimension ------------------------------------------------------------
-
-
-@method
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """y[i, j, k] = x[i, index[i, j, k], k] for dim = 1, and likewise for others.
-
-    Shapes: index has the dimensions of x, none of the others longer; y has the shape of index.
-    Errors: a number that is none of 0 to n - 1.
-
-    >>> import nnfast
-    >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
-    >>> nnfast.gather(x, 1, nnfast.tensor([[1], [0]]))
-    tensor([[2.],
-            [3.]])
-    """
-    return take(reshape(input, -1), flat_numbers("gather", input.shape, dim, index))
-
-
-def flat_numbers(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Tensor:
-    """Which elements, in C order, `index` means along a dimension of something of that shape."""
-    i = integers(index, where, "index")
-    d = check_dim(where, dim, len(shape))
-    sizes, strides = shape or (1,), dense_strides(shape or (1,), 1)
-    across = i.shape or (1,)
-    if len(across) != len(sizes) or any(
-        m > n for k, (m, n) in enumerate(zip(across, sizes, strict=True)) if k != d
-    ):
-        fail(where, f"an index within shape {shape} but for dim {d}", f"shape {i.shape}")
-    on_values(i, lambda numbers: check_range(where, numbers, 0, sizes[d]))
-    grid = [np.arange(n) * s for n, s in zip(across, strides, strict=True)]
-    grid[d] = grid[d][:1] * 0
-    start = sum(g.reshape(-1, *[1] * (len(grid) - k - 1)) for k, g in enumerate(grid))
-    flat = i * strides[d] if strides[d] != 1 else i
-    if i.ndim == 0 or not np.any(start):
-        return flat
-    return flat + wrap(np.asarray(start))
 
 
 @method

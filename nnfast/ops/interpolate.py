@@ -65,16 +65,18 @@ def _cubic(axis: _Axis) -> Taps:
     at = axis.sources()
     first = np.floor(at)
     t = at - first
-    weights = [_far(t + 1), _near(t), _near(1 - t), _far(2 - t)]
+    weights = [far(t + 1), near(t), near(1 - t), far(2 - t)]
     index = first + np.arange(-1, 3)[:, None]
     return np.clip(index, 0, axis.n - 1), np.stack(weights)
 
 
-def _near(d: np.ndarray) -> np.ndarray:
+def near(d: Any) -> Any:
+    """Keys' kernel at distances up to 1."""
     return ((_CUBIC + 2) * d - (_CUBIC + 3)) * d * d + 1
 
 
-def _far(d: np.ndarray) -> np.ndarray:
+def far(d: Any) -> Any:
+    """Keys' kernel at distances from 1 to 2."""
     return ((_CUBIC * d - 5 * _CUBIC) * d + 8 * _CUBIC) * d - 4 * _CUBIC
 
 
@@ -160,6 +162,8 @@ def _sizes(
     space = x.shape[2:]
     if (size is None) == (scale_factor is None):
         fail(name, "size or scale_factor", "none" if size is None else "both")
+    if recompute and size is not None:
+        fail(name, "recompute_scale_factor with a scale_factor", "it with a size")
     factors = None
     if size is None:
         factors = _each(name, "scale_factor", scale_factor, len(space))

@@ -11,12 +11,13 @@ import numpy as np
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import cast
 from nnfast.ops.operands import AnyTensor, as_tensor
-from nnfast.ops.record import Result, check_dim, computed, method, op, out
+from nnfast.ops.record import Result, check_dim, computed, method, methods, op, out
 from nnfast.ops.shape import reshape, unsqueeze
 from nnfast.ops.slices import narrow, select, sliced
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 _AT_ONCE = 8  # inputs of the op
+_ABSENT = (None,) * _AT_ONCE
 
 
 class CatAttrs(NamedTuple):
@@ -71,7 +72,7 @@ def _agreed(parts: list[Tensor], dim: int) -> int:
 
 def _parted(dy: Tensor, dim: int, sizes: tuple[int, ...]) -> list[Tensor | None]:
     """dy of each input, None of those absent."""
-    return [*split(dy, sizes, dim), *[None] * (_AT_ONCE - len(sizes))]
+    return [*split(dy, sizes, dim), *_ABSENT[len(sizes) :]]
 
 
 _cat.vjp_joint(_parted, needs=("dy", "dim", "sizes"))
@@ -87,18 +88,33 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 0., 0.],
             [1., 0., 0.]])
     """
+    if _alike(tensors):
+        args: Any = (*tensors, *_ABSENT[len(tensors) :], dim)
+        y: Tensor = _cat(*args)
+        return y
     parts = _tensors("cat", tensors)
     ndim = max(x.ndim for x in parts)
     joined = [x for x in parts if x.ndim == ndim or x.shape != (0,)]
     parts = _of_one_dtype(parts, joined, dim)
     while len(parts) > 1:
         groups = [parts[i : i + _AT_ONCE] for i in range(0, len(parts), _AT_ONCE)]
-        calls: list[Any] = [[*g, *[None] * (_AT_ONCE - len(g)), dim] for g in groups]
+        calls: list[Any] = [[*g, *_ABSENT[len(g) :], dim] for g in groups]
         parts = [_cat(*args) for args in calls]
     return parts[0]
 
 
 concat = concatenate = cat
+
+
+def _alike(tensors: Any) -> bool:
+    """Whether they are a few tensors of one dtype and number of dimensions."""
+    if not isinstance(tensors, tuple | list) or not 0 < len(tensors) <= _AT_ONCE:
+        return False
+    x = tensors[0]
+    return all(
+        isinstance(y, Tensor) and y.array.dtype == x.array.dtype and y.array.ndim == x.array.ndim
+        for y in tensors
+    )
 
 
 def _tensors(where: str, tensors: Any) -> list[Tensor]:
@@ -121,6 +137,41 @@ def _of_one_dtype(all: list[Tensor], parts: list[Tensor], dim: int) -> list[Tens
     return [x if x.dtype == common else cast(x, common) for x in parts]
 
 
+@op("cat", attrs=CatAttrs)
+def _stack(
+    a: AnyTensor,
+    b: AnyTensor | None = None,
+    c: AnyTensor | None = None,
+    d: AnyTensor | None = None,
+    e: AnyTensor | None = None,
+    f: AnyTensor | None = None,
+    g: AnyTensor | None = None,
+    h: AnyTensor | None = None,
+    dim: int = 0,
+) -> Result:
+    """Up to eight tensors of one dtype and shape along a new dimension.
+
+    >>> import nnfast
+    >>> nnfast.ops.stack([nnfast.ones(2)])
+    tensor([[1., 1.]])
+    """
+    parts = [x for x in (a, b, c, d, e, f, g, h) if x is not None]
+    for x in parts:
+        if x.shape != a.shape:
+            fail("stack", "tensors of one shape", f"{a.shape} and {x.shape}")
+    axis = check_dim("stack", dim, a.ndim + 1)
+    shape = (*a.shape[:axis], len(parts), *a.shape[axis:])
+    attrs = CatAttrs(axis, (1,) * len(parts))
+    if a.dtype in KERNEL_DTYPES:
+        return out(shape, a.dtype, attrs)
+    return computed(lambda *arrays: np.stack(arrays, axis), shape, a.dtype, attrs)
+
+
+_stack.vjp_joint(
+    lambda dy, dim, sizes: [*unbind(dy, dim), *_ABSENT[len(sizes) :]], needs=("dy", "dim", "sizes")
+)
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
@@ -129,6 +180,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 0.]])
     """
+    if _alike(tensors):
+        args: Any = (*tensors, *_ABSENT[len(tensors) :], dim)
+        y: Tensor = _stack(*args)
+        return y
     parts = _tensors("stack", tensors)
     for x in parts:
         if x.shape != parts[0].shape:
@@ -165,7 +220,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 @method
 def split(
-    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views of so many slices each (the last may have fewer), or of the sizes given.
 
@@ -173,6 +228,7 @@ def split(
     >>> [x.shape for x in nnfast.split(nnfast.zeros(5, 2), 2)]
     [(2, 2), (2, 2), (1, 2)]
     """
+    input = tensor
     d, n = sliced("split", input, dim)
     given = split_size_or_sections
     if isinstance(given, int | np.integer):
@@ -189,6 +245,9 @@ def split(
         parts.append(narrow(input, d, start, s))
         start += s
     return tuple(parts)
+
+
+methods(split_with_sizes=split)
 
 
 @method

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import abs, cast, eq, lt, ne
-from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import method
-from nnfast.tensor import Tensor, bool_, float32
+from nnfast.ops import bits
+from nnfast.ops.elementwise import abs, broadcast_shape, eq, lt, ne
+from nnfast.ops.operands import BoolTensor, Operand, as_tensor
+from nnfast.ops.record import Result, method, op, out
+from nnfast.tensor import Tensor, bool_, wrap
+
+
+class LogicAttrs(NamedTuple):
+    function: int  # and, or, xor
+
+
+@op("logic", attrs=LogicAttrs)
+def _logical(input: BoolTensor, other: BoolTensor, function: int) -> Result:
+    """And (0), or (1), exclusive or (2) of booleans.
+
+    >>> import nnfast
+    >>> nnfast.tensor([True, False]) & nnfast.tensor([True, True])
+    tensor([ True, False])
+    """
+    return out(broadcast_shape("logical", input, other), bool_, LogicAttrs(function))
+
+
+_TRUE = wrap(np.ones((), bool_))
 
 
 def _truth(input: Operand, where: str) -> Tensor:
-    """1.0 or 0.0: sums and products of these are logic."""
+    """Whether x is not 0."""
     x = as_tensor(input, where)
-    y: Tensor = cast(x if x.dtype == bool_ else ne(x, 0), float32)
+    y: Tensor = x if x.array.dtype == bool_ else ne(x, 0)
     return y
 
 
@@ -27,7 +48,7 @@ def logical_not(input: Operand) -> Tensor:
     >>> nnfast.logical_not(nnfast.tensor([0.0, 2.0]))
     tensor([ True, False])
     """
-    y: Tensor = eq(input, 0)
+    y: Tensor = _logical(_truth(input, "logical_not"), _TRUE, 2)
     return y
 
 
@@ -39,7 +60,8 @@ def logical_and(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_and(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
     tensor([False,  True])
     """
-    return _truth(input, "logical_and") * _truth(other, "logical_and") != 0
+    y: Tensor = _logical(_truth(input, "logical_and"), _truth(other, "logical_and"), 0)
+    return y
 
 
 @method
@@ -50,7 +72,8 @@ def logical_or(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_or(nnfast.tensor([0.0, 2.0]), nnfast.tensor([0, 1]))
     tensor([False,  True])
     """
-    return _truth(input, "logical_or") + _truth(other, "logical_or") != 0
+    y: Tensor = _logical(_truth(input, "logical_or"), _truth(other, "logical_or"), 1)
+    return y
 
 
 @method
@@ -61,26 +84,30 @@ def logical_xor(input: Operand, other: Operand) -> Tensor:
     >>> nnfast.logical_xor(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
     tensor([ True, False])
     """
-    return _truth(input, "logical_xor") != _truth(other, "logical_xor")
+    y: Tensor = _logical(_truth(input, "logical_xor"), _truth(other, "logical_xor"), 2)
+    return y
 
 
-def _bools(function: Any, sign: str) -> Any:
-    """An operator of Python's: masks only, for of integers it would be one of bits."""
+def _operator(of_bools: Any, of_integers: Any, sign: str) -> Any:
+    """An operator of Python's: logic of masks, bits of integers."""
 
     def operator(self: Tensor, *other: Operand) -> Tensor:
-        for x in (self, *other):
-            if (dtype := as_tensor(x, sign).dtype) != bool_:
-                fail(sign, "bool tensors", str(dtype), "compare first, as in x > 0.", DTypeError)
-        y: Tensor = function(self, *other)
+        kinds = {as_tensor(x, sign).dtype.kind for x in (self, *other)}
+        if not kinds <= {"b", "i", "u"}:
+            fail(sign, "bools or integers", "floats", "compare first, as in x > 0.", DTypeError)
+        y: Tensor = (of_bools if kinds == {"b"} else of_integers)(self, *other)
         return y
 
     return operator
 
 
-Tensor.__invert__ = _bools(logical_not, "~")  # type: ignore[method-assign]
-Tensor.__and__ = Tensor.__rand__ = _bools(logical_and, "&")  # type: ignore[method-assign]
-Tensor.__or__ = Tensor.__ror__ = _bools(logical_or, "|")  # type: ignore[method-assign]
-Tensor.__xor__ = Tensor.__rxor__ = _bools(logical_xor, "^")  # type: ignore[method-assign]
+_and = _operator(logical_and, bits.bitwise_and, "&")
+_or = _operator(logical_or, bits.bitwise_or, "|")
+_xor = _operator(logical_xor, bits.bitwise_xor, "^")
+Tensor.__invert__ = _operator(logical_not, bits.bitwise_not, "~")  # type: ignore[method-assign]
+Tensor.__and__ = Tensor.__rand__ = _and  # type: ignore[method-assign]
+Tensor.__or__ = Tensor.__ror__ = _or  # type: ignore[method-assign]
+Tensor.__xor__ = Tensor.__rxor__ = _xor  # type: ignore[method-assign]
 
 
 @method

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnfast.errors import fail
-from nnfast.ops.elementwise import sum_to
+from nnfast.errors import DTypeError, fail
+from nnfast.ops.elementwise import cast, sum_to
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Result, op, out
 from nnfast.ops.reduce import sum
-from nnfast.tensor import Tensor
+from nnfast.tensor import Tensor, bool_, float64, int64
 
 
 class MatmulAttrs(NamedTuple):
@@ -57,6 +57,15 @@ def _matmul(input: Tensor, other: Tensor) -> Result:
     return out(shape, input.dtype, MatmulAttrs())
 
 
+def _of_integers(input: Tensor, other: Tensor) -> Tensor:
+    """By way of float64."""
+    for x in (input, other):
+        if x.dtype == bool_:
+            fail("matmul", "numbers", "booleans", "convert with x.float().", error=DTypeError)
+    return cast(_matmul(cast(input, float64), cast(other, float64)), int64)
+
+
+_matmul.integers = _of_integers
 _matmul.vjp(
     input=lambda dy, other, input_shape: sum_to(_matmul(dy, other.mT), input_shape),
     other=lambda dy, input, other_shape: sum_to(_matmul(input.mT, dy), other_shape),
@@ -70,6 +79,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
     Shapes: (..., M, K) and (..., K, N) give (..., M, N); leading dimensions broadcast. A vector
     on the left is a row (1, K), on the right a column (K, 1), and that dimension is dropped.
+    float32, float64; integers give int64, exact below 2**53.
 
     Errors: ArgumentError if the inner sizes differ; DTypeError if the dtypes do.
 

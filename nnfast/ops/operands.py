@@ -54,6 +54,8 @@ def _convert(op: Op[Any], inputs: list[Any]) -> list[Tensor | None]:
         if x is None and (kind == "Operand" or name in op.inputs[: op.required]):
             fail(op.name, f"a tensor as '{name}'", "None", error=DTypeError)
     operands = [x for kind, x in zip(op.kinds, inputs, strict=True) if kind == "Operand"]
+    if op.bools is None and any(as_array(x, op.name).dtype == bool_ for x in operands):
+        fail(op.name, "numbers", "booleans", "~x is the opposite of a mask.", DTypeError)
     common = _promote(op, operands) if operands else None
     done: list[Tensor | None] = []
     for name, kind, x in zip(op.inputs, op.kinds, inputs, strict=True):

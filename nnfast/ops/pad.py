@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import cast, where
-from nnfast.ops.gather import take
-from nnfast.ops.operands import as_tensor
-from nnfast.ops.record import Shape
-from nnfast.ops.slices import place
+from nnfast.ops.operands import AnyTensor
+from nnfast.ops.rearrange import RearrangeAttrs, Stretch, rearranged
+from nnfast.ops.record import Result, Shape, op, out
 from nnfast.ops.window import check_size, is_integer
-from nnfast.tensor import KERNEL_DTYPES, Tensor, int64, wrap
+from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sides = list[tuple[int, int]]  # elements before and behind, for each of the last dimensions
 
 
+@op("rearrange", attrs=RearrangeAttrs)
 def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Tensor:
+    input: AnyTensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Result:
     """More elements before and behind the last dimensions; negative numbers take some away.
 
     `pad` is (left, right, top, bottom, front, back ...), from the last dimension on. What is new
@@ -45,24 +44,39 @@ def pad(
     >>> nnfast.nn.functional.pad(x, (1, -1), "reflect")
     tensor([[2., 1., 2.]])
     """
-    x = as_tensor(input, "pad")
-    sides = _sides(x, pad)
+    sides = _sides(input, pad)
+    arguments = (tuple(int(n) for n in pad), mode)
     if mode == "constant":
-        return _constant(x, sides, 0.0 if value is None else value)
-    if mode not in _INDEX:
-        fail("pad", "mode one of 'constant', 'reflect', 'replicate', 'circular'", repr(mode))
+        if input.dtype not in KERNEL_DTYPES:
+            fail("pad", "float32, float64, int64 or bool", f"{input.dtype}", error=DTypeError)
+        fill = input.dtype.type(0 if value is None else value)
+        return rearranged(input, _constant(input, sides), arguments, fill.tobytes())
     if value:
         fail("pad", f"no value with mode='{mode}'", f"value={value}")
-    if x.ndim not in (len(sides) + 1, len(sides) + 2):
-        shapes = f"{len(sides) + 1} or {len(sides) + 2} dimensions for {2 * len(sides)} numbers"
-        fail("pad", f"an input of {shapes} as pad", f"{x.ndim}", input=x)
-    if mode == "circular":  # what is taken away does not come back at the other end
-        x, sides = _cropped(x, sides)
-    for d, (before, behind) in zip(_dims(x, sides), sides, strict=True):
-        if before or behind:
-            index = _INDEX[mode](x.shape[d], before, behind, x)
-            x = take(x, wrap(index.astype(int64)), d)
-    return x
+    return rearranged(input, _from_itself(input, sides, mode), arguments)
+
+
+@op("rearrange_backward", attrs=RearrangeAttrs, outputs=("dx",))
+def pad_backward(dy: Tensor, pad: tuple[int, ...], mode: str, shape: tuple[int, ...]) -> Result:
+    """dx of `shape`: each dy added to the element that it is a copy of; not for mode "constant"."""
+    x = np.broadcast_to(np.empty((), dy.dtype), shape)
+    result = rearranged(x, _from_itself(x, _sides(x, pad), mode), (pad, mode))
+    if result.specs[0][0] != dy.shape:
+        fail("pad_backward", f"a dy of shape {result.specs[0][0]}", f"{dy.shape}", dy=dy)
+    return out(shape, dy.dtype, result.attrs)
+
+
+def _gradient(dy: Tensor, arguments: tuple[Any, ...], input_shape: Shape) -> Tensor:
+    sides, mode = arguments
+    if mode == "constant":
+        y: Tensor = pad(dy, tuple(-n for n in sides))
+        return y
+    dx: Tensor = pad_backward(dy, sides, mode, input_shape)
+    return dx
+
+
+pad.vjp(input=_gradient)
+pad_backward.vjp(dy=lambda ddx, arguments: pad(ddx, *arguments))
 
 
 def _sides(x: Tensor, pad: Sequence[int]) -> Sides:
@@ -89,67 +103,82 @@ def _padded(x: Tensor, sides: Sides) -> Shape:
     return tuple(shape)
 
 
-def _cropped(x: Tensor, sides: Sides) -> tuple[Tensor, Sides]:
-    """x without what negative numbers take away, and what is left to add."""
-    if all(a >= 0 and b >= 0 for a, b in sides):
-        return x, sides
-    index = [slice(None)] * x.ndim
-    for d, (a, b) in zip(_dims(x, sides), sides, strict=True):
-        if max(-a, 0) + max(-b, 0) > x.shape[d]:
-            fail("pad", f"at most the {x.shape[d]} of dim {d} taken away", f"{(a, b)}", input=x)
-        index[d] = slice(max(-a, 0), x.shape[d] - max(-b, 0))
-    return x[tuple(index)], [(max(a, 0), max(b, 0)) for a, b in sides]
-
-
 # ---- one value ------------------------------------------------------------------------------
 
 
-def _constant(x: Tensor, sides: Sides, value: Any) -> Tensor:
-    if x.dtype not in KERNEL_DTYPES:
-        fail("pad", "float32, float64, int64 or bool", f"{x.dtype}", error=DTypeError)
-    x, sides = _cropped(x, sides)
-    if not any(a or b for a, b in sides):
-        return x
-    inside = [slice(None)] * x.ndim
-    for d, (a, _) in zip(_dims(x, sides), sides, strict=True):
-        inside[d] = slice(a, a + x.shape[d])
-    y: Tensor = place(x, tuple(inside), _padded(x, sides))
-    fill = x.dtype.type(value)
-    if fill == 0:
-        return y
+def _constant(x: Tensor, sides: Sides) -> dict[int, list[Stretch]]:
+    of = {}
     for d, (a, b) in zip(_dims(x, sides), sides, strict=True):
-        if a or b:
-            at = np.arange(y.shape[d]) - a
-            within = ((at >= 0) & (at < x.shape[d])).reshape(-1, *[1] * (y.ndim - 1 - d))
-            y = where(wrap(within), y, fill)
-    return y if y.dtype == x.dtype else cast(y, x.dtype)
+        kept = _kept(x, d, a, b)
+        of[d] = [(max(a, 0), -1, 0), (kept, max(-a, 0), 1), (max(b, 0), -1, 0)]
+    return of
+
+
+def _kept(x: Tensor, d: int, a: int, b: int) -> int:
+    """How many elements of the dimension negative numbers leave; raises if they are too many."""
+    away = max(-a, 0) + max(-b, 0)
+    if away > x.shape[d]:
+        fail("pad", f"at most the {x.shape[d]} of dim {d} taken away", f"{(a, b)}")
+    return x.shape[d] - away
 
 
 # ---- elements of the input ------------------------------------------------------------------
 
 
-def _places(n: int, before: int, behind: int, x: Tensor) -> np.ndarray:
-    """Where along a dimension of n elements each element of the result lies."""
+def _from_itself(x: Tensor, sides: Sides, mode: str) -> dict[int, list[Stretch]]:
+    if mode not in _INDEX:
+        fail("pad", "mode one of 'constant', 'reflect', 'replicate', 'circular'", repr(mode))
+    if x.ndim not in (len(sides) + 1, len(sides) + 2):
+        shapes = f"{len(sides) + 1} or {len(sides) + 2} dimensions for {2 * len(sides)} numbers"
+        fail("pad", f"an input of {shapes} as pad", f"{x.ndim}")
+    of = {}
+    for d, (a, b) in zip(_dims(x, sides), sides, strict=True):
+        if a or b:
+            of[d] = _stretches(_INDEX[mode](x, d, a, b))
+    return of
+
+
+def _stretches(numbers: np.ndarray) -> list[Stretch]:
+    """The same numbers as stretches of step 1, 0 or -1."""
+    steps = np.diff(numbers)
+    found: list[Stretch] = []
+    i = 0
+    while i < len(numbers):
+        step = int(steps[i]) if i < len(steps) and abs(steps[i]) <= 1 else 1
+        ends = np.flatnonzero(steps[i:] != step)
+        n = 1 + (int(ends[0]) if len(ends) else len(steps) - i)
+        found.append((n, int(numbers[i]), step))
+        i += n
+    return found
+
+
+def _places(x: Tensor, d: int, before: int, behind: int) -> np.ndarray:
+    """Where along a dimension each element of the result lies."""
+    n = x.shape[d]
     if n == 0 or n + before + behind < 1:
-        fail("pad", "at least one element before and after", f"{n} by {(before, behind)}", input=x)
+        fail("pad", "at least one element before and after", f"{n} by {(before, behind)}")
     return np.arange(-before, n + behind)
 
 
-def _reflect(n: int, before: int, behind: int, x: Tensor) -> np.ndarray:
+def _reflect(x: Tensor, d: int, before: int, behind: int) -> np.ndarray:
+    n = x.shape[d]
     if max(before, behind) >= n:
-        fail("pad", f"less than {n} elements to reflect", f"{(before, behind)}", input=x)
-    at = _places(n, before, behind, x)
+        fail("pad", f"less than {n} elements to reflect", f"{(before, behind)}")
+    at = _places(x, d, before, behind)
     return n - 1 - np.abs(n - 1 - np.abs(at))
 
 
-def _replicate(n: int, before: int, behind: int, x: Tensor) -> np.ndarray:
-    return np.clip(_places(n, before, behind, x), 0, n - 1)
+def _replicate(x: Tensor, d: int, before: int, behind: int) -> np.ndarray:
+    return np.clip(_places(x, d, before, behind), 0, x.shape[d] - 1)
 
 
-def _circular(n: int, before: int, behind: int, x: Tensor) -> np.ndarray:
-    if max(before, behind) > n:
-        fail("pad", f"at most {n} elements to repeat", f"{(before, behind)}", input=x)
-    return _places(n, before, behind, x) % n
+def _circular(x: Tensor, d: int, before: int, behind: int) -> np.ndarray:
+    """What is taken away at one end does not come back at the other."""
+    kept = _kept(x, d, before, behind)
+    if max(before, behind) > kept:
+        fail("pad", f"at most {kept} elements to repeat", f"{(before, behind)}")
+    first = max(-before, 0)
+    return first + np.arange(-max(before, 0), kept + max(behind, 0)) % max(kept, 1)
 
 
 _INDEX = {"reflect": _reflect, "replicate": _replicate, "circular": _circular}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.mode import MODE
 from nnfast.graph.trace import on_values
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, op, out, outs
@@ -105,6 +106,41 @@ def _max_pool2d(
     return outs((check_size(where, shape), input.dtype), (shape, int64), attrs=attrs)
 
 
+@op("max_pool2d", attrs=PoolAttrs)
+def _largest(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Result:
+    """The largest element of each window, for when nobody asks where it lies.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.max_pool2d(nnfast.tensor([[[1.0, 3.0, 2.0]]]), (1, 3))
+    tensor([[[3.]]])
+    """
+    both: Result = _max_pool2d.rule(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return Result(both.specs[:1], both.attrs)
+
+
+_largest.vjp(
+    input=lambda dy, input, attrs: max_pool2d_backward(
+        dy,
+        _max_pool2d(
+            input,
+            (attrs.KH, attrs.KW),
+            (attrs.sh, attrs.sw),
+            (attrs.ph, attrs.pw),
+            (attrs.dh, attrs.dw),
+            attrs.ceil_mode,
+        )[1],
+        input.shape[-2:],
+    )
+)
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -133,6 +169,8 @@ def max_pool2d(
     >>> nnfast.nn.functional.max_pool2d(x, 2)
     tensor([[[8., 6.]]])
     """
+    if not (return_indices or (MODE.grad and getattr(input, "requires_grad", False))):
+        return _largest(input, kernel_size, stride, padding, dilation, ceil_mode)
     y, index = _max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode)
     return (y, index) if return_indices else y
 

@@ -6,7 +6,7 @@ A signal is an image of height 1. A volume is pooled plane by plane, then along 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import isinf, prod
 from typing import Any
 
 import numpy as np
@@ -187,14 +187,25 @@ def avg_pool3d(
 # ---- norms ----------------------------------------------------------------------------------
 
 
-def _norms(mean: Any, norm_type: float, taps: int) -> Tensor:
-    return pow(mean * float(taps), 1.0 / norm_type)
+def _lp_pool(
+    n: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
+) -> Tensor:
+    where = f"lp_pool{n}d"
+    k = sizes(where, "kernel_size", kernel_size, 1, n)
+    x = space(where, n, input)
+    if isinf(norm_type):
+        sign = 1.0 if norm_type > 0 else -1.0
+        pool: Any = (max_pool1d, max_pool2d, max_pool3d)[n - 1]
+        return pool(abs(x) * sign, k, stride, 0, 1, ceil_mode) * sign
+    pool = (avg_pool1d, avg_pool2d, avg_pool3d)[n - 1]
+    mean: Tensor = pool(pow(x, norm_type), k, stride, 0, ceil_mode)
+    return pow(mean * float(prod(k)), 1.0 / norm_type)
 
 
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """(sum of x^p)^(1/p) of each window, p being norm_type.
+    """(sum of x^p)^(1/p) of each window, p being norm_type; inf: the largest |x|.
 
     Shapes: input (N, C, W) or (C, W) -> (N, C, OW).
 
@@ -202,15 +213,13 @@ def lp_pool1d(
     >>> nnfast.nn.functional.lp_pool1d(nnfast.tensor([[3.0, 4.0]]), 2, 2)
     tensor([[5.]])
     """
-    (k,) = sizes("lp_pool1d", "kernel_size", kernel_size, 1, 1)
-    x = pow(space("lp_pool1d", 1, input), norm_type)
-    return _norms(avg_pool1d(x, k, stride, 0, ceil_mode), norm_type, k)
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """(sum of x^p)^(1/p) of each window, p being norm_type.
+    """(sum of x^p)^(1/p) of each window, p being norm_type; inf: the largest |x|.
 
     Shapes: input (N, C, H, W) or (C, H, W) -> (N, C, OH, OW).
 
@@ -218,21 +227,17 @@ def lp_pool2d(
     >>> nnfast.nn.functional.lp_pool2d(nnfast.tensor([[[3.0], [4.0]]]), 2, (2, 1))
     tensor([[[5.]]])
     """
-    k = sizes("lp_pool2d", "kernel_size", kernel_size, 1, 2)
-    x = pow(space("lp_pool2d", 2, input), norm_type)
-    return _norms(avg_pool2d(x, k, stride, 0, ceil_mode), norm_type, prod(k))
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """(sum of x^p)^(1/p) of each window, p being norm_type.
+    """(sum of x^p)^(1/p) of each window, p being norm_type; inf: the largest |x|.
 
     Shapes: input (N, C, D, H, W) or (C, D, H, W) -> (N, C, OD, OH, OW).
     """
-    k = sizes("lp_pool3d", "kernel_size", kernel_size, 1, 3)
-    x = pow(space("lp_pool3d", 3, input), norm_type)
-    return _norms(avg_pool3d(x, k, stride, 0, ceil_mode), norm_type, prod(k))
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 # ---- unpooling ------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnfast.errors import fail
-from nnfast.ops.arrange import diagonal, roll
+from nnfast.ops.arrange import diagonal
 from nnfast.ops.elementwise import broadcast_shapes
 from nnfast.ops.matmul import matmul
 from nnfast.ops.operands import as_tensor
+from nnfast.ops.rearrange import roll
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape, unsqueeze
@@ -260,7 +261,8 @@ def _parsed(equation: str, tensors: Sequence[Tensor]) -> tuple[list[list[str]], 
     dots = max(len([c for c in t if c.isdigit()]) for t in terms)
     every = [c for t in terms for c in t]
     if arrow:
-        return terms, _letters(equation, right, len(right.replace("...", "")) + dots)
+        free = dots if "..." in right else 0
+        return terms, _letters(equation, right, len(right.replace("...", "")) + free)
     once = sorted({c for c in every if every.count(c) == 1 and not c.isdigit()})
     return terms, [*(str(k) for k in reversed(range(dots))), *once]
 
@@ -322,13 +324,8 @@ def _contract(
     y = permute(b, [lb.index(c) for c in (*batch, *inner, *columns)]) if lb else b
     x = reshape(x, (*size(a, la, batch), math.prod(m), math.prod(k)))
     y = reshape(y, (*size(b, lb, batch), math.prod(k), math.prod(n)))
-    product = matmul(x, y) if x.dtype.kind == "f" and x.dtype == y.dtype else _plain(x, y)
+    product = matmul(x, y)
     return reshape(product, (*product.shape[: len(batch)], *m, *n)), batch + rows + columns
-
-
-def _plain(x: Tensor, y: Tensor) -> Tensor:
-    """A matrix product of integers."""
-    return sum(unsqueeze(x, -1) * unsqueeze(y, -3), -2)
 
 
 def _sum_out(x: Tensor, letters: list[str], needed: set[str]) -> tuple[Tensor, list[str]]:

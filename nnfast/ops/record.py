@@ -117,7 +117,7 @@ class Op(Generic[P], _core.Op):
         mutates: tuple[str, ...],
         floats: bool,
         values: Callable[..., None] | None,
-        bools: bool = False,
+        bools: bool | None = False,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
@@ -130,10 +130,11 @@ class Op(Generic[P], _core.Op):
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
         self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
+        self.integers: Callable[..., Any] | None = None  # called instead where no input is a float
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
-            rule, bytes(map(KINDS.index, self.kinds)), self.required, self.id,
+            rule, bytes(map(KINDS.index, self.kinds)), tuple(self.inputs), self.required, self.id,
             _bits(i for i, name in enumerate(self.inputs) if name in mutates),
             _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
         )  # fmt: skip
@@ -178,6 +179,8 @@ class Op(Generic[P], _core.Op):
         given: Any = args[:n]
         if len(given) < n:
             given = self._bind(given, kwargs)
+        if self.integers is not None and not any(map(is_float, given)):
+            return self.integers(*given)
         inputs = convert(self, given)
         result = self.rule(*inputs, *args[n:], **kwargs)
         if self.values is not None:
@@ -268,6 +271,11 @@ def _is_bool(x: Any) -> bool:
     return isinstance(x, bool) or getattr(x, "dtype", None) == bool_
 
 
+def is_float(x: Any) -> bool:
+    """Whether it is a float or holds floats."""
+    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") == "f"
+
+
 def _bits(numbers: Iterable[int]) -> int:
     """One bit for each number."""
     return sum(1 << i for i in numbers)
@@ -298,7 +306,7 @@ def op(
     mutates: tuple[str, ...] = (),
     floats: bool = False,
     values: Callable[..., None] | None = None,
-    bools: bool = False,
+    bools: bool | None = False,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -309,7 +317,8 @@ def op(
     operands become float32. `values`: checks the values of the inputs at every call, with the
     arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
     answer for the same ones can be remembered. `bools`: of booleans alone it gives booleans, not
-    integers. `methods`: names on Tensor; `reflected`: the name with its two operands exchanged.
+    integers; None: it refuses them. `methods`: names on Tensor; `reflected`: the name with its two
+    operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
@@ -343,3 +352,12 @@ def check_dim(where: str, dim: int, ndim: int) -> int:
     if not -max(ndim, 1) <= dim < max(ndim, 1):
         fail(where, f"a dim from {-max(ndim, 1)} to {max(ndim, 1) - 1}", f"dim={dim}")
     return int(dim) % max(ndim, 1)
+
+
+def check_dims(where: str, dims: Any, ndim: int) -> list[int]:
+    """One dimension or several, counted from the front, each once."""
+    given = dims if isinstance(dims, Sequence) and not isinstance(dims, str) else (dims,)
+    known = [check_dim(where, d, ndim) for d in given]
+    if len(set(known)) != len(known):
+        fail(where, "each dim once", f"dim={dims}")
+    return known

@@ -7,17 +7,16 @@ the sum of n elements is behind at most 262 + log2(n) roundings.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from nnfast.errors import fail
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
-from nnfast.ops.index import gather
 from nnfast.ops.operands import Operand
-from nnfast.ops.record import Result, check_dim, method, op, out
+from nnfast.ops.record import Result, check_dim, check_dims, method, op, out
 from nnfast.ops.shape import expand, reshape
 from nnfast.tensor import Tensor, int64
 
@@ -30,16 +29,8 @@ class ReduceAttrs(NamedTuple):
 
 def _mask(where: str, input: Tensor, dim: Dims) -> int:
     """The dimensions as bits; None and () are all."""
-    given = (dim,) if isinstance(dim, int | np.integer) else tuple(dim or ())
-    if not given:
-        return (1 << input.ndim) - 1
-    mask = 0
-    for d in given:
-        bit = 1 << check_dim(where, d, input.ndim)
-        if mask & bit:
-            fail(where, "each dim once", f"dim={dim}", input=input)
-        mask |= bit
-    return mask
+    dims = () if dim is None else check_dims(where, dim, input.ndim)
+    return builtins.sum(1 << d for d in dims) if dims else (1 << input.ndim) - 1
 
 
 def _reduced(shape: tuple[int, ...], mask: int, keepdim: bool) -> tuple[int, ...]:
@@ -112,7 +103,7 @@ def _floats(where: str, input: Tensor) -> None:
         fail(where, "floats", str(input.dtype), "convert with x.float().", input=input)
 
 
-@op("amax", attrs=ReduceAttrs, methods=("amax",))
+@op("amax", attrs=ReduceAttrs, bools=True, methods=("amax",))
 def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     """Largest element over dim; NaN if there is one. Ties share the gradient evenly.
 
@@ -123,7 +114,7 @@ def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     return _reduction("amax", input, dim, keepdim, empty=False)
 
 
-@op("amin", attrs=ReduceAttrs, methods=("amin",))
+@op("amin", attrs=ReduceAttrs, bools=True, methods=("amin",))
 def amin(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     """Smallest element over dim; NaN if there is one. Ties share the gradient evenly.
 
@@ -296,7 +287,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     >>> nnfast.logsumexp(nnfast.tensor([1000.0, 1000.0]), 0).item()  # 1000 + log 2
     1000.6931...
     """
-    peak = amax(input, dim, True).detach()
+    peak = amax(input, dim, True).detach() if input.array.size else 0.0
     peak = where(abs(peak) == math.inf, 0.0, peak)  # inf - inf is no number
     y = log(_sum(exp(input - peak), dim, True)) + peak
     return (

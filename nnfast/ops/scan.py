@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.arrange import roll
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import abs, cast, exp, log, where
-from nnfast.ops.index import gather
 from nnfast.ops.join import cat
 from nnfast.ops.operands import AnyTensor, Operand
+from nnfast.ops.rearrange import roll
 from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.reduce import MinMax, sum
 from nnfast.ops.shape import reshape
@@ -187,8 +187,14 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 
 @method
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """x[j + 1] - x[j] along dim, n times.
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """x[j + 1] - x[j] along dim, n times, with `prepend` before x and `append` behind it.
 
     >>> import nnfast
     >>> nnfast.diff(nnfast.tensor([1, 4, 9]))
@@ -196,7 +202,11 @@ def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
     """
     if input.ndim == 0:
         fail("diff", "at least one dimension", "a scalar tensor")
+    if n < 0:
+        fail("diff", "n >= 0", f"{n}")
     d = check_dim("diff", dim, input.ndim)
+    if prepend is not None or append is not None:
+        input = cat([x for x in (prepend, input, append) if x is not None], d)
     for _ in range(n):
         size = max(input.shape[d] - 1, 0)
         first = min(1, input.shape[d])

@@ -11,49 +11,27 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, fail
 from nnfast.graph.mode import MODE, tracing
-from nnfast.graph.trace import on_values
+from nnfast.ops.along import scattered
 from nnfast.ops.elementwise import broadcast_shapes, cast, where
-from nnfast.ops.gather import check_range, take, take_backward
-from nnfast.ops.index import as_mask, flat_numbers, getitem, is_basic
+from nnfast.ops.index import along_one, as_mask, getitem, is_basic
 from nnfast.ops.inplace import change, write, written
-from nnfast.ops.operands import IntTensor, as_tensor, integers
-from nnfast.ops.record import Result, check_dim, method, methods, op, out
-from nnfast.ops.shape import clone, expand, reshape
+from nnfast.ops.operands import as_tensor, integers
+from nnfast.ops.record import check_dim, method, methods
+from nnfast.ops.shape import expand, reshape
 from nnfast.ops.slices import narrow
 from nnfast.tensor import Tensor, int64, wrap
 
 
-@op("last_writer")
-def last_writer(index: IntTensor, size: int) -> Result:
-    """y[k], k < size: the last i with index[i] = k, -1 if there is none.
-
-    >>> import nnfast
-    >>> from nnfast.ops.scatter import last_writer
-    >>> last_writer(nnfast.tensor([2, 0, 2]), 4)
-    tensor([ 1, -1,  2, -1])
-    """
-    return out((size,), int64)
-
-
 def put(input: Tensor, at: Tensor, values: Any, accumulate: bool = False) -> Tensor:
     """input with values at the elements whose numbers (in C order) are in `at`."""
-    if accumulate:
-        added = take_backward(_values(values, at, input), reshape(at, -1), input.array.size)
-        return _like(input + reshape(added, input.shape), input)
-    if at.array.size == 0:
-        return clone(input)
-    writer = last_writer(reshape(at, -1), input.array.size)
-    hit = reshape(writer >= 0, input.shape)
-    if not isinstance(values, Tensor) or values.ndim == 0:
-        return _like(where(hit, values, input), input)
-    new = take(_values(values, at, input), where(writer >= 0, writer, 0))
-    return _like(where(hit, reshape(new, input.shape), input), input)
+    src = _values(values, at, input)
+    return scattered(input, 0, reshape(at, -1), src, accumulate, max(input.ndim, 1))
 
 
 def _values(values: Any, at: Tensor, input: Tensor) -> Tensor:
     """One value for each of `at`, as a vector of the input's dtype."""
-    given = values if isinstance(values, Tensor) else wrap(np.asarray(values, input.dtype))
-    return reshape(expand(_like(given, input), at.shape), -1)
+    v = _like(values if isinstance(values, Tensor) else wrap(np.asarray(values)), input)
+    return expand(v, (at.array.size,)) if v.ndim == 0 else reshape(expand(v, at.shape), -1)
 
 
 def _like(y: Tensor, input: Tensor) -> Tensor:
@@ -99,9 +77,23 @@ def _positions(input: Tensor, index: Any) -> Tensor:
 
 
 def _put_at(name: str, input: Tensor, index: Any, value: Tensor, accumulate: bool) -> Tensor:
+    parts = index if type(index) is tuple else (index,)
+    if all(isinstance(p, Tensor) and p.dtype == int64 and p.ndim for p in parts):
+        return _put_slices(name, input, parts, value, accumulate)
     at = _positions(input, index)
     v = value if value.ndim == 0 else _broadcast(name, value, at.shape)
     return put(input, at, v, accumulate)
+
+
+def _put_slices(name: str, input: Tensor, index: Any, value: Tensor, accumulate: bool) -> Tensor:
+    """Values for the slices of the first dimensions that tensors of numbers choose."""
+    x, numbers, _ = along_one(input, index)
+    v = _like(_broadcast(name, value, (*numbers.shape, *x.shape[1:])), input)
+    count = numbers.array.size
+    if numbers.ndim > 1:
+        v = reshape(v, (count, *x.shape[1:]))
+    at = expand(reshape(numbers, (count, *[1] * (x.ndim - 1))), v.shape)
+    return scattered(input, 0, at, v, accumulate, len(index))
 
 
 def _broadcast(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -140,15 +132,22 @@ def scatter(
 ) -> Tensor:
     """A copy of x with y[i, index[i, j, k], k] = src[i, j, k] for dim = 1, likewise for others.
 
-    src is a tensor at least as large as index, or a number. reduce="add" adds instead.
+    src is a tensor at least as large as index, or a number. reduce="add" adds instead,
+    "multiply" multiplies.
 
     >>> import nnfast
     >>> nnfast.scatter(nnfast.zeros(2, 3), 1, nnfast.tensor([[2], [0]]), 1.0)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
-    if reduce not in (None, "add"):
-        fail("scatter", "reduce None or 'add'", repr(reduce))
+    if reduce not in (None, "add", "multiply"):
+        fail("scatter", "reduce None, 'add' or 'multiply'", repr(reduce))
+    if reduce == "multiply":
+        from nnfast.ops.scatter_reduce import scatter_reduce
+
+        each = src if isinstance(src, Tensor) else as_tensor(src, "scatter").to(input.dtype)
+        return scatter_reduce(input, dim, index, expand(each, index.shape) if each.ndim == 0
+                              else each, "prod")  # fmt: skip
     return _scatter("scatter", input, dim, index, src, reduce == "add")
 
 
@@ -166,20 +165,21 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def _scatter(where: str, input: Tensor, dim: int, index: Any, src: Any, add: bool) -> Tensor:
     i = integers(index, where, "index")
-    at = flat_numbers(where, input.shape, dim, i)
     if isinstance(src, int | float):
-        return put(input, at, src, add)
+        part = expand(wrap(np.asarray(src, input.dtype)), i.shape)
+        return scattered(input, dim, i, part, add)
     if src.ndim != i.ndim or any(m > n for m, n in zip(i.shape, src.shape, strict=True)):
         fail(where, f"a src at least as large as index {i.shape}", f"shape {src.shape}")
     for d, n in enumerate(i.shape):
-        src = narrow(src, d, 0, n)
-    return put(input, at, src, add)
+        if src.shape[d] > n:
+            src = narrow(src, d, 0, n)
+    return scattered(input, dim, i, src, add)
 
 
 def _rows(
     where: str, input: Tensor, dim: int, index: Any, source: Any = None
 ) -> tuple[Tensor, int]:
-    """The numbers of slices, which a source must have one for each of, and their dimension."""
+    """The numbers of slices, which a source must have one for each of, repeated over these."""
     i = integers(index, where, "index")
     d = check_dim(where, dim, input.ndim)
     if i.ndim > 1 or input.ndim == 0:
@@ -188,9 +188,7 @@ def _rows(
     shape = (*input.shape[:d], i.shape[0], *input.shape[d + 1 :])
     if source is not None and source.shape != shape:
         fail(where, f"a source of shape {shape}", f"shape {source.shape}")
-    n = input.shape[d]  # the check outlives the trace, so it must not hold a tensor
-    on_values(i, lambda numbers: check_range(where, numbers, 0, n))
-    return i, d
+    return expand(reshape(i, (-1, *[1] * (input.ndim - d - 1))), shape), d
 
 
 @method
@@ -205,32 +203,24 @@ def index_add(
     tensor([0., 2., 0.])
     """
     i, d = _rows("index_add", input, dim, index, source)
-    part = source if alpha == 1 else source * alpha
-    return _like(input + take_backward(_like(part, input), i, input.shape[d], d), input)
+    return scattered(input, d, i, source if alpha == 1 else source * alpha, True)
 
 
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of x with source[j] as slice index[j] of a dimension."""
     i, d = _rows("index_copy", input, dim, index, source)
-    if i.array.size == 0:
-        return clone(input)
-    writer = last_writer(i, input.shape[d])
-    new = take(_like(source, input), where(writer >= 0, writer, 0), d)
-    return _like(where(_along(writer >= 0, input, d), new, input), input)
+    return scattered(input, d, i, source, False)
 
 
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of x with one value in the slices `index` of a dimension."""
     i, d = _rows("index_fill", input, dim, index)
-    hit = _along(last_writer(i, input.shape[d]) >= 0, input, d)
-    return _like(where(hit, value, input), input)
-
-
-def _along(hit: Tensor, input: Tensor, d: int) -> Tensor:
-    """One truth for each slice of dimension d."""
-    return reshape(hit, (input.shape[d], *[1] * (input.ndim - d - 1)))
+    v = as_tensor(value, "index_fill")
+    if v.ndim:
+        fail("index_fill", "one value", f"shape {v.shape}")
+    return scattered(input, d, i, expand(v, i.shape), False)
 
 
 # ---- by mask --------------------------------------------------------------------------------

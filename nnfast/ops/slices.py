@@ -11,7 +11,9 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.ir import dense_strides
 from nnfast.graph.symbol import Symbol
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.record import Result, check_dim, method, op, out, view
+from nnfast.ops.pad import pad
+from nnfast.ops.record import Result, check_dim, op, out, view
+from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor
 
 
@@ -85,8 +87,13 @@ def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
 place.vjp(values=lambda dy, index: _getitem(dy, index))
 
 
-@method
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+class NarrowAttrs(NamedTuple):
+    dim: int
+    start: int
+
+
+@op(attrs=NarrowAttrs, methods=("narrow",))
+def narrow(input: AnyTensor, dim: int, start: int, length: int) -> Result:
     """`length` slices of a dimension from number `start` (negative: from the end), as a view.
 
     >>> import nnfast
@@ -94,14 +101,25 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     tensor([1, 2, 3])
     """
     d, n = sliced("narrow", input, dim)
-    first = int(start) + (n if start < 0 else 0)
+    first, end = int(start) + (n if start < 0 else 0), int(length)
     if length < 0 or not 0 <= first <= n - length:
         fail("narrow", f"a part of {n} slices", f"start={start}, length={length}", input=input)
-    return _getitem(input, (slice(None),) * d + (slice(first, first + int(length)),))
+    index = (slice(None),) * d + (slice(first, first + end),)
+    shape = (*input.shape[:d], end, *input.shape[d + 1 :])
+    return view(lambda a: a[index], shape, input, NarrowAttrs(d, first))
 
 
-@method
-def select(input: Tensor, dim: int, index: int) -> Tensor:
+def _widened(dy: Tensor, dim: int, start: int, input_shape: tuple[int, ...]) -> Tensor:
+    behind = input_shape[dim] - start - dy.shape[dim]
+    dx: Tensor = pad(dy, (0, 0) * (dy.ndim - 1 - dim) + (start, behind))
+    return dx
+
+
+narrow.vjp(input=_widened)
+
+
+@op(attrs=NarrowAttrs, methods=("select",))
+def select(input: AnyTensor, dim: int, index: int) -> Result:
     """Slice number `index` of a dimension, without that dimension, as a view.
 
     >>> import nnfast
@@ -111,7 +129,16 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     d, n = sliced("select", input, dim)
     if not -n <= index < n:
         raise NumberError("select", f"expected an index from {-n} to {n - 1}, got {index}.")
-    return _getitem(input, (slice(None),) * d + (int(index),))
+    at: Any = (*(slice(None),) * d, int(index), Ellipsis)
+    shape = (*input.shape[:d], *input.shape[d + 1 :])
+    return view(lambda a: a[at], shape, input, NarrowAttrs(d, int(index) % n))
+
+
+select.vjp(
+    input=lambda dy, dim, start, input_shape: _widened(
+        reshape(dy, (*dy.shape[:dim], 1, *dy.shape[dim:])), dim, start, input_shape
+    )
+)
 
 
 def sliced(where: str, input: Tensor, dim: int) -> tuple[int, int]:

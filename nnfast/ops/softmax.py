@@ -9,9 +9,10 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import DTypeError, fail
 from nnfast.graph.trace import on_values
+from nnfast.ops.convert import to
 from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
-from nnfast.ops.record import Result, Shape, check_dim, like, op, outs
+from nnfast.ops.record import Result, Shape, check_dim, like, method, op, outs
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import unsqueeze
 from nnfast.tensor import Tensor, wrap
@@ -29,9 +30,20 @@ def _along(name: str, x: Tensor, dim: int, *others: Tensor) -> Result:
     return like(x, SoftmaxAttrs(check_dim(name, dim, x.array.ndim)))
 
 
-@op("softmax", attrs=SoftmaxAttrs, methods=("softmax",))
-def softmax(input: Tensor, dim: int) -> Result:
+@op("softmax", attrs=SoftmaxAttrs)
+def _softmax(input: Tensor, dim: int) -> Result:
+    """y_i = exp(x_i) / sum over j of exp(x_j), along a dimension; without overflow."""
+    return _along("softmax", input, dim)
+
+
+_softmax.vjp(input=lambda dy, y, dim: softmax_backward(dy, y, dim))
+
+
+@method
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """y_i = exp(x_i) / sum over j of exp(x_j), along a dimension; without overflow.
+
+    `dtype`: that of the result; the input is converted first.
 
     Shapes: any, the same out. float32, float64. Errors: a dim that input does not have.
 
@@ -43,10 +55,7 @@ def softmax(input: Tensor, dim: int) -> Result:
     tensor([[0.5, 0.5],
             [1. , 0. ]])
     """
-    return _along("softmax", input, dim)
-
-
-softmax.vjp(input=lambda dy, y, dim: softmax_backward(dy, y, dim))
+    return _softmax(input if dtype is None else to(input, dtype), dim)
 
 
 @op("softmax_backward", attrs=SoftmaxAttrs, outputs=("dx",))
@@ -61,9 +70,20 @@ softmax_backward.vjp(
 )
 
 
-@op("log_softmax", attrs=SoftmaxAttrs, methods=("log_softmax",))
-def log_softmax(input: Tensor, dim: int) -> Result:
+@op("log_softmax", attrs=SoftmaxAttrs)
+def _log_softmax(input: Tensor, dim: int) -> Result:
+    """y_i = x_i - log of the sum over j of exp(x_j), along a dimension; without overflow."""
+    return _along("log_softmax", input, dim)
+
+
+_log_softmax.vjp(input=lambda dy, y, dim: log_softmax_backward(dy, y, dim))
+
+
+@method
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """y_i = x_i - log of the sum over j of exp(x_j), along a dimension; without overflow.
+
+    `dtype`: that of the result; the input is converted first.
 
     Shapes: any, the same out. float32, float64. Errors: a dim that input does not have.
 
@@ -71,10 +91,7 @@ def log_softmax(input: Tensor, dim: int) -> Result:
     >>> nnfast.log_softmax(nnfast.tensor([1000.0, 0.0]), dim=0)
     tensor([    0., -1000.])
     """
-    return _along("log_softmax", input, dim)
-
-
-log_softmax.vjp(input=lambda dy, y, dim: log_softmax_backward(dy, y, dim))
+    return _log_softmax(input if dtype is None else to(input, dtype), dim)
 
 
 @op("log_softmax_backward", attrs=SoftmaxAttrs, outputs=("dx",))

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import fail
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
-from nnfast.ops.index import gather
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.reduce import MinMax
@@ -50,7 +50,14 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
     d = check_dim("argsort", dim, input.ndim)
     if input.ndim == 0:
         return wrap(np.zeros((), int64))
-    return movedim(_argsort(movedim(input, d, -1), bool(descending)), -1, d)
+    return _along_last(input, d, bool(descending))
+
+
+def _along_last(input: Tensor, d: int, descending: bool, count: int | None = None) -> Tensor:
+    if d == input.ndim - 1:
+        y: Tensor = _argsort(input, descending, count)
+        return y
+    return movedim(_argsort(movedim(input, d, -1), descending, count), -1, d)
 
 
 @method
@@ -81,7 +88,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         indices = argsort(input, d, largest)
         indices = narrow(indices, d, 0, k) if input.ndim else indices
     else:
-        indices = movedim(_argsort(movedim(input, d, -1), bool(largest), k), -1, d)
+        indices = _along_last(input, d, bool(largest), k)
     return MinMax(gather(input, d, indices), indices)
 
 
@@ -155,8 +162,8 @@ def quantile(
     d = check_dim("quantile", dim, input.ndim)
     if parts.ndim > 1 or not ((parts >= 0) & (parts <= 1)).all():
         fail("quantile", "q from 0 to 1, a number or a vector", f"{q!r}")
-    if input.dtype.kind != "f" or 0 in input.shape[d : d + 1]:
-        fail("quantile", "floats, at least one along dim", "others", input=input)
+    if input.dtype.kind != "f" or 0 in input.shape:
+        fail("quantile", "floats, at least one", "others", input=input)
     x = sort(reshape(input, 1) if input.ndim == 0 else input, d).values
     at = parts * (x.shape[d] - 1)
     low, high, weight = _neighbours(at, interpolation)
@@ -203,6 +210,9 @@ def unique(
     (tensor([1, 3]), tensor([1, 2]))
     """
     values = input.detach()._values()
+    dim = dim if dim is None else check_dim("unique", dim, input.ndim)
+    if dim is not None and input.ndim == 0:
+        fail("unique", "dimensions, or dim=None", "a scalar")
     found, inverse, counts = np.unique(
         values, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
@@ -222,6 +232,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     x = input._values()
     if x.ndim != 1 or x.dtype.kind not in "iu" or x.min(initial=0) < 0:
         fail("bincount", "a vector of integers >= 0", "another", input=input)
+    if minlength < 0:
+        fail("bincount", "minlength >= 0", f"{minlength}")
     if weights is None:
         return wrap(np.bincount(x, minlength=minlength))
     w = weights.detach()._values()
@@ -248,9 +260,17 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where each value belongs in a sorted vector (or row): the first place, or the last (right).
+
+    `sorter`: the order in which the sequence is sorted, as `argsort` gives it.
 
     >>> import nnfast
     >>> nnfast.searchsorted(nnfast.tensor([1.0, 3.0, 5.0]), nnfast.tensor([3.0, 4.0]))
@@ -260,20 +280,25 @@ def searchsorted(
     if side not in (None, "left", "right"):
         fail("searchsorted", "side 'left' or 'right'", repr(side))
     where_to: Any = "right" if right or side == "right" else "left"
+    dtype = np.int32 if out_int32 else np.int64
+    if sorter is not None:
+        s = np.take_along_axis(s, as_tensor(sorter, "searchsorted")._values(), -1)
     if s.ndim <= 1:
-        return wrap(np.asarray(np.searchsorted(s, x, where_to)))
+        return wrap(np.asarray(np.searchsorted(s, x, where_to), dtype))
     if x.shape[:-1] != s.shape[:-1]:
         fail("searchsorted", f"values of leading shape {s.shape[:-1]}", f"shape {x.shape}")
     rows = zip(s.reshape(-1, s.shape[-1]), x.reshape(-1, x.shape[-1]), strict=True)
     found = [np.searchsorted(a, v, where_to) for a, v in rows]
-    return wrap(np.array(found, np.int64).reshape(x.shape))
+    return wrap(np.array(found, dtype).reshape(x.shape))
 
 
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
     """The number of the interval between `boundaries` that each value lies in.
 
     >>> import nnfast
     >>> nnfast.bucketize(nnfast.tensor([2.0, 5.0]), nnfast.tensor([1.0, 3.0, 5.0]))
     tensor([1, 2])
     """
-    return searchsorted(boundaries, input, right=right)
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

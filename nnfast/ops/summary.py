@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
+from nnfast.ops.logic import logical_not
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, var
 from nnfast.ops.shape import reshape
-from nnfast.tensor import Tensor, float32
+from nnfast.tensor import Tensor, bool_, float32, int64
 
 
 @method
@@ -23,7 +24,7 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> nnfast.any(nnfast.tensor([[True, False], [False, False]]), 1)
     tensor([ True, False])
     """
-    return count_nonzero(input, dim, keepdim) > 0
+    return sum(cast(_truth(input), float32), dim, keepdim) > 0
 
 
 @method
@@ -34,7 +35,7 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     >>> nnfast.all(nnfast.tensor([[True, False], [True, True]]), 1)
     tensor([False,  True])
     """
-    return sum(input == 0, dim, keepdim) == 0
+    return sum(cast(logical_not(input), float32), dim, keepdim) == 0
 
 
 @method
@@ -45,7 +46,11 @@ def count_nonzero(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Ten
     >>> nnfast.count_nonzero(nnfast.tensor([1.0, 0.0, 2.0]))
     tensor(2)
     """
-    return sum(input != 0, dim, keepdim)
+    return sum(cast(_truth(input), int64), dim, keepdim)
+
+
+def _truth(x: Tensor) -> Tensor:
+    return x if x.array.dtype == bool_ else x != 0
 
 
 class AMinMax(NamedTuple):
@@ -105,24 +110,25 @@ def std_mean(
 
 
 @method
-def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`sum` of what is a number.
 
     >>> import nnfast
     >>> nnfast.nansum(nnfast.tensor([1.0, float("nan")]))
     tensor(1.)
     """
-    return sum(where(input == input, input, 0), dim, keepdim)
+    return sum(where(input == input, input, 0), dim, keepdim, dtype=dtype)
 
 
 @method
-def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`mean` of what is a number; NaN if nothing is.
 
     >>> import nnfast
     >>> nnfast.nanmean(nnfast.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    input = input if dtype is None else cast(input, dtype)
     if input.dtype.kind != "f":
         fail("nanmean", "floats", str(input.dtype), "convert with x.float().", input=input)
     return nansum(input, dim, keepdim) / cast(sum(input == input, dim, keepdim), input.dtype)
@@ -165,6 +171,8 @@ def vector_norm(
     tensor(3.)
     """
     x = x if dtype is None else cast(x, dtype)
+    if not isinstance(ord, int | float):
+        fail("norm", "a number as its order", repr(ord), error=DTypeError)
     if x.dtype.kind != "f":
         fail("norm", "floats", str(x.dtype), "convert with x.float().", x=x)
     if ord == 0:

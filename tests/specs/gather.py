@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tests.specs.spec import Array, Case, Spec
@@ -40,20 +42,94 @@ def _backward(case: Case) -> Case:
     return Case(((*shape[:d], *index, *shape[d + 1 :]), index), kwargs)
 
 
-def last_writer(index: Array, size: int) -> Array:
-    y = np.full(size, -1)
-    for i, k in enumerate(index.ravel()):
-        y[k] = i
+def _cut(x: Array, index: Array, dim: int) -> Array:
+    """x as far as the index reaches in the dimensions but `dim`."""
+    return x[tuple(slice(None) if d == dim else slice(m) for d, m in enumerate(index.shape))]
+
+
+def gather(x: Array, index: Array, dim: int) -> Array:
+    d = dim % max(x.ndim, 1)
+    return np.take_along_axis(_cut(x, index, d), index, d) if x.ndim else x
+
+
+def scatter(
+    src: Array,
+    index: Array,
+    x: Array | None = None,
+    dim: int = 0,
+    shape: tuple[int, ...] = (),
+    add: bool = False,
+    joined: int = 0,
+) -> Array:
+    y = np.zeros(shape) if x is None else x.copy()
+    if joined:
+        y = y.reshape(-1, *shape[joined:])
+        return scatter(src, index, y, dim, y.shape, add).reshape(shape)
+    d = dim % max(len(shape), 1)
+    for at in np.ndindex(index.shape):
+        to = (*at[:d], index[at], *at[d + 1 :]) if shape else ()
+        y[to] = y[to] + src[at] if add else src[at]
     return y
 
 
+def _scatter_terms(src: Array, index: Array, x: Array | None = None, **kw: Any) -> Array:
+    return scatter(np.ones(index.shape), index, None, **kw) * kw.get("add", False)
+
+
+def _scatter_size(src: Array, index: Array, x: Array | None = None, **kw: Any) -> Array:
+    return scatter(abs(src), index, None if x is None else abs(x), **kw)
+
+
+_JOINED = [
+    Case(((9,), (9,), x), {"dim": 0, "shape": (2, 3), "add": add, "joined": 2})
+    for x in (None, (2, 3))
+    for add in (False, True)
+]
+_JOINED += [
+    Case(((3, 4), (3, 4)), {"dim": 0, "shape": (2, 2, 4), "add": True, "joined": 2}),
+    Case(((2,), (2,)), {"dim": 0, "shape": (5,), "joined": 1}),
+]
+
+# The shape of x, that of the index, the dimension.
+_ALONG = [
+    ((ROWS,), (7,), 0),
+    ((3, ROWS), (3, 9), 1),
+    ((3, ROWS), (2, 20), -1),
+    ((ROWS, 5), (7, 5), 0),
+    ((ROWS, 33), (3, 31), 0),
+    ((2, ROWS, 3), (2, 5, 2), 1),
+    ((ROWS, 3, 2), (1, 3, 2), 0),
+    ((2, ROWS), (0, 3), 1),
+]
+_MANY = [((200, ROWS), (200, 120), 1), ((ROWS, 300), (90, 300), 0)]
+
 SPECS = {
-    "last_writer": Spec(
-        [Case(((n,),), {"size": ROWS + 2}) for n in (0, 1, 5, 40)],
-        last_writer,
+    "gather": Spec(
+        [Case((x, i), {"dim": d}) for x, i, d in _ALONG + _MANY] + [Case(((), ()), {"dim": 0})],
+        gather,
+        sample=lambda rng, shape, name: _numbers(rng, shape, name) * (shape != ()),
+        ulp=0,
+        grad_cases=[Case((x, i), {"dim": d}) for x, i, d in _ALONG],
+    ),
+    "scatter": Spec(
+        [
+            Case((i, i, x if given else None), {"dim": d, "shape": x, "add": add})
+            for x, i, d in _ALONG + _MANY
+            for given in (False, True)
+            for add in (False, True)
+        ]
+        + _JOINED,
+        scatter,
         sample=_numbers,
-        grad=False,
-        dtypes=("float32",),
+        ulp=0,
+        terms=_scatter_terms,
+        magnitude=_scatter_size,
+        grad_cases=[
+            Case((i, i, x if given else None), {"dim": d, "shape": x, "add": add})
+            for x, i, d in _ALONG
+            for given, add in ((False, True), (True, False))
+        ]
+        + _JOINED,
     ),
     "take": Spec(
         _TABLES + _OTHER,

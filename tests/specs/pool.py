@@ -208,6 +208,11 @@ SPECS = {
     "max_pool2d": Spec(
         [Case((x,), kw) for x, kw in LAYERS + DILATED], max_pool2d, sample=_distinct
     ),
+    "largest": Spec(
+        [Case((x,), kw) for x, kw in LAYERS + DILATED],
+        lambda x, **kw: max_pool2d(x, **kw)[0],
+        sample=_distinct,
+    ),
     "max_pool2d_backward": Spec(
         _backward_cases(),
         max_pool2d_backward,

@@ -55,6 +55,39 @@ SPECS = {
         lambda *parts, dim: np.concatenate(parts, axis=dim),
         ulp=0,
     ),
+    "stack": Spec(
+        [
+            Case(((3,), (3,)), {"dim": 0}),
+            Case(((), (), ()), {"dim": 0}),
+            Case(((2, 3), (2, 3)), {"dim": -1}),
+            Case(((2, 3),) * 8, {"dim": 1}),
+            Case(((0, 3),), {"dim": 1}),
+            Case(((300, 70), (300, 70)), {"dim": -1}),
+            Case(((300, 70), (300, 70)), {"dim": 1}),
+        ],
+        lambda *parts, dim: np.stack(parts, axis=dim),
+        ulp=0,
+    ),
+    "narrow": Spec(
+        [
+            Case(((4, 5),), args=(1, 1, 3)),
+            Case(((4, 5),), args=(-2, -3, 2)),
+            Case(((4, 0),), args=(0, 0, 0)),
+        ],
+        lambda x, dim, start, n: np.take(
+            x, range(start % x.shape[dim], start % x.shape[dim] + n), dim
+        ),
+        ulp=0,
+    ),
+    "select": Spec(
+        [
+            Case(((4, 5),), args=(1, -2)),
+            Case(((3,),), args=(0, 1)),
+            Case(((2, 3, 4),), args=(1, 0)),
+        ],
+        lambda x, dim, i: np.take(x, i, dim),
+        ulp=0,
+    ),
     "expand": Spec(
         [
             Case(((3, 1),), args=(2, 3, 4)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import cos, floor, log, pi
 
+from nnfast.errors import fail
 from nnfast.optim.lr_scheduler.scheduler import LRScheduler
 from nnfast.optim.optimizer import Optimizer
 
@@ -24,6 +25,8 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
+        if T_max == 0:
+            fail("CosineAnnealingLR", "T_max other than 0", "0")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 

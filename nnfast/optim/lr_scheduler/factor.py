@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import sqrt
 from typing import Any
 
-from nnfast.errors import DTypeError
+from nnfast.errors import DTypeError, fail
 from nnfast.optim.lr_scheduler.scheduler import LRScheduler
 from nnfast.optim.optimizer import Optimizer
 
@@ -49,6 +49,8 @@ class StepLR(FactorLR):
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        if step_size < 1:
+            fail("StepLR", "step_size >= 1", f"{step_size}")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 

@@ -1,0 +1,78 @@
+// Rows put together from stretches of other rows, and the way back.
+#pragma once
+
+#include "kernels/elementwise.h"
+#include "kernels/table.h"
+#include "simd/vec.h"
+
+namespace nnf {
+namespace {
+
+template <class T>
+NNF_INLINE vec<T> reversed(vec<T> v) {
+  mask<T> index{};
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(kLanes<T> - 1 - i);
+  return __builtin_shuffle(v, index);
+}
+
+// p[0], p[-1], ... k of them (0 < k <= lanes); reads nothing else.
+template <class T>
+NNF_INLINE vec<T> load_backwards(const T* p, int k) {
+  constexpr int L = kLanes<T>;
+  if (k == L) return reversed<T>(load<T>(p - (L - 1)));
+  T some[L] = {};
+  for (int i = 0; i < k; ++i) some[i] = p[-i];
+  return load<T>(some);
+}
+
+constexpr int64_t kShort = 8;  // elements that are not worth a vector
+
+// See StretchArgs.
+template <class T>
+void rearrange(const StretchArgs<T>& g) {
+  RowWriter<T> writer(g.past_caches);
+  for (int64_t row = 0; row < g.rows; ++row) {
+    T* y = g.y + row * g.ry;
+    for (const Stretch* s = g.stretch; s < g.stretch + g.stretches; y += s->n, ++s) {
+      const T* x = g.x + row * g.rx + s->first;
+      if (s->n < kShort && !g.past_caches) {
+        for (int64_t i = 0; i < s->n; ++i) y[i] = s->first < 0 ? g.value : x[i * s->step];
+      } else if (s->first >= 0 && s->step == 1) {
+        writer.write(s->n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
+          return load_k<T>(x + i, k);
+        });
+      } else if (s->first >= 0 && s->step < 0) {
+        writer.write(s->n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
+          return load_backwards<T>(x - i, k);
+        });
+      } else {
+        const vec<T> v = set1<T>(s->first < 0 ? g.value : *x);
+        writer.write(s->n, y, [&](int64_t, int) __attribute__((always_inline)) { return v; });
+      }
+    }
+  }
+}
+
+// dx += dy, each element of dy at the one that it came from, in order: `rows` rows of dy, n apart,
+// each of these stretches of a row of dx; those lie rx apart.
+template <class T>
+void add_rearranged(const Stretch* stretch, int stretches, int64_t rows, const T* dy, int64_t n,
+                    T* dx, int64_t rx) {
+  for (int64_t row = 0; row < rows; ++row, dy += n, dx += rx) {
+    const T* from = dy;
+    for (const Stretch* s = stretch; s < stretch + stretches; from += s->n, ++s) {
+      if (s->first < 0) continue;
+      T* to = dx + s->first;
+      if (s->step == 1) {
+        for_lanes<T>(s->n, [&](int64_t i, int k) __attribute__((always_inline)) {
+          store_k<T>(to + i, load_k<T>(to + i, k) + load_k<T>(from + i, k), k);
+        });
+      } else {
+        for (int64_t i = 0; i < s->n; ++i) to[i * s->step] += from[i];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nnf
