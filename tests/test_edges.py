@@ -74,8 +74,14 @@ VALUES: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("softmax of rows without dim", lambda T: T.nn.functional.softmax(T.zeros(1, 2)), [[0.5, 0.5]]),
     ("softmax of 3 dimensions", lambda T: T.nn.Softmax()(T.zeros(2, 1, 1)), [[[0.5]], [[0.5]]]),
     ("softmin of a vector", lambda T: T.nn.functional.softmin(T.zeros(2)), [0.5, 0.5]),
+    ("zeros in place of no gradient", lambda T: _unused_gradient(T), [0.0, 0.0]),
     ("log_softmax without dim", lambda T: T.nn.LogSoftmax()(T.zeros(1, 1)), [[0.0]]),
 ]
+
+
+def _unused_gradient(T: Any) -> Any:
+    x, y = T.ones(2, requires_grad=True), T.ones(3, requires_grad=True)
+    return T.autograd.grad(y.sum(), [x, y], only_inputs=True, materialize_grads=True)[0]
 
 
 @pytest.mark.parametrize(("call", "expected"), [v[1:] for v in VALUES], ids=[v[0] for v in VALUES])
@@ -169,3 +175,18 @@ def test_a_layer_without_inputs_trains_in_a_plan() -> None:
     before = layer.bias.tolist()
     assert nnfast.compile(step)(nnfast.ones(3, 0)).item() == pytest.approx(3 * sum(before))
     assert layer.bias.tolist() == pytest.approx([b - 3 for b in before])
+
+
+def test_the_mean_over_all_batches_has_a_plan() -> None:
+    """How far the statistics move depends on the count of batches."""
+    layers = [nn.BatchNorm1d(2, momentum=None, dtype=nnfast.float64) for _ in range(2)]
+    planned = nnfast.compile(layers[1])
+    batches = np.random.default_rng(0).standard_normal((3, 5, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in map(nnfast.tensor, batches):
+            assert np.array_equal(layers[0](x).detach().numpy(), planned(x).detach().numpy())
+    for layer in layers:
+        np.testing.assert_allclose(layer.running_mean.numpy(), batches.mean((0, 1)), rtol=1e-12)
+        unbiased = batches.var(1, ddof=1).mean(0)
+        np.testing.assert_allclose(layer.running_var.numpy(), unbiased, rtol=1e-12)

@@ -107,8 +107,26 @@ def test_the_bits_of_a_row_do_not_depend_on_how_many_there_are(
     a, w = normal(300, k, dtype=dtype), normal(n, k, dtype=dtype)
     for b in (w.T, np.ascontiguousarray(w.T)):
         all_rows = product(a, b)
-        for m in (1, 2, 4, 14, 15, 128, 129):
+        for m in (1, 2, 3, 4, 9, 14, 15, 128, 129):
             assert product(a[-m:], b).tobytes() == all_rows[-m:].tobytes(), m
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [1, 40, 700, 2500])
+@pytest.mark.parametrize("n", [1, 7, 200, 2100])
+def test_the_bits_of_a_row_do_not_depend_on_where_the_matrix_lies(
+    isa: str, n: int, k: int, dtype: str
+) -> None:
+    """At each place in a line of cache, its rows or its columns side by side."""
+    a, b = normal(1, k, dtype=dtype), normal(k, n, dtype=dtype)
+    y = product(a, b)
+    room = np.zeros(b.size + 16, dtype)
+    for start in (0, 1, 3, 6, 15):
+        there = room[start : start + b.size]
+        there[...] = b.ravel()
+        assert product(a, there.reshape(k, n)).tobytes() == y.tobytes(), start
+        there[...] = b.T.ravel()
+        assert product(a, there.reshape(n, k).T).tobytes() == y.tobytes(), start
 
 
 @pytest.mark.parametrize("shape", PATHS)

@@ -4,6 +4,7 @@
 // the worker that runs it: that is what makes results the same for any number of threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/fpu.h"
@@ -44,6 +45,36 @@ inline int workers_for(int64_t tasks, double work) {
   return tasks < n ? int(tasks) : n;
 }
 
+// Tasks of a region, a run of neighbours for each worker; who has done its own takes of others'.
+// The next region that is cut alike finds in a core's caches what that core left there.
+class Shares {
+ public:
+  Shares(int64_t tasks, int workers) : count_(workers < kMost ? workers : kMost) {
+    for (int s = 0; s < count_; ++s) {
+      share_[s].next.store(tasks * s / count_, std::memory_order_relaxed);
+      share_[s].end = tasks * (s + 1) / count_;
+    }
+  }
+
+  template <class F>
+  void work(int worker, F&& f) {
+    for (int i = 0; i < count_; ++i) {
+      Share& s = share_[(worker + i) % count_];
+      for (int64_t t; (t = s.next.fetch_add(1, std::memory_order_relaxed)) < s.end;) f(t, worker);
+    }
+  }
+
+ private:
+  static constexpr int kMost = 64;  // more workers share
+  struct alignas(64) Share {        // a line of its own
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+
+  Share share_[kMost];
+  const int count_;
+};
+
 // Runs f(task, worker) for each task in [0, tasks), 0 <= worker < num_threads(). `work` is that
 // of all tasks together. Called inside a task it runs serially, with worker 0.
 template <class F>
@@ -53,11 +84,11 @@ void parallel_for(int64_t tasks, double work, F&& f) {
     for (int64_t t = 0; t < tasks; ++t) f(t, 0);
     return;
   }
+  Shares shares(tasks, workers);
 #pragma omp parallel num_threads(workers)
   {
     FlushDenormals flush;
-#pragma omp for schedule(dynamic, 1)
-    for (int64_t t = 0; t < tasks; ++t) f(t, worker_index());
+    shares.work(worker_index(), f);
   }
 }
 

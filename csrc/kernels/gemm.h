@@ -80,20 +80,20 @@ void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int
   tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate);
 }
 
-// Of a strip: A is read where it lies, B row by row where it lies, so the last vector may be short.
-// B is asked for some rows ahead: rows far apart are more streams than a processor follows.
+// Of a strip: A is read where it lies. Pairs of vectors of a row of B are `step` apart: one after
+// the other, with a short one at the end, or in panels.
 template <class T, int M, int V>
-void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
-           int64_t ldc, int n, bool accumulate) {
-  constexpr int L = kLanes<T>, kAhead = 8;
+void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, int64_t step,
+           T* c, int64_t ldc, int n, bool accumulate) {
+  constexpr int L = kLanes<T>;
   const int last = n - (V - 1) * L;  // columns in the last vector
   vec<T> acc[M][V] = {};
   for (int64_t k = 0; k < kc; ++k, a += cs, b += ldb) {
     vec<T> bv[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) {
-      __builtin_prefetch(b + kAhead * ldb + v * L, 0, 2);
-      bv[v] = v < V - 1 || last == L ? load<T>(b + v * L) : load_n<T>(b + v * L, last);
+      const T* p = b + v / 2 * step + v % 2 * L;
+      bv[v] = v < V - 1 || last == L ? load<T>(p) : load_n<T>(p, last);
     }
 #pragma GCC unroll 14
     for (int i = 0; i < M; ++i) {
@@ -105,72 +105,100 @@ void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t l
   store_tile<T, M, V>(acc, c, ldc, last, accumulate);
 }
 
-// sums[j] += R rows of B, one after the other, for j < n.
+constexpr int kRowsAtOnce = 8;
+
+// Elements from p on before the next whole vector.
+template <class T>
+NNF_INLINE int to_vector(const T* p) {
+  return int(to_line(p) % kLanes<T>);
+}
+
+// sums[j] += R rows of B, one after the other, for j < n; the first `head` apart, so that the
+// others are whole vectors in memory. If B is far, the next rows are asked for.
 template <class T, int R>
-NNF_INLINE void add_rows(const T* a, int64_t cs, const T* b, int64_t ldb, int n, T* sums) {
+NNF_INLINE void add_rows(const T* a, int64_t cs, const T* b, int64_t ldb, int head, int n, T* sums,
+                         bool far) {
   constexpr int L = kLanes<T>;
   vec<T> ak[R];
   for (int r = 0; r < R; ++r) ak[r] = set1<T>(a[r * cs]);
-  for (int j = 0; j < n; j += L) {
-    const int left = n - j;
-    vec<T> s = load<T>(sums + j);
-#pragma GCC unroll 4
+  const auto add = [&](int j, int width) {
+    vec<T> s = load_k<T>(sums + j, width);
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const T* p = b + r * ldb + j;
-      __builtin_prefetch(p + R * ldb, 0, 2);  // not into L1: rows may share a set
-      s = fma(ak[r], left >= L ? load<T>(p) : load_n<T>(p, left), s);
+      if (far) __builtin_prefetch(p + R * ldb, 0, 2);  // not into L1: rows may share a set
+      s = fma(ak[r], load_k<T>(p, width), s);
     }
-    store<T>(sums + j, s);
-  }
+    store_k<T>(sums + j, s, width);
+  };
+  if (head) add(0, head);
+  int j = head;
+  for (; n - j >= L; j += L) add(j, L);
+  if (n > j) add(j, n - j);
 }
 
-// One row of C: runs of the rows of B are added to sums that stay in L1, so memory is read in
-// long runs.
+// A row of C = a B over kc, where the rows of B, ldb apart, have n columns: runs of them are added
+// to sums that stay in L1, so memory is read in long runs.
 template <class T>
-void row(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, T* c, int64_t n,
-         bool accumulate) {
-  constexpr int L = kLanes<T>, kRun = 8192 / int(sizeof(T));
-  T sums[kRun];
-  for (int64_t j0 = 0; j0 < n; j0 += kRun) {
+void gemm_row(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, T* c, int64_t n,
+              bool far) {
+  constexpr int L = kLanes<T>, R = 8, kRun = 8192 / int(sizeof(T));
+  alignas(kLine) T room[L + kRun];
+  for (int64_t j0 = 0; j0 < n; j0 += kRun, b += kRun) {
     const int width = n - j0 < kRun ? int(n - j0) : kRun;
-    for (int j = 0; j < width; j += L) store<T>(sums + j, vec<T>{});
+    const int head = width < L ? 0 : to_vector(b);
+    T* sums = room + (L - head) % L;
+    for (int j = 0; j < L + kRun && j < 2 * L + width; j += L) store<T>(room + j, vec<T>{});
     int64_t k = 0;
-    for (; kc - k >= 4; k += 4) add_rows<T, 4>(a + k * cs, cs, b + k * ldb + j0, ldb, width, sums);
-    for (; k < kc; ++k) add_rows<T, 1>(a + k * cs, cs, b + k * ldb + j0, ldb, width, sums);
-    for (int j = 0; j < width; j += L) {
-      const int r = width - j < L ? width - j : L;
-      T* p = c + j0 + j;
-      const vec<T> s = load<T>(sums + j);
-      store_n<T>(p, accumulate ? load_n<T>(p, r) + s : s, r);
-    }
+    for (; kc - k >= R; k += R)
+      if (far)
+        add_rows<T, R>(a + k * cs, cs, b + k * ldb, ldb, head, width, sums, true);
+      else
+        add_rows<T, R>(a + k * cs, cs, b + k * ldb, ldb, head, width, sums, false);
+    for (; k < kc; ++k) add_rows<T, 1>(a + k * cs, cs, b + k * ldb, ldb, head, width, sums, false);
+    for_lanes<T>(width,
+                 [&](int64_t j, int r) { store_k<T>(c + j0 + j, load_k<T>(sums + j, r), r); });
   }
 }
 
-// The like where the columns of B lie side by side, ldb apart: squares are transposed in registers.
+// The products of a and the L columns of B at b (fewer: `cols`) over a block, in order.
 template <class T>
-void gemm_dots(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, T* c, int64_t n,
-               bool accumulate) {
-  constexpr int L = kLanes<T>, kAhead = 512 / int(sizeof(T));
-  for (int64_t j = 0; j < n; j += L) {
-    const int cols = n - j < L ? int(n - j) : L;
-    vec<T> sum{};
-    for (int64_t k = 0; k < kc; k += L) {
-      const int q = kc - k < L ? int(kc - k) : L;
-      vec<T> v[L];
+NNF_INLINE vec<T> dots(int64_t kc, const T* a, int64_t cs, const T* b, int64_t ldb, int cols) {
+  constexpr int L = kLanes<T>;
+  vec<T> sum{};
+  int q = to_vector(b);  // up to a whole vector in memory; whole ones from there on
+  for (int64_t k = 0; k < kc; k += q, q = L) {
+    if (q == 0) q = L;
+    if (kc - k < q) q = int(kc - k);
+    vec<T> v[L];
+    load_transposed<T>(b + k, ldb, cols, q, v);
 #pragma GCC unroll 16
-      for (int i = 0; i < L; ++i) {
-        const T* p = b + (j + i) * ldb + k;
-        __builtin_prefetch(p + kAhead, 0, 2);
-        v[i] = i >= cols ? vec<T>{} : q == L ? load<T>(p) : load_n<T>(p, q);
-      }
-      transpose<T>(v);
-#pragma GCC unroll 16
-      for (int l = 0; l < L; ++l)
-        if (l < q) sum = fma(set1<T>(a[(k + l) * cs]), v[l], sum);
-    }
-    T* p = c + j;
-    store_n<T>(p, accumulate ? load_n<T>(p, cols) + sum : sum, cols);
+    for (int l = 0; l < L; ++l)
+      if (l < q) sum = fma(set1<T>(a[(k + l) * cs]), v[l], sum);
   }
+  return sum;
+}
+
+// A row of C = a B over all K, where the columns of B lie side by side, ldb apart: squares are
+// transposed in registers. Blocks of kc, and pieces of them, are summed as by the others.
+template <class T>
+void gemm_dots(int64_t K, int64_t kc, int64_t piece, const T* a, int64_t cs, const T* b,
+               int64_t ldb, T* c, int64_t n) {
+  for_lanes<T>(n, [&](int64_t j, int cols) {
+    vec<T> all{};
+    for (int64_t k = 0; k < K;) {
+      const int64_t end = K - k < piece ? K : k + piece;
+      vec<T> part{};
+      for (const int64_t begin = k; k < end; k += kc) {
+        const vec<T> sum =
+            dots<T>(end - k < kc ? end - k : kc, a + k * cs, cs, b + j * ldb + k, ldb, cols);
+        part = k == begin ? sum : part + sum;
+      }
+      k = end;
+      all = end <= piece ? part : all + part;
+    }
+    store_k<T>(c + j, all, cols);
+  });
 }
 
 // Vectors of B that m rows of A are multiplied with at once: as many as there are registers for.
@@ -178,30 +206,31 @@ constexpr int wide(int m) {
   return m * 8 + 8 < NNF_VECTOR_REGISTERS ? 8 : m * 4 + 4 < NNF_VECTOR_REGISTERS ? 4 : 2;
 }
 
-template <class T, int M>  // M > 1
-void strip_rows(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
-                int64_t ldc, int m, int64_t n, bool accumulate) {
-  if constexpr (M > 2) {
-    if (m < M) return strip_rows<T, M - 1>(kc, a, rs, cs, b, ldb, c, ldc, m, n, accumulate);
+template <class T, int M>
+void strip_rows(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb,
+                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate) {
+  if constexpr (M > 1) {
+    if (m < M) return strip_rows<T, M - 1>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate);
   }
   constexpr int L = kLanes<T>, W = wide(M);
   int64_t j = 0;
+  const auto at = [&] { return b + j / kNR<T> * step; };
   if constexpr (W > 2)
     for (; n - j >= W * L; j += W * L)
-      strip<T, M, W>(kc, a, rs, cs, b + j, ldb, c + j, ldc, W * L, accumulate);
-  for (; n - j > L; j += 2 * L)
-    strip<T, M, 2>(kc, a, rs, cs, b + j, ldb, c + j, ldc, int(n - j < 2 * L ? n - j : 2 * L),
+      strip<T, M, W>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, W * L, accumulate);
+  for (; n - j > L; j += kNR<T>)
+    strip<T, M, 2>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, int(n - j < kNR<T> ? n - j : kNR<T>),
                    accumulate);
-  if (n > j) strip<T, M, 1>(kc, a, rs, cs, b + j, ldb, c + j, ldc, int(n - j), accumulate);
+  if (n > j) strip<T, M, 1>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, int(n - j), accumulate);
 }
 
-// C (m x n, row stride ldc) = or += A B over kc, neither packed: A has strides rs cs, the rows of
-// B are ldb apart; 1 <= m <= kMR. The same sums as gemm_tile.
+// C (m x n, row stride ldc) = or += A B over kc, 1 <= m <= kMR. A is not packed: it has strides
+// rs cs. kNR columns of B lie side by side, in rows ldb apart; the next ones are `step` further on.
+// The same sums as gemm_tile.
 template <class T>
-void gemm_strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, T* c,
-                int64_t ldc, int m, int64_t n, bool accumulate) {
-  if (m == 1) return row<T>(kc, a, cs, b, ldb, c, n, accumulate);
-  strip_rows<T, kMR<T>>(kc, a, rs, cs, b, ldb, c, ldc, m, n, accumulate);
+void gemm_strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb,
+                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate) {
+  strip_rows<T, kMR<T>>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate);
 }
 
 // scale * a panel of R >= r vectors of k elements, transposed in registers where they follow each
@@ -218,23 +247,20 @@ NNF_INLINE void pack_panel(int r, int64_t k, const T* a, int64_t rs, int64_t cs,
   for (int64_t p = 0; p < k; p += L) {
     const int q = k - p < L ? int(k - p) : L;
     for (int i0 = 0; i0 < r; i0 += L) {
-      vec<T> v[L];
+      const T* src = a + i0 * rs + p;
 #pragma GCC unroll 16
-      for (int i = 0; i < L; ++i) {
-        const T* src = a + (i0 + i) * rs + p;
-        __builtin_prefetch(src + kAhead, 0, 2);
-        v[i] = i0 + i >= r ? vec<T>{} : scale * (q == L ? load<T>(src) : load_n<T>(src, q));
-      }
-      transpose<T>(v);
+      for (int i = 0; i < L; ++i) __builtin_prefetch(src + i * rs + kAhead, 0, 2);
+      vec<T> v[L];
+      load_transposed<T>(src, rs, r - i0 < L ? r - i0 : L, q, v);
       T* dst = panel + p * R + i0;
       const int rows = R - i0 < L ? R - i0 : L;
 #pragma GCC unroll 16
       for (int l = 0; l < L; ++l) {
         if (l >= q) break;
         if (rows == L)
-          store<T>(dst + l * R, v[l]);
+          store<T>(dst + l * R, scale * v[l]);
         else
-          store_n<T>(dst + l * R, v[l], rows);
+          store_n<T>(dst + l * R, scale * v[l], rows);
       }
     }
   }

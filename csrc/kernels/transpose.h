@@ -20,31 +20,81 @@ NNF_INLINE void exchange(vec<T>& a, vec<T>& b) {
   a = first;
 }
 
-template <class T, int s>
+// The lower (upper) units of u elements of each 16 bytes of a and b, in turns, to a (to b).
+template <class T, int u>
+NNF_INLINE void interleave(vec<T>& a, vec<T>& b) {
+  constexpr int L = kLanes<T>, Q = 16 / int(sizeof(T));
+  mask<T> low{}, high{};
+  for (int l = 0; l < L; ++l) {
+    const int unit = l % Q / u;
+    low[l] = int_of<T>((unit & 1) * L + l / Q * Q + unit / 2 * u + l % u);
+    high[l] = low[l] + Q / 2;
+  }
+  const vec<T> first = __builtin_shuffle(a, b, low);
+  b = __builtin_shuffle(a, b, high);
+  a = first;
+}
+
+// The bits of four rows and of the 16 bytes of each: what exchanging bits 1 and 2 gives, in cheaper
+// steps.
+template <class T>
+NNF_INLINE void exchange_four(vec<T>* r) {
+  interleave<T, 1>(r[0], r[1]);
+  interleave<T, 1>(r[2], r[3]);
+  interleave<T, 2>(r[0], r[2]);
+  interleave<T, 2>(r[1], r[3]);
+  const vec<T> second = r[2];
+  r[2] = r[1], r[1] = second;
+}
+
+// Exchanges the bits from s on and below `end`.
+template <class T, int s, int end>
 NNF_INLINE void exchange_rows(vec<T> (&r)[kLanes<T>]) {
+  if constexpr (s == 1 && sizeof(T) == 4 && end >= 4) {
 #pragma GCC unroll 16
-  for (int i = 0; i < kLanes<T>; ++i)
-    if (!(i & s)) exchange<T, s>(r[i], r[i | s]);
-  if constexpr (2 * s < kLanes<T>) exchange_rows<T, 2 * s>(r);
+    for (int i = 0; i < kLanes<T>; i += 4) exchange_four<T>(r + i);
+    return exchange_rows<T, 4, end>(r);
+  } else if constexpr (s < end) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i)
+      if (!(i & s)) exchange<T, s>(r[i], r[i | s]);
+    exchange_rows<T, 2 * s, end>(r);
+  }
 }
 
 // Lane j of r[i] becomes lane i of r[j].
 template <class T>
 NNF_INLINE void transpose(vec<T> (&r)[kLanes<T>]) {
-  exchange_rows<T, 1>(r);
+  exchange_rows<T, 1, kLanes<T>>(r);
+}
+
+// kLanes runs of as many elements, `step` apart, transposed: lane j of r[i] is src[j * step + i].
+template <class T>
+NNF_INLINE void load_square(const T* src, int64_t step, vec<T> (&r)[kLanes<T>]) {
+  constexpr int L = kLanes<T>;
+#ifdef NNF_HAS_HALVES  // loads exchange the highest bit
+  constexpr int H = L / 2;
+#pragma GCC unroll 16
+  for (int i = 0; i < H; ++i) {
+    const T *low = src + i * step, *high = low + H * step;
+    r[i] = (vec<T>)backend_load_halves(low, high);
+    r[i + H] = (vec<T>)backend_load_halves(low + H, high + H);
+  }
+  exchange_rows<T, 1, H>(r);
+#else
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i) r[i] = load<T>(src + i * step);
+  transpose<T>(r);
+#endif
 }
 
 // n <= kLanes runs of m <= kLanes elements each, `step` apart, as m vectors.
 template <class T>
 NNF_INLINE void load_transposed(const T* src, int64_t step, int n, int m, vec<T> (&r)[kLanes<T>]) {
   constexpr int L = kLanes<T>;
-  if (n == L && m == L) {
+  if (n == L && m == L) return load_square<T>(src, step, r);
 #pragma GCC unroll 16
-    for (int l = 0; l < L; ++l) r[l] = load<T>(src + l * step);
-  } else {
-#pragma GCC unroll 16
-    for (int l = 0; l < L; ++l) r[l] = l < n ? load_n<T>(src + l * step, m < L ? m : L) : vec<T>{};
-  }
+  for (int l = 0; l < L; ++l) r[l] = l < n ? load_k<T>(src + l * step, m < L ? m : L) : vec<T>{};
   transpose<T>(r);
 }
 

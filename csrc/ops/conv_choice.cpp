@@ -54,7 +54,7 @@ const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d) {
   return methods[int(a)][int(d)];
 }
 
-ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& s) {
+ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s) {
   const int wanted = forced.load(std::memory_order_relaxed);
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;

@@ -5,7 +5,6 @@
 #include "base/view.h"
 #include "kernels/image_grid.h"
 #include "ops/attrs.h"
-#include "ops/planes.h"
 
 namespace nnf {
 
@@ -20,12 +19,6 @@ struct ConvLayer {
 
 struct ConvShape : ConvLayer {
   int64_t N;
-
-  // Elements of a plane of x or dy with every column that a tap sees from it, at most.
-  int64_t padded_items() const {
-    const int64_t h = H > OH ? H : OH, w = W > OW ? W : OW;
-    return round_up(h * (w + (KW - 1) * at.dw + at.pw + at.pw_end + 2), 16);
-  }
 };
 
 inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
@@ -116,16 +109,6 @@ inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Reach&
               t.begin, t.end, s.O,      s.OH * s.OW, s.G * s.O * s.OH * s.OW};
   set_ranges(g, t);
   return g;
-}
-
-// The plane of an image with every column that the grid sees.
-inline PaddedPlane padded_plane(const ImageGrid& g) {
-  int64_t first = 0, last = 0;
-  for (int64_t j = 0; j < g.KW; ++j) {
-    first = g.col[j] < first ? g.col[j] : first;
-    last = g.col[j] > last ? g.col[j] : last;
-  }
-  return PaddedPlane(g.H, g.W, -first, (g.OW - 1) * g.sw + last + 1 - g.W);
 }
 
 }  // namespace nnf

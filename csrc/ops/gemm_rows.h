@@ -1,6 +1,6 @@
 // Matrix products with few rows, and small ones: a task multiplies all rows with a strip of
-// columns. B is read once, in place or packed a strip at a time into L2. The sums are those of
-// gemm.h.
+// columns. B is read once, in place or packed a strip at a time into L2; A is read where it lies,
+// a few rows at once. The sums are those of gemm.h.
 #pragma once
 
 #include "ops/gemm.h"
@@ -9,9 +9,10 @@ namespace nnf {
 
 constexpr int64_t kFewRows = 128;
 constexpr int64_t kStripPanels = 4;  // panels of B in a strip
-constexpr int64_t kRowPanels = 64;   // for one row, which sums longer runs of B,
-constexpr int64_t kRowTasks = 4;     // unless there were fewer tasks
+constexpr int64_t kFewest = 3;       // rows for which all that counts is how B is read
+constexpr int64_t kFewestTasks = 4;  // for them; kTasks for more
 constexpr int64_t kL1Bytes = 32 << 10;
+constexpr int64_t kL1Ways = 8;
 constexpr int64_t kPageBytes = 4096;  // lines so far apart share a set of L1
 
 template <class T>
@@ -43,26 +44,25 @@ class Rows {
       : p_(p),
         rows_(round_up(p.M, mr_)),
         packed_a_(!read_a_in_place()),
-        dots_(!p.panels && p.M == 1 && p.brs == 1 && p.bcs != 1),
-        packed_b_(p.panels || (!dots_ && !read_b_in_place())) {
-    int64_t panels = p.M > 1 || packed_b_ ? kStripPanels : dots_ ? 1 : kRowPanels;
-    const int64_t tasks = p.M > 1 || packed_b_ ? kTasks : kRowTasks;
+        packed_b_(p.panels || !read_b_in_place()) {
+    const int64_t tasks = p.M <= kFewest ? kFewestTasks : kTasks;
+    int64_t panels = kStripPanels;
     while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
     strip_ = panels * nr_;
+    const int64_t most = packed_a_ ? mr_ : least(mr_, kL1Ways);
+    tile_rows_ = packed_a_ ? mr_ : ceil_div(p.M, ceil_div(p.M, most));
   }
 
   static bool in_l1(int64_t items) { return items * int64_t(sizeof(T)) <= kL1Bytes; }
 
-  // Packing pays where A is read more than once and from more than L1.
+  // Runs of a few rows stay in L1 while they are read, wherever they lie; columns may not.
   bool read_a_in_place() const {
     if (p_.alpha != 1) return false;
-    const bool conflicts = p_.ars * int64_t(sizeof(T)) % kPageBytes == 0;
-    return in_l1(p_.M * p_.K) || p_.M == 1 || (p_.N <= nr_ && !conflicts);
+    const bool conflicts = p_.acs * int64_t(sizeof(T)) % kPageBytes == 0;
+    return p_.acs == 1 || p_.M == 1 || in_l1(p_.M * p_.K) || (p_.N <= nr_ && !conflicts);
   }
 
-  bool read_b_in_place() const {
-    return p_.bcs == 1 && (p_.M == 1 || in_l1(least(p_.K, kKC) * p_.N));
-  }
+  bool read_b_in_place() const { return p_.bcs == 1 && in_l1(least(p_.K, kKC) * p_.N); }
 
   int64_t a_items() const { return packed_a_ ? round_up(rows_ * p_.K, 16) : 0; }
   int64_t b_items() const { return packed_b_ && !p_.panels ? least(p_.K, kKC) * strip_ : 0; }
@@ -99,20 +99,21 @@ class Rows {
   // out = or += one block of K.
   void add_block_of_k(int64_t j, int64_t n, int64_t k, int64_t kc, const T* panels, T* out,
                       int64_t ld, bool add) {
-    if (dots_) return kn_.gemm_dots(kc, p_.a_at(0, k), p_.acs, p_.b_at(k, j), p_.bcs, out, n, add);
-    const int64_t step = packed_b_ || p_.M > mr_ ? nr_ : n;  // a panel stays in L1 for all rows
+    // A panel stays in L1 for all rows.
+    const int64_t step = p_.M <= (packed_b_ ? kFewest : tile_rows_) ? n : nr_;
     for (int64_t s = 0; s < n; s += step)
-      for (int64_t i = 0; i < p_.M; i += mr_) {
-        const int rows = int(least(p_.M - i, mr_));
+      for (int64_t i = 0; i < p_.M; i += tile_rows_) {
+        const int rows = int(least(p_.M - i, tile_rows_));
         const int64_t cols = least(n - s, step);
         const T* a = packed_a_ ? a_ + k * rows_ + i * kc : p_.a_at(i, k);
         const T* b = packed_b_ ? panels + s * kc : p_.b_at(k, j + s);
         T* c = out + i * ld + s;
-        if (packed_a_ && packed_b_)
+        if (packed_a_ && packed_b_ && cols <= nr_)
           kn_.gemm_tile(kc, a, b, c, ld, rows, int(cols), add);
         else
           kn_.gemm_strip(kc, a, packed_a_ ? 1 : p_.ars, packed_a_ ? mr_ : p_.acs, b,
-                         packed_b_ ? nr_ : p_.brs, c, ld, rows, cols, add);
+                         packed_b_ ? nr_ : p_.brs, packed_b_ ? nr_ * kc : nr_, c, ld, rows, cols,
+                         add);
       }
   }
 
@@ -120,8 +121,9 @@ class Rows {
   const int64_t mr_ = kn_.mr, nr_ = kn_.nr;
   const MatrixProduct<T>& p_;
   const int64_t rows_;  // of A, with those that fill the last panel
-  const bool packed_a_, dots_, packed_b_;
-  int64_t strip_;  // columns
+  const bool packed_a_, packed_b_;
+  int64_t strip_;      // columns
+  int64_t tile_rows_;  // multiplied at once
   T *a_ = nullptr, *scratch_ = nullptr;
 };
 

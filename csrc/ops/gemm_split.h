@@ -2,6 +2,7 @@
 // products of few rows: tall ones are cut into runs of rows, deep ones into the pieces of K.
 #pragma once
 
+#include "ops/gemm_row.h"
 #include "ops/gemm_rows.h"
 
 namespace nnf {
@@ -9,10 +10,11 @@ namespace nnf {
 constexpr int64_t kFewColumns = 64;      // of a tall product
 constexpr int64_t kDeepItems = 1 << 14;  // of C, at most, in a deep one
 
-enum class GemmPath { rows, tall, deep, blocks };
+enum class GemmPath { row, rows, tall, deep, blocks };
 
 template <class T>
 GemmPath gemm_path(const MatrixProduct<T>& p) {
+  if (Row<T>::fits(p)) return GemmPath::row;
   if (p.K >= 2 * kPiece && p.M * p.N <= kDeepItems && p.M > 1) return GemmPath::deep;
   if (Rows<T>::fits(p.M, p.N, p.K)) return GemmPath::rows;
   return p.N <= kFewColumns ? GemmPath::tall : GemmPath::blocks;
@@ -89,6 +91,8 @@ template <class T>
 int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
   if (is_column(p)) return gemm_items(as_row(p), workers);
   switch (gemm_path(p)) {
+    case GemmPath::row:
+      return Row<T>::items(p);
     case GemmPath::rows:
       return Rows<T>::items(p, workers);
     case GemmPath::tall:
@@ -105,6 +109,8 @@ template <class T>
 void gemm(const MatrixProduct<T>& p, T* workspace) {
   if (is_column(p)) return gemm(as_row(p), workspace);
   switch (gemm_path(p)) {
+    case GemmPath::row:
+      return Row<T>::multiply(p, workspace);
     case GemmPath::rows:
       return Rows<T>::multiply(p, workspace);
     case GemmPath::tall:

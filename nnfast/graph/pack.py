@@ -7,8 +7,6 @@ from dataclasses import replace
 from nnfast.graph.hoist import constants
 from nnfast.graph.ir import Call, Graph, Value
 
-_ROWS = 4  # of the input: below, the weight is read but a few times, and best where it lies
-
 
 def pack_weights(graph: Graph) -> Graph:
     """Each captured weight of a linear layer is packed, once for all that read it."""
@@ -19,8 +17,7 @@ def pack_weights(graph: Graph) -> Graph:
     calls: list[Call] = []
     for call in graph.calls:
         weight = call.inputs[1] if call.op.name == "linear" else None
-        rows = call.outputs[0].shape[0] if weight is not None else 0
-        if weight is None or rows < _ROWS or 0 in weight.shape or not is_constant(weight):
+        if weight is None or 0 in weight.shape or not is_constant(weight):
             calls.append(call)
             continue
         key = (weight.memory, weight.offset, weight.shape, weight.byte_strides())

@@ -16,16 +16,19 @@ from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
 
 
+@method
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order."""
     return flip(input, 1)
 
 
+@method
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
     return flip(input, 0)
 
 
+@method
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
 
@@ -65,15 +68,16 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
 
 
 @method
-def tile(input: Tensor, *dims: Dims) -> Tensor:
+def tile(input: Tensor, *times: Dims, dims: Any = None) -> Tensor:
     """`repeat`, where fewer numbers than dimensions are those of the last ones.
 
     >>> import nnfast
     >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
     tensor([[1, 2, 1, 2]])
     """
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
+    given = times if dims is None else (dims,)
+    each = tuple(given[0]) if len(given) == 1 and not isinstance(given[0], int) else given
+    return repeat(input, *(1,) * (input.ndim - len(each)), *each)
 
 
 @method
