@@ -20,7 +20,9 @@ MODULES = [
     "nnfast",
     "nnfast.autograd",
     "nnfast.autograd.functional",
+    "nnfast.cuda",
     "nnfast.data",
+    "nnfast.device",
     "nnfast.errors",
     "nnfast.func",
     "nnfast.graph.compiled",
@@ -37,6 +39,7 @@ MODULES = [
     *(f"nnfast.ops.{family.name}" for family in iter_modules(nnfast.ops.__path__)),
     "nnfast.optim",
     "nnfast.optim.lr_scheduler",
+    "nnfast.queries",
     "nnfast.serialize",
     "nnfast.train",
 ]
