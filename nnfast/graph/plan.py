@@ -20,6 +20,7 @@ from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
+from nnfast.graph.places import join_places
 from nnfast.graph.prune import prune
 from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
     "share_common": share_common,
+    "join_places": join_places,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
     "join_updates": join_updates,
