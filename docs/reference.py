@@ -19,6 +19,7 @@ from nnfast.ops.record import Op
 MODULES = [
     "nnfast",
     "nnfast.autograd",
+    "nnfast.autograd.function",
     "nnfast.autograd.functional",
     "nnfast.cuda",
     "nnfast.data",
@@ -34,6 +35,8 @@ MODULES = [
     "nnfast.nn.init",
     "nnfast.nn.modules.module",
     "nnfast.nn.utils",
+    "nnfast.nn.utils.parametrizations",
+    "nnfast.nn.utils.parametrize",
     "nnfast.nn.utils.rnn",
     "nnfast.ops",
     *(f"nnfast.ops.{family.name}" for family in iter_modules(nnfast.ops.__path__)),

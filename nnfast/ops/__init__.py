@@ -56,16 +56,12 @@ from nnfast.ops.along import gather as gather
 from nnfast.ops.arithmetic import add as add
 from nnfast.ops.arithmetic import div as div
 from nnfast.ops.arithmetic import sub as sub
-from nnfast.ops.arrange import diag as diag
-from nnfast.ops.arrange import diag_embed as diag_embed
-from nnfast.ops.arrange import diagonal as diagonal
 from nnfast.ops.arrange import fliplr as fliplr
 from nnfast.ops.arrange import flipud as flipud
 from nnfast.ops.arrange import meshgrid as meshgrid
 from nnfast.ops.arrange import repeat_interleave as repeat_interleave
 from nnfast.ops.arrange import rot90 as rot90
 from nnfast.ops.arrange import tile as tile
-from nnfast.ops.arrange import trace as trace
 from nnfast.ops.arrange import tril_indices as tril_indices
 from nnfast.ops.arrange import triu_indices as triu_indices
 from nnfast.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
@@ -87,6 +83,10 @@ from nnfast.ops.conv_nd import conv3d as conv3d
 from nnfast.ops.conv_nd import conv_transpose1d as conv_transpose1d
 from nnfast.ops.conv_nd import conv_transpose2d as conv_transpose2d
 from nnfast.ops.conv_nd import conv_transpose3d as conv_transpose3d
+from nnfast.ops.diagonal import diag as diag
+from nnfast.ops.diagonal import diag_embed as diag_embed
+from nnfast.ops.diagonal import diagonal as diagonal
+from nnfast.ops.diagonal import trace as trace
 from nnfast.ops.distance import bilinear as bilinear
 from nnfast.ops.distance import cdist as cdist
 from nnfast.ops.distance import cosine_similarity as cosine_similarity

@@ -32,7 +32,14 @@ def check_index(where: str, shape: Shape, index: Tensor, dim: int) -> int:
 
 def _check_numbers(name: str, shape: Shape, index: Tensor, dim: int) -> None:
     n = shape[dim] if shape else 1  # the check outlives a trace, so it must not hold a tensor
-    on_values(index, lambda numbers: check_range(name, numbers, 0, n))
+    on_values(index, lambda numbers: check_range(name, _once(numbers), 0, n))
+
+
+def _once(numbers: np.ndarray) -> np.ndarray:
+    """Without the repetitions of `expand`."""
+    if 0 not in numbers.strides:
+        return numbers
+    return numbers[tuple(slice(1 if s == 0 else None) for s in numbers.strides)]
 
 
 class GatherAttrs(NamedTuple):
@@ -61,9 +68,7 @@ def _gather(input: AnyTensor, index: IntTensor, dim: int) -> Result:
     )  # fmt: skip
 
 
-_gather.vjp(
-    input=lambda dy, index, dim, input_shape: _scatter(dy, index, None, dim, input_shape, True)
-)
+_gather.vjp(input=lambda dy, index, dim, input_shape: scattered_zeros(dy, index, dim, input_shape))
 
 
 @method
@@ -155,6 +160,12 @@ def _input_gradient(dy: Tensor, index: Tensor, attrs: ScatterAttrs) -> Tensor:
 
 
 _scatter.vjp(src=_src_gradient, input=_input_gradient)
+
+
+def scattered_zeros(src: Tensor, index: Tensor, dim: int, shape: Shape) -> Tensor:
+    """Zeros of `shape`, and each src added where gather would read it."""
+    y: Tensor = _scatter(src, index, None, dim, shape, True)
+    return y
 
 
 def scattered(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import fail
-from nnfast.ops.arrange import diag_embed, meshgrid
+from nnfast.ops.arrange import meshgrid
+from nnfast.ops.diagonal import diag_embed
 from nnfast.ops.elementwise import sum_to, where
 from nnfast.ops.gather import take as _take
 from nnfast.ops.index import _counted
