@@ -24,6 +24,7 @@ SUBJECTS = {  # modules of this package; with cases(toy), figures(toy) or both
     "steps": "training steps of whole networks",
     "loader": "a shuffled epoch of the data loader",
     "footprint": "first call and peak memory of training",
+    "bits": "weights after many steps, with several numbers of threads",
     "process": "import, denormals, Python threads, idle CPU",
 }
 

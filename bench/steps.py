@@ -99,9 +99,11 @@ def _eager(dtype: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.nda
     return Trainer(module, _step(nnfast, name, module, adam), (nnfast.tensor(x), nnfast.tensor(y)))
 
 
-def _nnfast(name: str, *arrays: np.ndarray) -> Trainer:
+def own_trainer(name: str, *arrays: np.ndarray, compiled: bool = True) -> Trainer:
+    """That of nnfast."""
     module, step, batch = _eager("float32", name, *arrays)
-    return Trainer(module, importlib.import_module("nnfast").compile(step), batch)
+    nnfast = importlib.import_module("nnfast")
+    return Trainer(module, nnfast.compile(step) if compiled else step, batch)
 
 
 def _torch(how: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarray) -> Trainer:
@@ -124,7 +126,7 @@ def _jax(name: str, *arrays: np.ndarray) -> Trainer:
 
 
 TRAINERS: dict[str, Callable[..., Trainer]] = {
-    "nnfast": _nnfast,
+    "nnfast": own_trainer,
     "torch": partial(_torch, ""),
     "torch fused Adam, channels_last": partial(_torch, "fused"),
     "torch compile": partial(_torch, "compile"),
