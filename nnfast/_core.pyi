@@ -156,6 +156,9 @@ class Plan:
     ) -> None:
         """Runs without committing; visits each instruction until told to stop."""
 
+    def algorithms(self) -> list[str]:
+        """How each instruction is computed; "" where there is one way only."""
+
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""
 

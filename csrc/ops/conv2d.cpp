@@ -36,6 +36,17 @@ void run(ConvDirection d, const OpArgs& args) {
 
 }  // namespace
 
+std::string conv_algorithm(const OpArgs& args) {
+  static constexpr decltype(&ops::conv2d) runs[] = {ops::conv2d, ops::conv2d_input,
+                                                    ops::conv2d_weight};
+  for (int i = 0; i < 3; ++i) {
+    if (args.op->run != runs[i] || args.out[0].size == 0) continue;
+    const auto d = ConvDirection(i);
+    return conv_algorithms()[size_t(choose_conv(d, shape_of(d, args)))];
+  }
+  return "";
+}
+
 namespace ops {
 
 int64_t conv2d_workspace(const OpArgs& args) { return workspace(ConvDirection::forward, args); }

@@ -44,6 +44,8 @@ const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d);
 ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s);
 
 std::vector<std::string> conv_algorithms();
+// That of a call of an op; "" for all but convolutions.
+std::string conv_algorithm(const OpArgs& args);
 // Forces an algorithm for the whole process; "": none. False if there is none of that name.
 bool force_conv(const std::string& name);
 // Whether each call tells on stderr what was chosen.
