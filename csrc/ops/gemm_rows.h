@@ -12,7 +12,6 @@ constexpr int64_t kStripPanels = 4;  // panels of B in a strip
 constexpr int64_t kFewest = 3;       // rows for which all that counts is how B is read
 constexpr int64_t kFewestTasks = 4;  // for them; kTasks for more
 constexpr int64_t kL1Bytes = 32 << 10;
-constexpr int64_t kL1Ways = 8;
 constexpr int64_t kPageBytes = 4096;  // lines so far apart share a set of L1
 
 template <class T>
@@ -49,7 +48,7 @@ class Rows {
     int64_t panels = kStripPanels;
     while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
     strip_ = panels * nr_;
-    const int64_t most = packed_a_ ? mr_ : least(mr_, kL1Ways);
+    const int64_t most = packed_a_ ? mr_ : least(mr_, kRowsInPlace);
     tile_rows_ = packed_a_ ? mr_ : ceil_div(p.M, ceil_div(p.M, most));
   }
 
