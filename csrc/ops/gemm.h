@@ -18,7 +18,8 @@ constexpr int64_t kNC = 1024;        // a block of each is 1 MiB
 constexpr int64_t kTaskPanels = 8;   // of a task in each direction: its part of A and B is in L2
 constexpr int64_t kPackPanels = 4;   // of a task that packs
 constexpr int64_t kTasks = 16;       // smaller tasks where there would be fewer than these
-constexpr double kPackOne = 0.5;     // work of packing an element, see parallel_for
+constexpr double kPackOne = 1;       // work of packing an element, see parallel_for,
+constexpr double kReadOne = 0.25;    // and of reading one
 constexpr int64_t kRowsInPlace = 8;  // of A, read at once where they lie: a set of L1 has 8 ways
 
 template <class T>

@@ -31,7 +31,8 @@ class Rows {
     r.a_ = workspace;
     r.scratch_ = workspace + r.a_items();
     if (r.packed_a_) r.pack_a();
-    parallel_for(ceil_div(p.N, r.strip_), p.work() + double(p.N) * p.K * kPackOne,
+    parallel_for(ceil_div(p.N, r.strip_),
+                 p.work() + double(p.N) * p.K * (r.b_items() ? kPackOne : kReadOne),
                  [&](int64_t task, int worker) {
                    const int64_t j = task * r.strip_;
                    r.multiply_strip(j, least(p.N - j, r.strip_), worker);
