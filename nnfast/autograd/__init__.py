@@ -1,6 +1,8 @@
 """Gradients as functions, and their check against differences."""
 
 from nnfast.autograd import functional as functional
+from nnfast.autograd.function import Function as Function
+from nnfast.autograd.function import FunctionCtx as FunctionCtx
 from nnfast.autograd.functions import backward as backward
 from nnfast.autograd.functions import grad as grad
 from nnfast.autograd.gradcheck import GradcheckError as GradcheckError
