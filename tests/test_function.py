@@ -1,10 +1,7 @@
-"""Functions with a gradient of one's own, alone and beside PyTorch's."""
+"""Functions with a backward pass of one's own."""
 
 from __future__ import annotations
 
-import gc
-import warnings
-import weakref
 from typing import Any
 
 import numpy as np
@@ -13,25 +10,13 @@ import pytest
 import nnfast
 from nnfast.autograd import Function, grad, gradcheck, gradgradcheck
 from nnfast.errors import NNFastError
+from tests.modules import both_ways
+
+RNG = np.random.default_rng(9)
 
 
-def functions(T: Any) -> dict[str, Any]:
-    """The same ones of each library."""
-
-    class Relu(T.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            ctx.save_for_backward(x)
-            return x.clamp(min=0)
-
-        @staticmethod
-        def backward(ctx: Any, dy: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            dx = dy.clone()
-            dx[x < 0] = 0
-            return dx
-
-    class Exp(T.autograd.Function):
+def exponential(base: Any) -> Any:
+    class Exp(base):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
             y = x.exp()
@@ -43,140 +28,111 @@ def functions(T: Any) -> dict[str, Any]:
             (y,) = ctx.saved_tensors
             return dy * y
 
-    class Scaled(T.autograd.Function):
+    return Exp
+
+
+def swap(base: Any) -> Any:
+    """(x, n, y) -> (n y, x y, whole part of x): several inputs and results."""
+
+    class Swap(base):
         @staticmethod
-        def forward(ctx: Any, x: Any, w: Any, scale: float) -> Any:
-            ctx.save_for_backward(x, w)
-            ctx.scale = scale
-            return x * w * scale, (x > 0), x.sum(0)
+        def forward(ctx: Any, x: Any, n: Any, y: Any) -> Any:
+            ctx.save_for_backward(x, y)
+            ctx.n = n
+            whole = x.floor()
+            ctx.mark_non_differentiable(whole)
+            return n * y, x * y, whole
 
         @staticmethod
-        def backward(ctx: Any, dy: Any, _: Any, dsum: Any) -> Any:
-            x, w = ctx.saved_tensors
-            dw = (dy * x * ctx.scale).sum() if ctx.needs_input_grad[1] else None
-            return dy * w * ctx.scale + dsum, dw, None
+        def backward(ctx: Any, da: Any, db: Any, dwhole: Any = None) -> Any:
+            x, y = ctx.saved_tensors
+            needs_x, _, needs_y = ctx.needs_input_grad
+            return (db * y if needs_x else None, None, da * ctx.n + db * x if needs_y else None)
 
-    class Square(T.autograd.Function):
+    return Swap
+
+
+def test_gradients_of_any_order() -> None:
+    Exp, Swap = exponential(Function), swap(Function)
+    x, y = (nnfast.tensor(RNG.standard_normal(3), requires_grad=True) for _ in range(2))
+    assert gradcheck(Exp.apply, (x,)) and gradgradcheck(Exp.apply, (x,))
+    call = lambda x, y: Swap.apply(x, 2.0, y)[:2]
+    assert gradcheck(call, (x, y)) and gradgradcheck(call, (x, y))
+
+
+@pytest.mark.parametrize("needed", [(True, True), (True, False), (False, True), (False, False)])
+def test_is_pytorchs(needed: tuple[bool, bool]) -> None:
+    torch = pytest.importorskip("torch")
+    a, b = RNG.standard_normal((2, 3)), RNG.standard_normal((2, 3))
+    results = []
+    for lib, base in ((nnfast, Function), (torch, torch.autograd.Function)):
+        x, y = (lib.tensor(v, requires_grad=n) for v, n in zip((a, b), needed, strict=True))
+        found = swap(base).apply(x, 3.0, y)
+        assert [t.requires_grad for t in found] == [any(needed), any(needed), False]
+        if any(needed):
+            (found[0].sum() + (found[1] ** 2).sum()).backward()
+        grads = [np.zeros(1) if t.grad is None else t.grad.numpy() for t in (x, y)]
+        results.append([t.detach().numpy() for t in found] + grads)
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-14)
+
+
+def test_one_result_unused_and_used_twice() -> None:
+    x, y = nnfast.tensor([2.0], requires_grad=True), nnfast.tensor([5.0], requires_grad=True)
+    a, b, _ = swap(Function).apply(x, 3.0, y)
+    assert [g.item() for g in grad(b, (x, y), retain_graph=True)] == [5.0, 2.0]
+    assert [g.item() for g in grad(b, (x, y), retain_graph=True)] == [5.0, 2.0]
+    assert grad(a * 2, y)[0].item() == 6.0
+    z = exponential(Function).apply(x * 2) + x
+    z.backward()
+    assert x.grad.item() == pytest.approx(1 + 2 * np.exp(4.0), rel=1e-6)
+
+
+def test_setup_context() -> None:
+    class Double(Function):
         @staticmethod
-        def forward(x: Any) -> Any:
-            return x * x
+        def forward(x: Any, factor: float) -> Any:  # type: ignore[override]
+            return x * factor
 
         @staticmethod
         def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-            ctx.save_for_backward(*inputs)
+            ctx.factor = inputs[1]
 
         @staticmethod
         def backward(ctx: Any, dy: Any) -> Any:
-            (x,) = ctx.saved_tensors
-            return dy * 2 * x
-
-    return {"relu": Relu, "exp": Exp, "scaled": Scaled, "square": Square}
-
-
-X = np.random.default_rng(0).standard_normal((3, 2))
-
-
-def results(T: Any, name: str) -> list[np.ndarray]:
-    """Values, gradients and second gradients."""
-    f = functions(T)[name]
-    x = T.from_numpy(X.copy()).requires_grad_()
-    w = T.tensor(1.5, dtype=T.float64).requires_grad_()
-    ys = f.apply(x, w, 2.0) if name == "scaled" else (f.apply(x),)
-    floats = [y for y in ys if y.requires_grad]
-    inputs = [x, w] if name == "scaled" else [x]
-    total = sum((y * y).sum() for y in floats)
-    dxs = T.autograd.grad(total, inputs, create_graph=True)
-    second = T.autograd.grad(sum((dx * dx).sum() for dx in dxs), inputs)
-    return [t.detach().numpy() for t in (*ys, *dxs, *second)]
-
-
-@pytest.mark.parametrize("name", functions(nnfast))
-def test_it_is_as_pytorch_has_it(name: str) -> None:
-    torch = pytest.importorskip("torch")
-    for a, b in zip(results(nnfast, name), results(torch, name), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12)
-
-
-@pytest.mark.parametrize("name", functions(nnfast))
-def test_gradients(name: str) -> None:
-    f = functions(nnfast)[name]
-    x = nnfast.tensor(X, requires_grad=True)
-    w = nnfast.tensor(1.5, dtype=nnfast.float64, requires_grad=True)
-
-    def call(*inputs: Any) -> Any:
-        ys = f.apply(*inputs, 2.0) if name == "scaled" else (f.apply(*inputs),)
-        return tuple(y for y in ys if y.dtype.kind == "f")
-
-    inputs = (x, w) if name == "scaled" else (x,)
-    assert gradcheck(call, inputs) and gradgradcheck(call, inputs)
-
-
-def test_the_gradient_is_the_given_one() -> None:
-    class Reversed(Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return x * 1
-
-        @staticmethod
-        def backward(ctx: Any, dy: Any) -> Any:
-            return -dy
+            return dy * ctx.factor, None
 
     x = nnfast.ones(2, requires_grad=True)
-    (Reversed.apply(x) * 3).sum().backward()
-    assert x.grad is not None and x.grad.tolist() == [-3.0, -3.0]
-    with nnfast.no_grad():
-        assert not Reversed.apply(x).requires_grad
-    assert not Reversed.apply(x.detach()).requires_grad
+    Double.apply(x, 4.0).sum().backward()
+    assert x.grad.tolist() == [4.0, 4.0]
 
 
-@pytest.mark.parametrize("name", functions(nnfast))
-def test_it_gives_the_same_in_a_compiled_function(name: str) -> None:
-    f = functions(nnfast)[name]
-    w = nnfast.tensor(1.5, dtype=nnfast.float64)
+def test_straight_through_in_a_plan() -> None:
+    Exp = exponential(Function)
 
     def step(x: Any) -> Any:
-        y = f.apply(x, w, 2.0)[0] if name == "scaled" else f.apply(x)
-        return grad((y * y).sum(), x)[0]
+        x = x.detach().requires_grad_()
+        y = Exp.apply(x)
+        return y, *grad((y * y).sum(), x)
 
-    x = nnfast.tensor(X, requires_grad=True)
-    expected = step(x).numpy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore" if name == "relu" else "error")  # it looks at a mask
-        got = nnfast.compile(step)(x)
-    assert np.array_equal(got.numpy(), expected)
+    both_ways(step, [RNG.standard_normal((3, 2))])
 
 
-def test_what_it_saved_is_freed() -> None:
-    exp = functions(nnfast)["exp"]
-    gc.disable()
-    try:
-        y = exp.apply(nnfast.ones(1000, requires_grad=True))
-        array = weakref.ref(y.array.base if y.array.base is not None else y.array)
-        y.sum().backward()
-        del y
-        assert array() is None
-    finally:
-        gc.enable()
-
-
-def test_mistakes() -> None:
-    class Short(Function):
+def test_refuses() -> None:
+    class Wrong(Function):
         @staticmethod
-        def forward(ctx: Any, x: Any, w: Any) -> Any:
-            return x * w
+        def forward(ctx: Any, x: Any, y: Any) -> Any:
+            return x + y
 
         @staticmethod
         def backward(ctx: Any, dy: Any) -> Any:
-            return dy
+            return dy if len(dy.shape) == 1 else (dy[0], dy)
 
     x = nnfast.ones(2, requires_grad=True)
-    with pytest.raises(NNFastError, match="a gradient or None for each of 2 arguments, got 1"):
-        Short.apply(x, x).sum().backward()
-
-    class Two(Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return x, x.double()
-
-    with pytest.raises(NNFastError, match="Two: expected results of one dtype"):
-        Two.apply(x)
+    with pytest.raises(NNFastError, match="2 gradients, one for each"):
+        Wrong.apply(x, x).sum().backward()
+    z = nnfast.ones(2, 2, requires_grad=True)
+    with pytest.raises(NNFastError, match=r"a gradient of shape \(2, 2\) for argument 0"):
+        Wrong.apply(z, z).sum().backward()
+    a = nnfast.ones(1, requires_grad=True)
+    assert grad((a * 2).sum(), (a, x), materialize_grads=True)[1].tolist() == [0.0, 0.0]

@@ -1,16 +1,15 @@
-"""Functions with a gradient of one's own, as PyTorch's `autograd.Function`.
+"""Functions with a backward pass of one's own.
 
-The results of `forward` stand, one behind the other, in one vector, which a node of its own links
-to the inputs; what is returned are parts of it. So the node sees the gradients of all at once.
+The results of `forward` hang on the inputs by two nodes: an empty token of each input, and one for
+all results that turns their gradients into those of the inputs and leaves these to the tokens.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+import weakref
 from typing import Any, NamedTuple
 
-from nnfast.errors import DTypeError, StateError, fail
+from nnfast.errors import StateError, fail
 from nnfast.graph.mode import MODE, no_grad
 from nnfast.ops.join import cat
 from nnfast.ops.operands import AnyTensor
@@ -19,101 +18,54 @@ from nnfast.ops.shape import reshape
 from nnfast.ops.slices import narrow
 from nnfast.tensor import Tensor
 
-_AT_ONCE = 8  # inputs that a function may have gradients of
-
 
 class FunctionCtx:
-    """What `forward` leaves for `backward`: tensors by `save_for_backward`, all else as attributes.
+    """What `forward` leaves for `backward`: tensors, and any attributes."""
 
-    `needs_input_grad` says for each argument whether its gradient is asked for.
-    """
+    needs_input_grad: tuple[bool, ...] = ()
 
-    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
-        self.needs_input_grad = needs_input_grad
-        self._saved: tuple[Any, ...] = ()
-        self._constant: tuple[Tensor, ...] = ()
-        self._results: dict[int, Tensor] = {}  # by the place in `_saved`, while backward runs
-        self._is_result: dict[int, int] = {}  # place in `_saved` -> number of the result
+    def __init__(self) -> None:
+        self._saved: list[Any] = []  # tensors, or weak references to results
+        self._constant: list[Tensor] = []
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep arguments or results, which `saved_tensors` gives back."""
-        self._saved = tensors
+        """Keep inputs or results for `backward`."""
+        self._saved = list(tensors)
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What was saved, with its history."""
-        return tuple(self._results.get(i, x) for i, x in enumerate(self._saved))
+        """What save_for_backward kept."""
+        found = []
+        for raw, result in (x if isinstance(x, tuple) else (x, None) for x in self._saved):
+            alive = None if result is None else result()
+            found.append(raw if alive is None else alive)
+        return tuple(found)
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """These results carry no gradient."""
-        self._constant = tensors
+        """These results get no gradient."""
+        self._constant = list(tensors)
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Refused: return a new tensor instead of changing an input."""
+        raise StateError("mark_dirty", "expected inputs that stay as they are.")
 
     def set_materialize_grads(self, value: bool) -> None:
-        """The gradient of a result that nobody used is 0 in any case."""
+        """Accepted: missing gradients are zeros in any case."""
 
-
-class _Link(NamedTuple):
-    ctx: Any
-    backward: Any
-    shapes: Any  # of the results
-    places: Any  # of the inputs among the arguments
-
-
-def _rule(
-    values: AnyTensor,
-    a: AnyTensor | None = None,
-    b: AnyTensor | None = None,
-    c: AnyTensor | None = None,
-    d: AnyTensor | None = None,
-    e: AnyTensor | None = None,
-    f: AnyTensor | None = None,
-    g: AnyTensor | None = None,
-    h: AnyTensor | None = None,
-    link: Any = None,
-) -> Result:
-    """The results of a function, linked to its inputs."""
-    return view(lambda values, *_: values, values.shape, values, link)
-
-
-# Not in OPS: what it computes is another function each time.
-_link: Op[Any] = Op(_rule, None, _Link, ("results",), (), (), False, None)
-
-
-def _pulled(dresults: Tensor, results: Tensor, attrs: _Link) -> list[Any]:
-    ctx = attrs.ctx
-    parts = _parts(results, attrs.shapes)
-    ctx._results = {i: parts[k] for i, k in ctx._is_result.items()}
-    answer = attrs.backward(ctx, *_parts(dresults, attrs.shapes))
-    ctx._results = {}
-    dxs = answer if isinstance(answer, tuple | list) else (answer,)
-    if len(dxs) < len(ctx.needs_input_grad):
-        expected = f"a gradient or None for each of {len(ctx.needs_input_grad)} arguments"
-        fail("Function.backward", expected, f"{len(dxs)}", error=StateError)
-    found = [dxs[i] for i in attrs.places]
-    return [None, *found, *[None] * (_AT_ONCE - len(found))]
-
-
-_link.vjp_joint(_pulled, needs=("dresults", "results", "attrs"))
-
-
-def _parts(values: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """The results out of the vector."""
-    parts, at = [], 0
-    for shape in shapes:
-        n = math.prod(shape)
-        parts.append(reshape(narrow(values, 0, at, n), shape))
-        at += n
-    return parts
+    def _results(self, raw: list[Tensor], results: list[Tensor]) -> None:
+        """Saved results are known by what they became, so that these have a history."""
+        for before, after in zip(raw, results, strict=True):
+            self._saved = [(x, weakref.ref(after)) if x is before else x for x in self._saved]
 
 
 class Function:
-    """A function with a gradient of its own: `forward(ctx, ...)` and `backward(ctx, *grads)`.
+    """Base of functions with a backward pass of one's own; called by `apply`.
 
-    `backward` gets the gradient of each result and answers with that of each argument of
-    `forward`, None for one that has none. It is written with ops, so that it can be
-    differentiated too. `forward` may leave out `ctx` where `setup_context(ctx, inputs, output)`
-    is there. Call the function by `apply`; up to eight arguments may require gradients, and results
-    that carry gradients are of one dtype.
+    `forward(ctx, *args)` computes, with no gradient recorded, a tensor or a tuple of them, and
+    keeps what it needs in `ctx`; `backward(ctx, *grad_outputs)` answers with a gradient for each
+    of args, None for those that have none. Written with ops it can be differentiated again.
+    Instead of `forward(ctx, ...)` there may be `forward(*args)` and
+    `setup_context(ctx, inputs, output)`.
 
     >>> import nnfast
     >>> class Cube(nnfast.autograd.Function):
@@ -131,64 +83,113 @@ class Function:
     tensor([12.])
     """
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
-    setup_context: Callable[..., None] | None = None
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """What the function computes."""
+        raise StateError("Function", "expected a method forward.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """The gradients of the arguments."""
+        raise StateError("Function", "expected a method backward.")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
-        """The results of `forward`, linked to the arguments."""
-        wanted = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
-        ctx = FunctionCtx(wanted)
+        """Call `forward`; results know how to go back."""
+        ctx = FunctionCtx()
+        ctx.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in args)
+        setup = getattr(cls, "setup_context", None)
         with no_grad():
-            if cls.setup_context is None:
-                answer = cls.forward(ctx, *args)
-            else:
-                answer = cls.forward(*args)
-                cls.setup_context(ctx, args, answer)
-        if not (MODE.grad and any(wanted)):
+            answer = cls.forward(ctx, *args) if setup is None else cls.forward(*args)
+            if setup is not None:
+                setup(ctx, args, answer)
+        if not MODE.grad or not any(ctx.needs_input_grad):
             return answer
-        results = list(answer) if isinstance(answer, tuple) else [answer]
-        linked = _linked(cls, ctx, args, results)
-        return tuple(linked) if isinstance(answer, tuple) else linked[0]
+        outputs = list(answer) if isinstance(answer, tuple) else [answer]
+        places = [
+            i for i, y in enumerate(outputs)
+            if isinstance(y, Tensor) and y.dtype.kind == "f"
+            and not any(y is c for c in ctx._constant)
+        ]  # fmt: skip
+        raw = [outputs[i] for i in places]
+        results = _Call(cls, ctx, args, raw).results() if raw else []
+        ctx._results(raw, results)
+        for i, y in zip(places, results, strict=True):
+            outputs[i] = y
+        return tuple(outputs) if isinstance(answer, tuple) else outputs[0]
 
 
-def _linked(cls: type[Function], ctx: FunctionCtx, args: Any, results: list[Any]) -> list[Any]:
-    """The results, those of floats with history."""
-    carry = [
-        k for k, y in enumerate(results)
-        if isinstance(y, Tensor) and y.dtype.kind == "f" and not _among(y, ctx._constant)
-    ]  # fmt: skip
-    if not carry:
-        return results
-    places = [i for i, wanted in enumerate(ctx.needs_input_grad) if wanted]
-    if len(places) > _AT_ONCE:
-        fail(cls.__name__, f"at most {_AT_ONCE} arguments with gradients", f"{len(places)}")
-    parts = [results[k] for k in carry]
-    if len({y.dtype for y in parts}) > 1:
-        fail(cls.__name__, "results of one dtype", "several", error=DTypeError)
-    ctx._is_result = {i: n for i, x in enumerate(ctx._saved) for n, y in enumerate(parts) if x is y}
-    link = _Link(ctx, _filled(cls, carry, results), [y.shape for y in parts], places)
-    inputs = [args[i] for i in places]
-    values = cat([reshape(y.detach(), -1) for y in parts])
-    vector = _link(values, *inputs, *[None] * (_AT_ONCE - len(inputs)), link)
-    for k, y in zip(carry, _parts(vector, link.shapes), strict=True):
-        results[k] = y
-    return results
+class _Call:
+    """One call of a function: its results, and the way back."""
+
+    def __init__(self, cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], raw: list[Any]) -> None:
+        self.cls, self.ctx, self.raw, self.args = cls, ctx, raw, args
+        self.shapes = [y.shape for y in raw]
+        self.several = len(raw) > 1
+        self.grads: list[Any] = [None] * len(args)
+
+    def results(self) -> list[Tensor]:
+        """The results, which hang on the inputs."""
+        token: Any = None
+        for i, x in enumerate(self.args):
+            if self.ctx.needs_input_grad[i]:
+                t = _token._call(x, self, i)
+                t = t if t.dtype == self.raw[0].dtype else t.to(self.raw[0].dtype)
+                token = t if token is None else token + t
+        raw, self.raw, self.args = self.raw, [], ()
+        if not self.several:
+            return [_results._call(raw[0], token, self)]
+        joined = _results._call(cat([reshape(y, -1) for y in raw]), token, self)
+        parts, start = [], 0
+        for shape, y in zip(self.shapes, raw, strict=True):
+            parts.append(reshape(narrow(joined, 0, start, y.array.size), shape))
+            start += y.array.size
+        return parts
+
+    def back(self, dy: Tensor) -> Tensor:
+        """Ask `backward`, and keep its answers for the tokens."""
+        dys, start = [dy], 0
+        if self.several:
+            dys = []
+            for shape in self.shapes:
+                n = 1
+                for m in shape:
+                    n *= m
+                dys.append(reshape(narrow(dy, 0, start, n), shape))
+                start += n
+        answer = self.cls.backward(self.ctx, *dys)
+        grads = list(answer) if isinstance(answer, tuple | list) else [answer]
+        if len(grads) != len(self.grads):
+            name = f"{self.cls.__name__}.backward"
+            fail(name, f"{len(self.grads)} gradients, one for each argument", str(len(grads)))
+        self.grads = grads
+        return narrow(reshape(dy, -1), 0, 0, 0)
+
+    def grad(self, i: int, shape: tuple[int, ...]) -> Any:
+        """The gradient of an argument."""
+        g, self.grads[i] = self.grads[i], None
+        if g is not None and g.shape != shape:
+            name = f"{self.cls.__name__}.backward"
+            fail(name, f"a gradient of shape {shape} for argument {i}", f"shape {g.shape}")
+        return g
 
 
-def _among(x: Any, tensors: Sequence[Any]) -> bool:
-    return any(x is y for y in tensors)
+class _CallAttrs(NamedTuple):
+    call: Any
+    number: int
 
 
-def _filled(cls: type[Function], carry: list[int], results: list[Any]) -> Callable[..., Any]:
-    """`backward` with a gradient for every result, None for those that carry none."""
-    count = len(results)
+def _token_rule(input: AnyTensor, call: Any, number: int) -> Result:
+    """An empty vector that depends on the input."""
+    return view(lambda a: a.reshape(-1)[:0], (0,), input, _CallAttrs(call, number))
 
-    def backward(ctx: FunctionCtx, *dys: Tensor) -> Any:
-        given: list[Any] = [None] * count
-        for k, dy in zip(carry, dys, strict=True):
-            given[k] = dy
-        return cls.backward(ctx, *given)
 
-    return backward
+def _results_rule(value: AnyTensor, token: AnyTensor, call: Any) -> Result:
+    """The value, which depends on the token."""
+    return view(lambda a, *_: a, value.shape, value, _CallAttrs(call, 0))
+
+
+_token = Op(_token_rule, None, _CallAttrs, ("y",), (), (), False, None)
+_token.vjp(input=lambda dy, call, number, input_shape: call.grad(number, input_shape))
+_results = Op(_results_rule, None, _CallAttrs, ("y",), (), (), False, None)
+_results.vjp(token=lambda dy, call: call.back(dy))
