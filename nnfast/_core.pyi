@@ -73,6 +73,7 @@ class Op:
         self,
         rule: Callable[..., Any],
         kinds: bytes,
+        names: tuple[str, ...],
         required: int,
         kernel: int,
         mutates: int,
@@ -154,6 +155,9 @@ class Plan:
         self, arrays: tuple[np.ndarray, ...], visit: Callable[[int, list[Any], list[Any]], bool]
     ) -> None:
         """Runs without committing; visits each instruction until told to stop."""
+
+    def algorithms(self) -> list[str]:
+        """How each instruction is computed; "" where there is one way only."""
 
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""

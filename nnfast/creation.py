@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfast.device import check_device
 from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.tensor import (
     Tensor,
@@ -27,7 +28,7 @@ Sizes = int | Sequence[int]
 # ---- from data ------------------------------------------------------------------------------
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """A tensor with a copy of `data`. Python floats become float32, ints int64.
 
     >>> import nnfast
@@ -36,10 +37,11 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> nnfast.tensor([1.5]).dtype
     dtype('float32')
     """
+    check_device("tensor", device)
     return Tensor(np.array(_numbers(data, "tensor", dtype)), requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor: itself, or on its memory, where its type and dtype allow.
 
     >>> import numpy as np, nnfast
@@ -47,18 +49,20 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     >>> nnfast.as_tensor(a).numpy() is a
     True
     """
+    check_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return Tensor(_numbers(data, "as_tensor", dtype))
 
 
-def asarray(obj: Any, *, dtype: Any = None, copy: bool | None = None) -> Tensor:
+def asarray(obj: Any, *, dtype: Any = None, copy: bool | None = None, device: Any = None) -> Tensor:
     """`as_tensor`, or with copy=True `tensor`.
 
     >>> import nnfast
     >>> nnfast.asarray([1, 2], dtype=nnfast.float32)
     tensor([1., 2.])
     """
+    check_device("asarray", device)
     return tensor(obj, dtype) if copy else as_tensor(obj, dtype)
 
 
@@ -120,33 +124,47 @@ def from_dlpack(x: Any) -> Tensor:
 # ---- one value ------------------------------------------------------------------------------
 
 
-def zeros(*size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`, float32 unless told.
 
     >>> import nnfast
     >>> nnfast.zeros(2)
     tensor([0., 0.])
     """
+    check_device("zeros", device)
     return _filled("zeros", size, 0, dtype or float32, requires_grad)
 
 
-def ones(*size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`, float32 unless told.
 
     >>> import nnfast
     >>> nnfast.ones(1, 2)
     tensor([[1., 1.]])
     """
+    check_device("ones", device)
     return _filled("ones", size, 1, dtype or float32, requires_grad)
 
 
-def empty(*size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of whatever lies in its memory, float32 unless told."""
+    check_device("empty", device)
     return _filled("empty", size, None, dtype or float32, requires_grad)
 
 
 def full(
-    size: Sizes, fill_value: Number, *, dtype: Any = None, requires_grad: bool = False
+    size: Sizes,
+    fill_value: Number,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value; its dtype is float32, int64 or bool as that of the value.
 
@@ -154,29 +172,45 @@ def full(
     >>> nnfast.full((2,), 7)
     tensor([7, 7])
     """
+    check_device("full", device)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     return _filled("full", (size,), value, dtype or _dtype_of(value), requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of the shape and, unless told, the dtype of `input`."""
+    check_device("zeros_like", device)
     return _filled("zeros_like", (input.shape,), 0, dtype or input.dtype, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of the shape and, unless told, the dtype of `input`."""
+    check_device("ones_like", device)
     return _filled("ones_like", (input.shape,), 1, dtype or input.dtype, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`empty` of the shape and, unless told, the dtype of `input`."""
+    check_device("empty_like", device)
     return _filled("empty_like", (input.shape,), None, dtype or input.dtype, requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: Number, *, dtype: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Number,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """One value, of the shape and, unless told, the dtype of `input`."""
+    check_device("full_like", device)
     return _filled("full_like", (input.shape,), fill_value, dtype or input.dtype, requires_grad)
 
 
@@ -220,6 +254,7 @@ def arange(
     step: Number = 1,
     *,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... up to and without `end`; `arange(end)` starts at 0.
@@ -230,6 +265,7 @@ def arange(
     >>> nnfast.arange(1, 7, 2)
     tensor([1, 3, 5])
     """
+    check_device("arange", device)
     first, last = (0, start) if end is None else (start, end)
     first, last, step = (x.item() if isinstance(x, Tensor) else x for x in (first, last, step))
     given = f"start={first}, end={last}, step={step}"
@@ -247,7 +283,13 @@ def arange(
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers at equal distances from start to end, both included.
 
@@ -255,6 +297,7 @@ def linspace(
     >>> nnfast.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    check_device("linspace", device)
     values = _spaced("linspace", start, end, steps)
     return Tensor(values.astype(as_dtype(dtype or float32, "linspace")), requires_grad)
 
@@ -274,6 +317,7 @@ def logspace(
     base: float = 10.0,
     *,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """base to the power of each of `linspace(start, end, steps)`.
@@ -282,11 +326,19 @@ def logspace(
     >>> nnfast.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])
     """
+    check_device("logspace", device)
     values = np.power(float(base), _spaced("logspace", start, end, steps))
     return Tensor(values.astype(as_dtype(dtype or float32, "logspace")), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A matrix of n x m (n x n) with ones on its diagonal.
 
     >>> import nnfast
@@ -294,6 +346,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
     tensor([[1., 0.],
             [0., 1.]])
     """
+    check_device("eye", device)
     shape = sizes("eye", ((n, n if m is None else m),))
     y = _filled("eye", (shape,), 0, dtype or float32, False)
     np.fill_diagonal(y.array, 1)
@@ -304,24 +357,34 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 
 
 def new_tensor(
-    self: Tensor, data: Any, *, dtype: Any = None, requires_grad: bool = False
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor with a copy of `data`, of this one's dtype."""
+    check_device("new_tensor", device)
     return tensor(data, dtype or self.dtype, requires_grad)
 
 
-def new_zeros(self: Tensor, *size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of this tensor's dtype."""
+    check_device("new_zeros", device)
     return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
-def new_ones(self: Tensor, *size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of this tensor's dtype."""
+    check_device("new_ones", device)
     return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
-def new_empty(self: Tensor, *size: Sizes, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_empty(
+    self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`empty` of this tensor's dtype."""
+    check_device("new_empty", device)
     return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 
@@ -331,9 +394,11 @@ def new_full(
     fill_value: Number,
     *,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """One value, of this tensor's dtype."""
+    check_device("new_full", device)
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
 

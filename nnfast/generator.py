@@ -97,3 +97,31 @@ def manual_seed(seed: int) -> Generator:
     True
     """
     return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system; returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator, for `set_rng_state`.
+
+    >>> import nnfast
+    >>> state = nnfast.get_rng_state()
+    >>> a = nnfast.rand(2)
+    >>> nnfast.set_rng_state(state)
+    >>> bool((a == nnfast.rand(2)).all())
+    True
+    """
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Let the default generator go on from a state."""
+    default_generator.set_state(new_state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnfast.ops.arrange import diagonal as diagonal
+from nnfast.ops.diagonal import diagonal as diagonal
 from nnfast.ops.matmul import matmul as matmul
 from nnfast.ops.product import cross as cross
 from nnfast.ops.summary import matrix_norm as matrix_norm

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnfast.creation import sizes
+from nnfast.device import check_device
 from nnfast.errors import DTypeError, fail
 from nnfast.generator import Generator as Generator
 from nnfast.generator import default_generator as default_generator
@@ -20,6 +21,7 @@ from nnfast.graph.trace import on_values
 from nnfast.ops.elementwise import broadcast_shapes, cast, log1p, minimum, where
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
+from nnfast.ops.record import methods
 from nnfast.ops.scan import cumsum
 from nnfast.ops.shape import unsqueeze
 from nnfast.ops.slices import narrow
@@ -31,6 +33,7 @@ def rand(
     *size: Any,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform in [0, 1): `rand(2, 3)` or `rand((2, 3))`, float32 unless told.
@@ -40,6 +43,7 @@ def rand(
     >>> x.shape, bool((x >= 0).numpy().all()), bool((x < 1).numpy().all())
     ((2, 3), True, True)
     """
+    check_device("rand", device)
     return _draw("rand", _uniform, size, generator, dtype, requires_grad)
 
 
@@ -47,6 +51,7 @@ def randn(
     *size: Any,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal: `randn(2, 3)` or `randn((2, 3))`, float32 unless told.
@@ -55,6 +60,7 @@ def randn(
     >>> nnfast.randn(2, 3, dtype=nnfast.float64).dtype
     dtype('float64')
     """
+    check_device("randn", device)
     return _draw("randn", _normal, size, generator, dtype, requires_grad)
 
 
@@ -65,6 +71,7 @@ def randint(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Integers from `low` up to and without `high`: `randint(high, size)` starts at 0.
@@ -77,6 +84,7 @@ def randint(
     >>> x.dtype, bool((x >= 0).numpy().all()), bool((x < 10).numpy().all())
     (dtype('int64'), True, True)
     """
+    check_device("randint", device)
     if size is None:
         low, high, size = 0, low, high
     low, high = _integer("randint", "low", low), _integer("randint", "high", high)
@@ -92,6 +100,7 @@ def randperm(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A random order of 0, 1, ..., n - 1: the order that sorts n random numbers of 64 bits.
@@ -100,6 +109,7 @@ def randperm(
     >>> sorted(nnfast.randperm(5).tolist())
     [0, 1, 2, 3, 4]
     """
+    check_device("randperm", device)
     if _integer("randperm", "n", n) < 0:
         fail("randperm", "n >= 0", f"n={n}")
     order = np.argsort(_bits((int(n),), generator), kind="stable")
@@ -181,23 +191,35 @@ def _check_weights(values: np.ndarray, least: int) -> None:
         fail("multinomial", f"at least {least} weights > 0 in each row", "fewer", input=values)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`rand` of the shape and dtype of `input`."""
+    check_device("rand_like", device)
     return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`randn` of the shape and dtype of `input`."""
+    check_device("randn_like", device)
     return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+def randint_like(
+    input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None
+) -> Tensor:
     """`randint` of the shape and dtype of `input`."""
+    check_device("randint_like", device)
     bounds = (0, low) if high is None else (low, high)
     return randint(*bounds, input.shape, dtype=dtype or input.dtype)
 
 
 # ---- arguments ------------------------------------------------------------------------------
+
+
+methods(bernoulli=bernoulli, multinomial=multinomial)
 
 
 def _probabilities(where: str, input: Any) -> Tensor:

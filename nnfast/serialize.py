@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from nnfast import nested
 from nnfast.errors import DTypeError, FormatError, NNFastError, fail
 from nnfast.files import as_path, atomic_file, map_bytes, open_file
 
@@ -33,14 +34,16 @@ _DAMAGED = "the file is truncated, damaged or not safetensors; copy or save it a
 
 
 def save(
-    tensors: Mapping[str, Any],
+    tensors: Any,
     path: str | os.PathLike[str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write named tensors to a safetensors file, atomically: the old file or the new, never half.
 
-    Values are arrays or have a `.numpy()`; dtypes are bool, the integers and float16/32/64.
-    Raises DTypeError for any other, FileError (an OSError) when the disk is full.
+    Values are arrays or have a `.numpy()`; dtypes are bool, the integers and float16/32/64. Dicts
+    and lists of tensors, numbers and text, nested as in a checkpoint, come back as they were: what
+    is around the tensors stands in the file's metadata (see nnfast/nested.py).
+    Raises DTypeError for anything else, FileError (an OSError) when the disk is full.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,9 +53,9 @@ def save(
     """
     name = as_path("save", path)
     where = f"save({name!r})"
-    if not isinstance(tensors, Mapping):
-        hint = "model.state_dict() is one; for a single tensor save({'x': x}, path)."
-        fail(where, "a mapping of names to tensors", type(tensors).__name__, hint, error=DTypeError)
+    if not nested.is_flat(tensors):
+        tensors, tree = nested.taken_apart(where, tensors)
+        metadata = {**(metadata or {}), nested.KEY: tree}
     arrays = {key: _to_array(where, key, value) for key, value in tensors.items()}
     # The widest first: with a padded header every tensor is aligned. The header keeps the order.
     order, spans, end = sorted(arrays, key=lambda key: -arrays[key].itemsize), {}, 0
@@ -68,22 +71,25 @@ def save(
             file.write(arrays[key].reshape(-1).view(np.uint8).data)
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def load(path: str | os.PathLike[str]) -> Any:
     """Read a safetensors file: name -> read-only array, a view of the memory-mapped file.
+
+    A checkpoint (see `save`) comes back as it was, with such arrays for its tensors.
 
     Nothing is copied; bytes come from the disk when they are first used, so do not truncate the
     file meanwhile (`save` to the same name is safe). Raises FormatError, with the file and the
     tensor, for anything that is not as the format says. Example: see `save`.
     """
     where, data = _open("load", path)
-    entries, _, start = _parse(where, data)
+    entries, pairs, start = _parse(where, data)
     arrays = {}
     for name, (dtype, shape, begin, end) in entries.items():
         raw = data[start + begin : start + end]
         if dtype == "|b1" and raw.size and raw.max() > 1:
             _bad(_tensor(where, name), "bytes 0 and 1 in a BOOL tensor", f"{raw.max()}")
         arrays[name] = raw.view(dtype).reshape(shape)
-    return arrays
+    tree = pairs.get(nested.KEY)
+    return arrays if tree is None else nested.put_together(where, tree, arrays)
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -101,7 +107,7 @@ def _open(where: str, path: str | os.PathLike[str]) -> tuple[str, np.ndarray]:
 def _to_array(where: str, name: Any, value: Any) -> np.ndarray:
     if not isinstance(name, str) or name == "__metadata__":
         fail(where, "names that are str and not '__metadata__'", repr(name), "rename the tensor.")
-    where, hint = _tensor(where, name), "convert it, as in .astype(np.float32); nest by name: 'a.b'"
+    where, hint = _tensor(where, name), "convert it, as in .astype(np.float32)."
     try:
         array = np.asarray(value.numpy() if hasattr(value, "numpy") else value, order="C")
     except (TypeError, ValueError) as error:

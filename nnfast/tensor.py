@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfast import _core
+from nnfast.device import CPU, device
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
@@ -95,18 +96,67 @@ class Tensor(_core.Tensor, Methods):
         return self.array.dtype.kind == "f"
 
     @property
-    def device(self) -> str:
+    def device(self) -> device:
         """Always "cpu"."""
-        return "cpu"
+        return CPU
 
-    def numpy(self) -> np.ndarray:
-        """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients.
+    @property
+    def is_cpu(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def is_cuda(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    def ndimension(self) -> int:
+        """Number of dimensions."""
+        return self.array.ndim
+
+    def get_device(self) -> int:
+        """-1, as of every tensor on the CPU."""
+        return -1
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self.array.__array_interface__["data"][0]
+
+    def is_complex(self) -> bool:
+        """False: there are no complex tensors."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self.array.dtype.kind in "fi"
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not 0."""
+        return bool(self.item())
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Whether both have one shape."""
+        return self.shape == other.shape
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Not available: raises DTypeError."""
+        hint = "leave the call out."
+        return fail("cuda", "the device 'cpu'", "'cuda'", hint, DTypeError)
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients,
+        unless `force`.
 
         >>> import nnfast
         >>> nnfast.tensor([1.0, 2.0]).numpy()
         array([1., 2.], dtype=float32)
         """
-        if self.requires_grad:
+        if self.requires_grad and not force:
             raise StateError(
                 "numpy",
                 f"expected a tensor without gradient, got one of shape {self.shape} that "
@@ -153,6 +203,11 @@ class Tensor(_core.Tensor, Methods):
     def is_leaf(self) -> bool:
         """Whether no recorded op made it."""
         return self.node is None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the op that made it; None of a leaf."""
+        return self.node
 
     @property
     def data(self) -> Tensor:

@@ -75,6 +75,17 @@ def test_arguments_by_keyword() -> None:
     assert nnfast.add(x, other=x).tolist() == nnfast.add(input=x, other=x).tolist()
 
 
+def test_an_optional_input_that_is_left_out_is_none() -> None:
+    x, w, b = nnfast.ones(1, 2, 4, 4), nnfast.ones(3, 2, 3, 3), nnfast.ones(3)
+    for _ in range(2):
+        expected = F.conv2d(x, w, None, 1, 1)
+        assert F.conv2d(x, w, padding=1).tolist() == expected.tolist()
+        assert F.conv2d(x, w, bias=b, padding=1).tolist() == (expected + 1).tolist()
+        assert F.conv2d(x, w, padding=1, bias=None).tolist() == expected.tolist()
+    with pytest.raises(TypeError):
+        F.conv2d(x, w, b, bias=b)
+
+
 def test_a_list_may_change_between_calls() -> None:
     x, sizes = nnfast.zeros(6), [2, 3]
     assert x.reshape(sizes).shape == (2, 3)

@@ -74,8 +74,14 @@ VALUES: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("softmax of rows without dim", lambda T: T.nn.functional.softmax(T.zeros(1, 2)), [[0.5, 0.5]]),
     ("softmax of 3 dimensions", lambda T: T.nn.Softmax()(T.zeros(2, 1, 1)), [[[0.5]], [[0.5]]]),
     ("softmin of a vector", lambda T: T.nn.functional.softmin(T.zeros(2)), [0.5, 0.5]),
+    ("zeros in place of no gradient", lambda T: _unused_gradient(T), [0.0, 0.0]),
     ("log_softmax without dim", lambda T: T.nn.LogSoftmax()(T.zeros(1, 1)), [[0.0]]),
 ]
+
+
+def _unused_gradient(T: Any) -> Any:
+    x, y = T.ones(2, requires_grad=True), T.ones(3, requires_grad=True)
+    return T.autograd.grad(y.sum(), [x, y], only_inputs=True, materialize_grads=True)[0]
 
 
 @pytest.mark.parametrize(("call", "expected"), [v[1:] for v in VALUES], ids=[v[0] for v in VALUES])
@@ -129,6 +135,7 @@ MISTAKES: list[tuple[str, Callable[[Any], Any]]] = [
         "a scale of a given size",
         lambda T: T.nn.functional.interpolate(T.ones(1, 1, 2), 3, recompute_scale_factor=True),
     ),
+    ("a buffer in place of a weight", lambda T: T.nn.Linear(1, 1).register_buffer("bias", None)),
     ("steps of no length", lambda T: _schedule(T, "StepLR", 0)),
     ("a cosine of no length", lambda T: _schedule(T, "CosineAnnealingLR", 0)),
 ]
@@ -150,7 +157,8 @@ def test_mistakes_are_refused(call: Callable[[Any], Any]) -> None:
 @pytest.mark.parametrize("call", [m[1] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
 def test_pytorch_refuses_them_too(call: Callable[[Any], Any]) -> None:
     torch = pytest.importorskip("torch")
-    with pytest.raises((RuntimeError, TypeError, ValueError, IndexError, ZeroDivisionError)):
+    errors = RuntimeError, TypeError, ValueError, IndexError, KeyError, ZeroDivisionError
+    with pytest.raises(errors):
         call(torch)
 
 
@@ -169,3 +177,33 @@ def test_a_layer_without_inputs_trains_in_a_plan() -> None:
     before = layer.bias.tolist()
     assert nnfast.compile(step)(nnfast.ones(3, 0)).item() == pytest.approx(3 * sum(before))
     assert layer.bias.tolist() == pytest.approx([b - 3 for b in before])
+
+
+def test_the_mean_over_all_batches_has_a_plan() -> None:
+    """How far the statistics move depends on the count of batches."""
+    layers = [nn.BatchNorm1d(2, momentum=None, dtype=nnfast.float64) for _ in range(2)]
+    planned = nnfast.compile(layers[1])
+    batches = np.random.default_rng(0).standard_normal((3, 5, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in map(nnfast.tensor, batches):
+            assert np.array_equal(layers[0](x).detach().numpy(), planned(x).detach().numpy())
+    for layer in layers:
+        np.testing.assert_allclose(layer.running_mean.numpy(), batches.mean((0, 1)), rtol=1e-12)
+        unbiased = batches.var(1, ddof=1).mean(0)
+        np.testing.assert_allclose(layer.running_var.numpy(), unbiased, rtol=1e-12)
+
+
+def test_sequences_are_joined_and_repeated() -> None:
+    a, b = nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh(), nn.GELU())
+    assert [type(m).__name__ for m in a + b] == ["ReLU", "Tanh", "GELU"] and len(a) == 1
+    assert (b * 2)[0] is (2 * b)[2] is b[0] and len(b * 2) == 4
+    a += b
+    assert len(a) == 3 and a[1] is b[0]
+
+
+def test_a_buffer_may_be_registered_again() -> None:
+    m = nn.Module()
+    m.register_buffer("b", nnfast.zeros(1))
+    m.register_buffer("b", nnfast.ones(2), persistent=False)
+    assert m.b.tolist() == [1.0, 1.0] and not m.state_dict()

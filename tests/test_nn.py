@@ -222,7 +222,7 @@ def test_load_copies_in_place() -> None:
     a, b = net(), net()
     arrays = {p: p.array for p in b.parameters()}
     result = b.load_state_dict({k: v.numpy().astype(np.float64) for k, v in a.state_dict().items()})
-    assert result == ([], []) and repr(result) == "<all keys matched>"
+    assert result == ([], []) and repr(result) == "<All keys matched successfully>"
     assert all(p.array is array for p, array in arrays.items())
     assert all(
         (x.numpy() == y.numpy()).all()

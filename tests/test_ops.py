@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nnfast import _core, ops
+from nnfast.autograd.gradcheck import GradcheckError
 from nnfast.graph.mode import MODE
 from nnfast.ops import OPS
 from tests import op_checks
@@ -234,6 +236,39 @@ def break_rule(monkeypatch: pytest.MonkeyPatch, rule: Any) -> None:
 def test_a_wrong_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     break_rule(monkeypatch, lambda dx: dx * 1.0005)
     rejects(op_checks.check_gradient, EXP, 1, text="as the derivative of output 0")
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_wrong_rule_of_any_op_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its cases reach every gradient that the op has, but for those which are 0 everywhere."""
+    op, spec = OPS[name], SPECS[name]
+    for i, argument in enumerate(op.inputs):
+        rule = op.joint or op.rules.get(i)
+        if rule is None or argument in spec.constant:
+            continue
+        seen: list[float] = []
+        wrong = rule._replace(fn=partial(off_by_a_percent, rule.fn, i if op.joint else None, seen))
+        with monkeypatch.context() as patch:
+            if op.joint:
+                patch.setattr(op, "joint", wrong)
+            else:
+                patch.setitem(op.rules, i, wrong)
+            try:
+                op_checks.check_gradient(op, spec, 1)
+            except GradcheckError:
+                continue
+        assert not any(seen), f"the gradient of {argument} is not checked"
+
+
+def off_by_a_percent(rule: Any, which: int | None, seen: list[float], *args: Any) -> Any:
+    """What the rule says, but for that gradient (of all, where a rule is for all of them)."""
+    answer = rule(*args)
+    dxs = [answer] if which is None else list(answer)
+    k = which or 0
+    if k < len(dxs) and dxs[k] is not None:
+        seen.append(float(np.abs(dxs[k].detach().numpy()).max(initial=0)))
+        dxs[k] = dxs[k] * 1.01
+    return dxs[0] if which is None else tuple(dxs)
 
 
 def test_a_wrong_second_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

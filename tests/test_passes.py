@@ -703,6 +703,8 @@ def test_explain_counts_operations_and_bytes():
     cost = {c.op.name: flops_of(c) for c in plan.graph.calls}
     assert cost["conv2d"] == 2 * 2 * 4 * 25 * 27
     assert cost["linear"] == 2 * 2 * 8 * 100
+    assert any("conv2d(" in x and f" {plan.core.algorithms()[0]} " in x for x in lines)
+    assert plan.core.algorithms() == ["direct", *[""] * (len(lines) - 2)]
     assert all(
         "MFLOP" in x and ("once" in x or ("GFLOP/s" in x and "GB/s" in x)) for x in lines[:-1]
     )

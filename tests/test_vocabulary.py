@@ -38,3 +38,260 @@ def test_clamp_takes_tensors_and_keeps_integers(low: Any, high: Any, dtype: str)
     for mine, theirs in zip(*results, strict=True):
         assert mine.dtype.kind == theirs.dtype.kind
         np.testing.assert_array_equal(mine, theirs)
+
+
+RNG = np.random.default_rng(6)
+A, B = RNG.standard_normal((2, 3, 4)), RNG.standard_normal((3, 1))
+SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.5, 1e-3])
+I, J = RNG.integers(-20, 20, (3, 4)), RNG.integers(1, 9, (4,))
+
+# name -> a call of it: (library, tensors) -> tensors; with the arrays that it takes
+CALLS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
+    "nan_to_num": (lambda t, x: x.nan_to_num(1.0, posinf=7.0), (SPECIAL,)),
+    "isposinf": (lambda t, x: (t.isposinf(x), t.isneginf(x), t.isreal(x)), (SPECIAL,)),
+    "fmax": (lambda t, x: (t.fmax(x, x.flip(0)), t.fmin(x, x.flip(0))), (SPECIAL,)),
+    "fmax gradients": (lambda t, x, y: t.fmax(x, y) + t.fmin(x, y) * 2, (A, B)),
+    "logaddexp": (lambda t, x, y: t.logaddexp(x, y), (A * 50, B)),
+    "logaddexp of infinities": (lambda t, x: t.logaddexp(x, x), (SPECIAL[2:4],)),
+    "logaddexp2": (lambda t, x, y: t.logaddexp2(x, y), (A * 50, B)),
+    "xlogy": (lambda t, x, y: t.xlogy(x, y), (A, B**2)),
+    "xlogy of 0": (lambda t, x: t.xlogy(x * 0.0, x), (SPECIAL[[0, 4, 5, 6]],)),
+    "logit": (lambda t, x: (t.logit(x), x.logit(0.3)), (1 / (1 + np.exp(-A)),)),
+    "float_power": (lambda t, x: t.float_power(x, 2), (np.float32(A),)),
+    "hypot": (lambda t, x, y: t.hypot(x, y), (A * 1e200, B * 1e200)),
+    "signbit": (lambda t, x: t.signbit(x), (SPECIAL[[0, 1, 2, 3, 5, 6]],)),
+    "copysign": (lambda t, x, y: t.copysign(x, y.detach()), (A, B)),
+    "heaviside": (lambda t, x: t.heaviside(x.detach(), t.tensor(0.5, dtype=t.float64)), (I * 1.0,)),
+    "frac": (lambda t, x: x.frac(), (A * 10,)),
+    "sinc": (lambda t, x: t.sinc(x), (A,)),
+    "degrees": (lambda t, x: (t.deg2rad(x), t.rad2deg(x)), (A,)),
+    "rsub": (lambda t, x, y: t.rsub(x, y, alpha=2), (A, B)),
+    "isin": (lambda t, x: (t.isin(x, x[:1]), t.isin(x, x[0, :2], invert=True)), (I,)),
+    "aliases": (
+        lambda t, x: (t.arcsin(x), t.arctan(x), t.absolute(x), t.negative(x), x.multiply(2),
+                      x.subtract(x, alpha=3), x.greater(0), x.not_equal(x), t.fix(x * 4), +x,
+                      x.divide(3, rounding_mode="floor"), x.clamp_min(0.1), t.clamp_max(x, 0.1)),
+        (np.tanh(A),),
+    ),
+    "in place": (
+        lambda t, x: (x.mul(1).arctan_(), x.mul(1).nan_to_num_(), x.mul(1).cumsum_(0),
+                      x.mul(1).clamp_max_(0.0), x[0].mul(1).tril_(), x.mul(1).greater_(0.0),
+                      x[0].mul(1).fill_diagonal_(5.0), x.mul(1).logical_not_()),
+        (A,),
+    ),
+    "bits": (
+        lambda t, x, y: (x & y, x | 5, x ^ y, ~x, x << 2, x >> y, t.bitwise_not(x > 0),
+                         t.gcd(x, y), t.lcm(x, y), t.bitwise_and(x > 0, y > 4)),
+        (I, J),
+    ),
+    "atleast": (
+        lambda t, x: (t.atleast_2d(x), *t.atleast_3d(x, x[0]), *t.atleast_1d([x.sum(), x])),
+        (A[0, 0],),
+    ),
+    "stacks": (
+        lambda t, x, y: (t.column_stack([x[0], y]), t.dstack([x[0], x[1]]), t.row_stack([x[0]] * 2),
+                         t.block_diag(x[0], y, y[0])),
+        (A, B),
+    ),
+    "cartesian_prod": (lambda t, x, y: t.cartesian_prod(x, y), (A[0, 0], B[:, 0])),
+    "combinations": (
+        lambda t, x: (t.combinations(x, 3), x.sum() * t.combinations(x, 2, with_replacement=True)),
+        (A[0, 0],),
+    ),
+    "parts": (lambda t, x: (*x.hsplit(3), *t.vsplit(x, [1]), *t.dsplit(x, 2)), (A,)),
+    "windows": (lambda t, x: (x.unfold(1, 2, 1), x.unfold(-1, 3, 2), x.unfold(0, 1, 1)), (A,)),
+    "sum_to_size": (lambda t, x: (x.sum_to_size(3, 1), x.sum_to_size((1, 1, 4))), (A,)),
+    "take": (lambda t, x, i: t.take(x, i), (A, I)),
+    "put": (
+        lambda t, x, i, y: (x.put(i, y, accumulate=True), x.put(i[:1, :2], y[:1, :2])),
+        (A, I, RNG.standard_normal(I.shape)),
+    ),
+    "unravel_index": (lambda t, i: t.unravel_index(i, (7, 5)), (abs(I),)),
+    "scatters": (
+        lambda t, x, y: (t.select_scatter(x, x[1] * 2, 0, 1), t.slice_scatter(x, y, 2, 1, 4, 2),
+                         t.diagonal_scatter(x, x[:, :, 0], 1, 1, 2), t.diagflat(y[0, 0], -1)),
+        (A, RNG.standard_normal((2, 3, 2))),
+    ),
+    "cov": (
+        lambda t, x: (t.cov(x), t.cov(x, correction=0), t.cov(x[0]), t.corrcoef(x),
+                      t.cov(x, fweights=t.tensor([1, 2, 0, 3])),
+                      t.cov(x, aweights=t.tensor([1.0, 0.5, 2.0, 0.1], dtype=t.float64))),
+        (A[0],),
+    ),
+    "trapezoid": (
+        lambda t, x, y: (t.trapezoid(x), t.trapezoid(x, dx=0.5, dim=0), t.trapz(x, y, dim=1),
+                         t.cumulative_trapezoid(x, dim=1)),
+        (A, np.cumsum(B**2)),
+    ),
+    "unique_consecutive": (
+        lambda t, x: (*t.unique_consecutive(x, True, True), *x.unique_consecutive(
+            return_counts=True, dim=0), t.unique_consecutive(x[:0])),
+        (np.array([[1, 1, 2], [1, 1, 2], [2, 2, 2], [1, 1, 2]]),),
+    ),
+    "msort": (lambda t, x: (t.msort(x), x.renorm(2, 1, 0.7), t.renorm(x, 1, 0, 2.0)), (A,)),
+    "diff": (lambda t, x: t.diff(x, 2, 1, prepend=x[:, :1], append=x[:, :2]), (A,)),
+    "keywords": (
+        lambda t, x: (x.permute(dims=(2, 0, 1)), t.flip(x, dims=(0, 2)), t.tile(x, dims=(2, 1)),
+                      x[:1].expand(size=(5, 3, 4)), x[:, :1][:1].squeeze(0, 1),
+                      t.reshape(x, shape=(4, 6)), t.nansum(x, 0, dtype=t.float64),
+                      *t.split(tensor=x, split_size_or_sections=2, dim=1), x.type(t.float64)),
+        (A,),
+    ),
+    "searchsorted": (
+        lambda t, x, y: (t.searchsorted(x, y, out_int32=True),
+                         t.searchsorted(x.flip(0), y, sorter=t.arange(x.shape[0] - 1, -1, -1))),
+        (np.sort(A.ravel()), B),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_is_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    call, arrays = CALLS[name]
+    results: list[list[np.ndarray]] = []
+    for lib in (nnfast, torch):
+        finite = [a.dtype.kind == "f" and bool(np.isfinite(a).all()) for a in arrays]
+        xs = [lib.tensor(a, requires_grad=f) for a, f in zip(arrays, finite, strict=True)]
+        y = call(lib, *xs)
+        found = list(y) if isinstance(y, tuple) else [y]
+        recorded = [t for t in found if t.requires_grad]
+        if recorded:
+            sum((t * t).sum() if name != "hypot" else t.sum() for t in recorded).backward()
+        grads = [x.grad for x in xs if x.grad is not None]
+        results.append([t.detach().numpy() for t in (*found, *grads)])
+    assert len(results[0]) == len(results[1])
+    for got, want in zip(*results, strict=True):
+        assert got.dtype == want.dtype and got.shape == want.shape
+        scale = np.abs(want[np.isfinite(want)]).max(initial=1) if want.dtype.kind == "f" else 0
+        np.testing.assert_allclose(got, want, rtol=0, atol=64 * np.finfo(float).eps * scale)
+
+
+KINDS = ("sum", "prod", "mean", "amax", "amin")
+
+
+@pytest.mark.filterwarnings("ignore:index_reduce")
+@pytest.mark.parametrize("include_self", [True, False])
+@pytest.mark.parametrize("reduce", KINDS)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_scatter_reduce(reduce: str, include_self: bool, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    x = RNG.integers(-3, 4, (4, 5)).astype(dtype)  # with zeros and ties
+    if not include_self and dtype != "int64":
+        x += 0.5  # PyTorch lets what is left out take its share of the gradient
+    src = RNG.integers(-3, 4, (3, 6)).astype(dtype)
+    index, rows = RNG.integers(0, 5, (3, 6)), np.array([3, 0, 3])
+    results = []
+    for lib in (nnfast, torch):
+        a, b = (lib.tensor(v, requires_grad=dtype != "int64") for v in (x, src))
+        y = [lib.scatter_reduce(a, 1, lib.tensor(index), b, reduce, include_self=include_self)]
+        if reduce != "sum":
+            y.append(a.index_reduce(0, lib.tensor(rows), b[:, :5], reduce,
+                                    include_self=include_self))  # fmt: skip
+        if dtype != "int64":
+            sum((t * t).sum() for t in y).backward()
+            y += [a.grad, b.grad]
+        results.append([t.detach().numpy() for t in y])
+    for got, want in zip(*results, strict=True):
+        assert got.dtype == want.dtype
+        roundings = 16 * np.finfo("float32" if dtype == "float32" else "float64").eps
+        np.testing.assert_allclose(got, want, rtol=roundings, atol=roundings)
+
+
+@pytest.mark.parametrize("reduce", KINDS)
+def test_scatter_reduce_has_gradients_of_any_order(reduce: str) -> None:
+    x = nnfast.tensor(RNG.standard_normal(3), requires_grad=True)
+    src = nnfast.tensor(RNG.standard_normal(5), requires_grad=True)
+    i = nnfast.tensor([0, 2, 2, 0, 2])
+    call = lambda x, src: nnfast.scatter_reduce(x, 0, i, src, reduce)
+    assert nnfast.autograd.gradcheck(call, (x, src))
+    assert nnfast.autograd.gradgradcheck(call, (x, src))
+
+
+def test_scatter_reduce_means_what_it_says() -> None:
+    x, src, i = np.array([2.0, 3.0, 5.0]), np.array([4.0, 6.0, 1.0]), np.array([0, 0, 2])
+    want = {"sum": [12, 3, 6], "prod": [48, 3, 5], "mean": [4, 3, 3], "amax": [6, 3, 5],
+            "amin": [2, 3, 1]}  # fmt: skip
+    for reduce, values in want.items():
+        given = (nnfast.tensor(i), nnfast.tensor(src), reduce)
+        assert nnfast.scatter_reduce(nnfast.tensor(x), 0, *given).tolist() == values
+    y = nnfast.tensor(x)
+    y.scatter_reduce_(0, nnfast.tensor(i), nnfast.tensor(src), "amax", include_self=False)
+    assert y.tolist() == [6, 3, 1]
+    z = nnfast.scatter(y, 0, nnfast.tensor([1]), 2.0, reduce="multiply")
+    assert z.tolist() == [6, 6, 1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in CALLS if n not in ("bits", "isin", "unique_consecutive", "searchsorted", "put",
+                                   "in place", "take", "unravel_index")],
+)  # fmt: skip
+def test_runs_in_a_plan(name: str) -> None:
+    from tests.modules import both_ways
+
+    call, arrays = CALLS[name]
+    if all(np.isfinite(a).all() for a in arrays):
+        both_ways(lambda *xs: call(nnfast, *xs), arrays)
+
+
+def test_shapes_changed_in_place() -> None:
+    x = nnfast.ones(1, 2)
+    y = x.unsqueeze_(0)
+    assert y is x and x.shape == (1, 1, 2) and x.squeeze_().shape == (2,)
+    z = nnfast.ones(2, 3, requires_grad=True) * 2
+    z.t_()
+    assert z.shape == (3, 2)
+    with pytest.raises(nnfast.NNFastError, match="leaf"):
+        nnfast.ones(2, 3, requires_grad=True).t_()
+
+
+def test_what_tensors_say_of_themselves() -> None:
+    x = nnfast.ones(2, 3, requires_grad=True)
+    assert (x.ndimension(), x.get_device(), x.is_cpu, x.is_cuda, x.itemsize) == (
+        2,
+        -1,
+        True,
+        False,
+        4,
+    )
+    assert x.grad_fn is None and (x * 2).grad_fn is not None
+    assert x.is_signed() and not x.is_complex() and x.is_same_size(x) and x[0, 0].is_nonzero()
+    assert x.data_ptr() == x.array.ctypes.data and x.numpy(force=True).shape == (2, 3)
+    with pytest.raises(nnfast.NNFastError, match="'cpu'"):
+        x.cuda()
+    assert nnfast.conv2d is nnfast.nn.functional.conv2d
+    nnfast.manual_seed(0)
+    drawn = nnfast.zeros(20000)
+    assert abs(drawn.geometric_(0.25).mean().item() - 4) < 0.15  # 6 standard deviations
+    assert abs(drawn.cauchy_(3.0, 0.5).median().item() - 3) < 0.05
+    assert abs(drawn.log_normal_(1.0, 0.5).log().mean().item() - 1) < 0.03
+    assert nnfast.ones(3).multinomial(2).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nnfast.ones(2) & 1, "bools or integers"),
+        (lambda: nnfast.gcd(nnfast.ones(2), 1), "integers"),
+        (lambda: nnfast.ones(3).unfold(0, 4, 1), "a size up to 3"),
+        (lambda: nnfast.ones(3).hsplit(2), "parts of equal size"),
+        (lambda: nnfast.ones(2, 2).sum_to_size(3), "a size that broadcasts"),
+        (lambda: nnfast.select_scatter(nnfast.ones(2, 2), nnfast.ones(3), 0, 0), "a src of shape"),
+        (lambda: nnfast.take(nnfast.ones(2), nnfast.tensor([2])), "numbers from -2 to 1"),
+        (lambda: nnfast.cov(nnfast.ones(2, 2, 2)), "at most two"),
+        (lambda: nnfast.trapezoid(nnfast.ones(2), nnfast.ones(2), dx=1.0), "x or dx"),
+        (
+            lambda: nnfast.ones(3).scatter_reduce(0, nnfast.tensor([0]), nnfast.ones(1), "max"),
+            "reduce one of",
+        ),
+        (
+            lambda: nnfast.index_reduce(nnfast.ones(3), 0, nnfast.tensor([0]), nnfast.ones(1),
+                                        "sum"),
+            "reduce one of",
+        ),
+    ],
+)  # fmt: skip
+def test_refuses(call: Any, message: str) -> None:
+    with pytest.raises(nnfast.NNFastError, match=message):
+        call()

@@ -63,9 +63,18 @@ PyObject* from_number(PyObject* x, DType t) {
   return wrap(t == DType::f32 ? zero_dim(t, float(value), 0) : zero_dim(t, double(value), value));
 }
 
+// Whether one of the keywords is the name of an input.
+bool names_input(const Op& op, PyObject* names) {
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); ++k)
+    for (int i = 0; i < op.n_inputs; ++i)
+      if (!PyUnicode_Compare(PyTuple_GET_ITEM(names, k), PyTuple_GET_ITEM(op.names, i)))
+        return true;
+  return false;
+}
+
 // Fills `inputs`; false if the call is not an ordinary one, or with an error set.
 bool gather(const Op& op, PyObject* const* args, Py_ssize_t n, PyObject* names, Inputs* inputs) {
-  if (n < op.n_inputs && (names || n < op.required)) return false;
+  if (n < op.required || (n < op.n_inputs && names && names_input(op, names))) return false;
   bool decided = false, numbers = false;
   DType common = DType::f32;
   for (int i = 0; i < op.n_inputs; ++i) {
@@ -323,27 +332,30 @@ void op_dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   Py_XDECREF(op_of(self)->rule);
   Py_XDECREF(op_of(self)->values);
+  Py_XDECREF(op_of(self)->names);
   delete op_of(self)->cache;
   delete op_of(self)->saves;
   type->tp_free(self);
   Py_DECREF(type);
 }
 
-// Op(rule, kinds, required, kernel, mutates, differentiable, floats, values); see record.py.
+// Op(rule, kinds, names, required, kernel, mutates, differentiable, floats, values); see record.py.
 int op_init(PyObject* self, PyObject* args, PyObject*) {
   Op* op = op_of(self);
-  PyObject *rule, *kinds, *values;
+  PyObject *rule, *kinds, *names, *values;
   int kernel, floats;
-  if (!PyArg_ParseTuple(args, "OSiiIIpO", &rule, &kinds, &op->required, &kernel, &op->mutates,
-                        &op->differentiable, &floats, &values))
+  if (!PyArg_ParseTuple(args, "OSO!iiIIpO", &rule, &kinds, &PyTuple_Type, &names, &op->required,
+                        &kernel, &op->mutates, &op->differentiable, &floats, &values))
     return -1;
   const Py_ssize_t n = PyBytes_GET_SIZE(kinds);
-  if (n > kMaxArgs || kernel >= op_count()) {
+  if (n > kMaxArgs || PyTuple_GET_SIZE(names) != n || kernel >= op_count()) {
     PyErr_SetString(PyExc_ValueError, "Op: too many inputs, or no such kernel");
     return -1;
   }
   Py_INCREF(rule);
   Py_INCREF(values);
+  Py_INCREF(names);
+  Py_XSETREF(op->names, names);
   Py_XSETREF(op->rule, rule);
   Py_XSETREF(op->values, values);
   op->kernel = kernel < 0 ? nullptr : &op_table()[kernel];

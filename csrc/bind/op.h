@@ -43,6 +43,7 @@ class SignatureCache;
 struct Op {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* rule;
+  PyObject* names;       // of the inputs, a tuple
   PyObject* values;      // checks the values of the inputs at every call; None: nothing to check
   const OpInfo* kernel;  // null: NumPy computes
   int n_inputs, required;

@@ -29,6 +29,8 @@ void bind_plan(py::module_& m) {
            "of its arrays, until it returns True.")
       .def("fits", py::overload_cast<>(&BoundPlan::fits, py::const_),
            "Whether the arrays of `tensors` are what the plan was made for.")
+      .def("algorithms", &BoundPlan::algorithms,
+           "How each instruction is computed; '' where there is one way only.")
       .def("workspace", &BoundPlan::workspace, "Bytes, with the present number of threads.");
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },

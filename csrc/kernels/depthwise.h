@@ -1,128 +1,287 @@
-// Convolution of one plane by itself: where a group has one channel in and one out, a matrix
-// product would have a single row.
-//
-// x points to column 0 of a plane with rows ld apart, in which every column that a tap sees is
-// there (zeros where it lies outside of the image).
+// Convolutions of one plane by itself, with square kernels: where a group has one channel, a
+// matrix product would have a single row. Rows of the image are copied to where their border is
+// (see PlaneBuffer), a few rows ahead of their use.
 #pragma once
 
-#include "kernels/image_grid.h"
-#include "kernels/window.h"
+#include "kernels/table.h"
 #include "simd/vec.h"
 
 namespace nnf {
 namespace {
 
-template <class T, int kStep>
-void depthwise_rows(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias,
-                    int64_t row_step, int64_t col_step, T* y) {
+// Rows of results at once: a vector of x is loaded once for all that see it.
+constexpr int kTall = 4;
+
+#define NNF_DEPTHWISE(k, stride, f)    \
+  (stride == 1 ? k == 3   ? f<T, 3, 1> \
+                 : k == 5 ? f<T, 5, 1> \
+                          : f<T, 7, 1> \
+   : k == 3    ? f<T, 3, 2>            \
+   : k == 5    ? f<T, 5, 2>            \
+               : f<T, 7, 2>)
+
+NNF_INLINE int lanes_of(int64_t n, int lanes) { return n < 0 ? 0 : n < lanes ? int(n) : lanes; }
+
+// A row of the image (null: of zeros) as S runs of every S-th column, ld apart.
+template <class T, int S>
+NNF_INLINE void copy_row(const T* x, int64_t W, int64_t ld, T* to) {
   constexpr int L = kLanes<T>;
-  for (int64_t oh = 0; oh < g.OH; ++oh, y += row_step) {
-    for (int64_t ow = 0; ow < g.OW; ow += L) {
-      const int n = g.OW - ow < L ? int(g.OW - ow) : L;
-      vec<T> sum{};
-      for (int64_t i = 0; i < g.KH; ++i) {
-        const int64_t h = oh * g.sh + g.row[i];
-        if (h < 0 || h >= g.H) continue;
-        const T* row = x + h * ld + ow * g.sw;
-        for (int64_t j = 0; j < g.KW; ++j)
-          sum = fma(set1<T>(w[i * g.KW + j]), load_step<T, kStep>(row + g.col[j], g.sw, n), sum);
-      }
-      sum = sum + bias;
-      if (col_step == 1)
-        store_some<T>(y + ow, sum, n);
-      else
-        for (int l = 0; l < n; ++l) y[(ow + l) * col_step] = sum[l];
+  for (int64_t i = 0; i < W; i += S * L, to += L) {
+    const int n = lanes_of(W - i, L), m = lanes_of(W - i - L, L);
+    const vec<T> a = x ? load_n<T>(x + i, n) : vec<T>{};
+    if constexpr (S == 1) {
+      store<T>(to, a);
+    } else {
+      const vec<T> b = x && m > 0 ? load_n<T>(x + i + L, m) : vec<T>{};
+      store<T>(to, even_lanes<T>(a, b));
+      store<T>(to + ld, odd_lanes<T>(a, b));
     }
   }
 }
 
-// kTall rows of V vectors at once, all K x K taps side by side: a vector of x is loaded once for
-// all rows that see it. w holds the taps in the order of their places in x.
-constexpr int kTall = 4;
+// Calls f(oh, rows, x) for tiles of kTall rows of results, x being where column 0 of what tap row 0
+// sees lies.
+template <class T, int K, int S, class F>
+NNF_INLINE void for_tiles(const PlaneArgs<T>& d, F f) {
+  const PlaneBuffer b = d.buffer(K, S, kLanes<T>);
+  T* const memory = d.memory + b.left;
+  for (int64_t first = 0; first < d.OH; first += b.rows) {
+    const int64_t rows = d.OH - first < b.rows ? d.OH - first : b.rows;
+    const int64_t all = (rows - 1) * S + K;
+    int64_t copied = 0;
+    for (int64_t oh = 0; oh < rows; oh += kTall) {
+      const int64_t next = (oh + 2 * kTall - 1) * S + K, wanted = next < all ? next : all;
+      for (; copied < wanted; ++copied) {
+        const int64_t h = first * S - d.ph + copied;
+        const bool inside = h >= 0 && h < d.H;
+        copy_row<T, S>(inside ? d.x + h * d.W : nullptr, d.W, b.ld, memory + copied * S * b.ld);
+      }
+      f(first + oh, rows - oh < kTall ? int(rows - oh) : kTall, memory + oh * S * S * b.ld);
+    }
+  }
+}
 
-template <class T, int K, int V>
-NNF_INLINE void depthwise_tile(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias,
-                               int64_t h0, int rows, int n, int64_t row_step, T* y) {
+// Where tap j looks, from where the results lie: off runs of every S-th column.
+template <int S>
+NNF_INLINE int64_t tap_offset(int64_t j, int64_t pw, int64_t ld) {
+  const int64_t at = j - pw + 8 * S;  // not negative
+  return at % S * ld + at / S - 8;
+}
+
+// Taps that stay in registers; others are loaded for each vector of x.
+template <int K>
+constexpr bool kHeld = K == 3 && NNF_VECTOR_REGISTERS == 32;
+
+// kTall rows x V vectors of results, of which `rows` and n columns count; x: what lies there.
+template <class T, int K, int S, int V>
+NNF_INLINE void depthwise_tile(const T* x, int64_t ld, const int64_t* off, const vec<T>* w,
+                               vec<T> start, bool add, int rows, int n, int64_t OW, T* y) {
   constexpr int L = kLanes<T>;
-  const int last = n - (V - 1) * L;
   vec<T> sum[kTall][V];
 #pragma GCC unroll 4
   for (int r = 0; r < kTall; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[r][v] = set1<T>(bias);
-#pragma GCC unroll 10
-  for (int i = 0; i < kTall + K - 1; ++i) {
-    if (h0 + i < 0 || h0 + i >= g.H) continue;
-    const T* row = x + (h0 + i) * ld;
-#pragma GCC unroll 7
+    for (int v = 0; v < V; ++v) sum[r][v] = start;
+#pragma GCC unroll 16
+  for (int i = 0; i < (kTall - 1) * S + K; ++i, x += S * ld) {
+#pragma GCC unroll 8
     for (int j = 0; j < K; ++j) {
       vec<T> seen[V];
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v)
-        seen[v] = load_step<T, 1>(row + j + v * L, 1, v < V - 1 ? L : last);
+      for (int v = 0; v < V; ++v) {
+        seen[v] = load<T>(x + off[j] + v * L);
+        in_register(seen[v]);
+      }
 #pragma GCC unroll 4
       for (int r = 0; r < kTall; ++r) {
-        if (i - r < 0 || i - r >= K) continue;
-        const vec<T> tap = set1<T>(w[(i - r) * K + j]);
+        if (i - r * S < 0 || i - r * S >= K) continue;
+        vec<T> tap = w[(i - r * S) * K + j];
+        if (!kHeld<K>) in_register(tap);
 #pragma GCC unroll 2
         for (int v = 0; v < V; ++v) sum[r][v] = fma(tap, seen[v], sum[r][v]);
       }
     }
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < kTall; ++r) {
+  for (int r = 0; r < kTall; ++r, y += OW) {
     if (r >= rows) break;
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v)
-      store_some<T>(y + r * row_step + v * L, sum[r][v], v < V - 1 ? L : last);
-  }
-}
-
-template <class T, int K>
-void depthwise_tiles(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias,
-                     int64_t row_step, T* y) {
-  constexpr int L = kLanes<T>;
-  const bool turned = g.row[0] > g.row[K - 1];  // both ways, as in a gradient
-  T taps[K * K];
-  for (int t = 0; t < K * K; ++t) taps[t] = w[turned ? K * K - 1 - t : t];
-  const int64_t first_row = g.row[turned ? K - 1 : 0];
-  x += g.col[turned ? K - 1 : 0];
-  for (int64_t oh = 0; oh < g.OH; oh += kTall) {
-    const int rows = g.OH - oh < kTall ? int(g.OH - oh) : kTall;
-    for (int64_t ow = 0; ow < g.OW; ow += 2 * L) {
-      const int n = g.OW - ow < 2 * L ? int(g.OW - ow) : 2 * L;
-      const auto tile = n > L ? depthwise_tile<T, K, 2> : depthwise_tile<T, K, 1>;
-      tile(g, x + ow, ld, taps, bias, oh + first_row, rows, n, row_step, y + oh * row_step + ow);
+    for (int v = 0; v < V; ++v) {
+      const int k = v < V - 1 ? L : n - (V - 1) * L;
+      if (add) sum[r][v] = load_k<T>(y + v * L, k) + sum[r][v];
+      store_k<T>(y + v * L, sum[r][v], k);
     }
   }
 }
 
-// Whether the taps are a square of k x k pixels side by side, and so are the results.
-inline bool is_square(const ImageGrid& g, int64_t k, int64_t col_step) {
-  if (g.KH != k || g.KW != k || g.sh != 1 || g.sw != 1 || col_step != 1) return false;
-  const int64_t step = g.row[1] - g.row[0];
-  if ((step != 1 && step != -1) || g.col[1] - g.col[0] != step) return false;
-  return true;
+template <class T, int K, int S>
+void depthwise_plane(const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) {
+  constexpr int L = kLanes<T>;
+  const int64_t ld = d.buffer(K, S, L).ld;
+  int64_t off[K];
+  for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);
+  vec<T> taps[K * K];
+#pragma GCC unroll 49
+  for (int t = 0; t < K * K; ++t) {
+    taps[t] = set1<T>(w[t]);
+    if (kHeld<K>) in_register(taps[t]);
+  }
+  const vec<T> start = set1<T>(bias);
+  for_tiles<T, K, S>(d, [&](int64_t oh, int rows, const T* x) __attribute__((always_inline)) {
+    T* to = y + oh * d.OW;
+    int64_t ow = 0;
+    for (; d.OW - ow > L; ow += 2 * L)
+      depthwise_tile<T, K, S, 2>(x + ow, ld, off, taps, start, add, rows,
+                                 lanes_of(d.OW - ow, 2 * L), d.OW, to + ow);
+    if (ow < d.OW)
+      depthwise_tile<T, K, S, 1>(x + ow, ld, off, taps, start, add, rows, int(d.OW - ow), d.OW,
+                                 to + ow);
+  });
 }
 
-// y[oh * row_step + ow * col_step] = bias + sum over taps of w[i * KW + j] times what tap (i, j)
-// sees, in an order fixed by the grid.
+// y = bias + (or += bias +) the sum over k x k taps, in order, of w times what they see; stride: 1
+// or 2.
 template <class T>
-void depthwise(const ImageGrid& g, const T* x, int64_t ld, const T* w, T bias, int64_t row_step,
-               int64_t col_step, T* y) {
-  if (is_square(g, 3, col_step))
-    depthwise_tiles<T, 3>(g, x, ld, w, bias, row_step, y);
-  else if (is_square(g, 5, col_step))
-    depthwise_tiles<T, 5>(g, x, ld, w, bias, row_step, y);
-  else if (is_square(g, 7, col_step))
-    depthwise_tiles<T, 7>(g, x, ld, w, bias, row_step, y);
-  else if (g.sw == 1)
-    depthwise_rows<T, 1>(g, x, ld, w, bias, row_step, col_step, y);
-  else if (g.sw == 2)
-    depthwise_rows<T, 2>(g, x, ld, w, bias, row_step, col_step, y);
-  else
-    depthwise_rows<T, 0>(g, x, ld, w, bias, row_step, col_step, y);
+void depthwise(int k, int stride, const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) {
+  NNF_DEPTHWISE(k, stride, depthwise_plane)(d, w, bias, add, y);
 }
+
+// Two rows of the gradient of the input where the stride is 2, of which `rows` count. x: the first
+// row of dy and column that the pair sees. Even taps look K / 2 rows (columns) further down and up
+// from there, odd ones from there too or one before.
+template <class T, int K>
+NNF_INLINE void spread_pair(const T* x, int64_t ld, const T* w, bool odd_row, bool odd_col,
+                            bool add, int rows, int64_t OW, T* y) {
+  constexpr int L = kLanes<T>, H = K / 2;
+  for (int64_t c = 0; c < OW; c += 2 * L, x += L) {
+    vec<T> sum[2][2] = {};  // of even and odd taps
+#pragma GCC unroll 8
+    for (int i = 0; i < K; ++i) {
+      const T* row = x + (H - i / 2 - (i % 2 && odd_row)) * ld;
+#pragma GCC unroll 8
+      for (int j = 0; j < K; ++j) {
+        const vec<T> seen = load<T>(row + H - j / 2 - (j % 2 && odd_col));
+        sum[i % 2][j % 2] = fma(set1<T>(w[i * K + j]), seen, sum[i % 2][j % 2]);
+      }
+    }
+#pragma GCC unroll 2
+    for (int r = 0; r < 2; ++r) {
+      if (r >= rows) break;
+      const vec<T> even = r != int(odd_row) ? sum[1][0] : sum[0][0];
+      const vec<T> odd = r != int(odd_row) ? sum[1][1] : sum[0][1];
+      vec<T> out[2];
+      interleave<T>(odd_col ? odd : even, odd_col ? even : odd, out[0], out[1]);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        T* to = y + r * OW + c + v * L;
+        const int k = lanes_of(OW - c - v * L, L);
+        if (k > 0) store_k<T>(to, add ? load_k<T>(to, k) + out[v] : out[v], k);
+      }
+    }
+  }
+}
+
+template <class T, int K>
+void spread_plane(const PlaneArgs<T>& dx, const T* w, bool add, T* y) {
+  const PlaneArgs<T> d = dx.pairs(K);
+  const int64_t ld = d.buffer(K / 2 + 1, 1, kLanes<T>).ld;
+  const bool odd_row = dx.ph % 2 != 0, odd_col = dx.pw % 2 != 0;
+  for_tiles<T, K / 2 + 1, 1>(
+      d, [&](int64_t pair, int pairs, const T* x) __attribute__((always_inline)) {
+        for (int p = 0; p < pairs; ++p) {
+          const int64_t row = 2 * (pair + p);
+          spread_pair<T, K>(x + p * ld - d.pw, ld, w, odd_row, odd_col, add,
+                            dx.OH - row < 2 ? 1 : 2, dx.OW, y + row * dx.OW);
+        }
+      });
+}
+
+// y = or += the gradient of the input of a k x k convolution with stride 2, d.x being that of the
+// output: ph and pw are the convolution's padding.
+template <class T>
+void depthwise_spread(int k, const PlaneArgs<T>& d, const T* w, bool add, T* y) {
+  (k == 3 ? spread_plane<T, 3> : k == 5 ? spread_plane<T, 5> : spread_plane<T, 7>)(d, w, add, y);
+}
+
+// Rows of taps whose sums are in registers at once.
+template <class T, int K>
+constexpr int kSumRows = NNF_VECTOR_REGISTERS == 32 ? (K == 7 ? 3 : K)
+                         : K == 3                   ? 3
+                         : K == 5                   ? 2
+                                                    : 1;
+
+// sum[i][j] += over R rows of n pixels, dy times what tap (i, j) sees.
+template <class T, int S, int R, int I, int K>
+NNF_INLINE void sum_tile(const T* x, int64_t ld, const int64_t* off, const T* dy, int64_t OW, int n,
+                         vec<T> (&sum)[I][K]) {
+  vec<T> v[R];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) v[r] = load_k<T>(dy + r * OW, n);
+#pragma GCC unroll 16
+  for (int i = 0; i < (R - 1) * S + I; ++i, x += S * ld) {
+#pragma GCC unroll 8
+    for (int j = 0; j < K; ++j) {
+      vec<T> seen = load_k<T>(x + off[j], n);
+      in_register(seen);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        const int t = i - r * S;
+        if (t >= 0 && t < I) sum[t][j] = fma(v[r], seen, sum[t][j]);
+      }
+    }
+  }
+}
+
+// A tile of rows, for the rows of taps from First on.
+template <class T, int K, int S, int First = 0>
+NNF_INLINE void sum_rows(const T* x, int64_t ld, const int64_t* off, const T* dy, int64_t OW,
+                         int rows, vec<T> (&sum)[K][K]) {
+  constexpr int I = K - First < kSumRows<T, K> ? K - First : kSumRows<T, K>;
+  const T* from = x + First * S * ld;
+  vec<T> part[I][K];
+#pragma GCC unroll 49
+  for (int t = 0; t < I * K; ++t) part[t / K][t % K] = sum[First + t / K][t % K];
+  if (rows == kTall)
+    for_lanes<T>(OW, [&](int64_t ow, int n) __attribute__((always_inline)) {
+      sum_tile<T, S, kTall>(from + ow, ld, off, dy + ow, OW, n, part);
+    });
+  else
+    for (int r = 0; r < rows; ++r)
+      for_lanes<T>(OW, [&](int64_t ow, int n) __attribute__((always_inline)) {
+        sum_tile<T, S, 1>(from + r * S * S * ld + ow, ld, off, dy + r * OW + ow, OW, n, part);
+      });
+#pragma GCC unroll 49
+  for (int t = 0; t < I * K; ++t) sum[First + t / K][t % K] = part[t / K][t % K];
+  if constexpr (First + I < K) sum_rows<T, K, S, First + I>(x, ld, off, dy, OW, rows, sum);
+}
+
+template <class T, int K, int S>
+void sum_plane(const PlaneArgs<T>& d, const T* dy, T* sums) {
+  constexpr int L = kLanes<T>;
+  const int64_t ld = d.buffer(K, S, L).ld;
+  int64_t off[K];
+  for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);
+  vec<T> sum[K][K] = {};
+  for_tiles<T, K, S>(d, [&](int64_t oh, int rows, const T* x) __attribute__((always_inline)) {
+    sum_rows<T, K, S>(x, ld, off, dy + oh * d.OW, d.OW, rows, sum);
+  });
+#pragma GCC unroll 49
+  for (int t = 0; t < K * K; ++t, sums += L) store<T>(sums, load<T>(sums) + sum[t / K][t % K]);
+}
+
+// A vector of sums for each of the k x k taps += dy times what it sees.
+template <class T>
+void depthwise_sums(int k, int stride, const PlaneArgs<T>& d, const T* dy, T* sums) {
+  NNF_DEPTHWISE(k, stride, sum_plane)(d, dy, sums);
+}
+
+// y[i] = the sum of the lanes of vector i, i < n.
+template <class T>
+void add_lanes(int64_t n, const T* sums, T* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = reduce_add<T>(load<T>(sums + i * kLanes<T>));
+}
+
+#undef NNF_DEPTHWISE
 
 }  // namespace
 }  // namespace nnf

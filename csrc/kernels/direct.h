@@ -90,25 +90,38 @@ void direct(const DirectArgs<T>& d, int m) {
   direct_rows<T, kDirectRows<T>>(d, m);
 }
 
-// dst[i] = row[first + i * step] for i < n, zero outside of the row's W elements. Writes whole
-// vectors: up to lanes - 1 elements behind are overwritten. Asks for what lies `ahead`.
-template <class T, int kStep>
-NNF_INLINE void pad_row(const T* row, int64_t W, int64_t first, int64_t step, int64_t n,
-                        int64_t ahead, T* dst) {
-  constexpr int L = kLanes<T>;
-  if (kStep) step = kStep;  // known: nothing is divided
-  const int64_t lead = first < 0 ? (-first + step - 1) / step : 0;
-  for (int64_t i = 0; i < n && i < lead; i += L) store<T>(dst + i, vec<T>{});
-  first += lead * step;
-  int64_t inside = first < W ? (W - 1 - first) / step + 1 : 0;
-  if (inside > n - lead) inside = n - lead;
-  int64_t i = 0;
-  for (; i < inside; i += L) {
-    const T* src = row + first + i * step;
-    __builtin_prefetch(src + ahead);
-    store<T>(dst + lead + i, load_step<T, kStep>(src, step, inside - i < L ? int(inside - i) : L));
+// A run of a padded row: zeros, then `inside` elements of every step-th column from `from` on,
+// then zeros.
+struct PadRun {
+  int64_t lead, from, inside;
+
+  PadRun() = default;
+  NNF_INLINE PadRun(const PadArgs& p, int64_t s, int64_t step) {
+    const int64_t first = p.first_col + s;
+    lead = first < 0 ? (step - 1 - first) / step : 0;
+    if (lead > p.ld) lead = p.ld;
+    from = first + lead * step;
+    inside = from < p.W ? (p.W - 1 - from) / step + 1 : 0;
+    if (inside > p.ld - lead) inside = p.ld - lead;
   }
-  for (i += lead; i < n; i += L) store<T>(dst + i, vec<T>{});
+};
+
+// Writes whole vectors: up to lanes - 1 elements behind n are overwritten. Asks for what lies
+// `ahead`.
+template <class T, int kStep>
+NNF_INLINE void pad_row(const T* row, const PadRun& run, int64_t step, int64_t n, int64_t ahead,
+                        T* dst) {
+  constexpr int L = kLanes<T>;
+  for (int64_t i = 0; i < run.lead; i += L) store<T>(dst + i, vec<T>{});
+  dst += run.lead, n -= run.lead;
+  int64_t i = 0;
+  for (; i < run.inside; i += L) {
+    const T* src = row + run.from + i * step;
+    __builtin_prefetch(src + ahead);
+    const int64_t left = run.inside - i;
+    store<T>(dst + i, load_step<T, kStep>(src, step, left < L ? int(left) : L));
+  }
+  for (; i < n; i += L) store<T>(dst + i, vec<T>{});
 }
 
 // Rows of an image with its border, each cut into step runs of every step-th column: see PadArgs.
@@ -116,13 +129,22 @@ NNF_INLINE void pad_row(const T* row, int64_t W, int64_t first, int64_t step, in
 template <class T, int kStep>
 void pad_rows(const PadArgs& p, const T* x, int64_t channels, int64_t first_row, int64_t rows,
               T* dst) {
+  const int64_t step = kStep ? kStep : p.step;
+  const PadRun outside = {};
+  PadRun known[kStep ? kStep : 1];
+  for (int s = 0; s < kStep; ++s) known[s] = PadRun(p, s, kStep);
   for (int64_t c = 0; c < channels; ++c, x += p.plane, dst += p.dst_plane) {
-    T* row = dst;
+    T* to = dst;
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t h = first_row + r;
-      const int64_t W = h >= 0 && h < p.H ? p.W : 0;
-      for (int64_t s = 0; s < p.step; ++s, row += p.ld)
-        pad_row<T, kStep>(x + (W ? h * p.W : 0), W, p.first_col + s, p.step, p.ld, p.plane, row);
+      const bool is_inside = h >= 0 && h < p.H;
+      for (int64_t s = 0; s < step; ++s, to += p.ld) {
+        if (is_inside)
+          pad_row<T, kStep>(x + h * p.W, kStep ? known[s] : PadRun(p, s, step), step, p.ld, p.plane,
+                            to);
+        else
+          pad_row<T, kStep>(x, outside, step, p.ld, p.plane, to);
+      }
     }
   }
 }

@@ -49,6 +49,22 @@ NNF_INLINE bool all_exist(int64_t count, const int64_t* index, int64_t n) {
   return wrong >> 63 == 0;
 }
 
+// y[r, i] = x[r, index[i]] for i < count in rows of n elements; 0 where index[i] is none of n. Rows
+// of y lie ldy apart.
+template <class T>
+void take_elements(int64_t rows, int64_t count, const int64_t* index, int64_t n, const T* x, T* y,
+                   int64_t ldy) {
+  const bool known = all_exist(count, index, n);
+  for (int64_t r = 0; r < rows; ++r, x += n, y += ldy) {
+    if (known) {
+#pragma GCC unroll 8
+      for (int64_t i = 0; i < count; ++i) y[i] = x[index[i]];
+    } else {
+      for (int64_t i = 0; i < count; ++i) y[i] = is_row(index[i], n) ? x[index[i]] : T(0);
+    }
+  }
+}
+
 // y[i] = x[i * along + index[i] * step] for i < count; 0 where index[i] is none of n. along: 0
 // or 1.
 template <class T>
@@ -58,6 +74,7 @@ void gather_row(int64_t count, const int64_t* index, int64_t n, const T* x, int6
     for (int64_t i = 0; i < count; ++i)
       y[i] = is_row(index[i], n) ? x[i * along + index[i] * step] : T(0);
   } else if (along == 0 && step == 1) {
+#pragma GCC unroll 8
     for (int64_t i = 0; i < count; ++i) y[i] = x[index[i]];
   } else if (along == 1) {
     for (int64_t i = 0; i < count; ++i) y[i] = x[i + index[i] * step];

@@ -58,6 +58,44 @@ struct PadArgs {
   int64_t first_col, step, ld, dst_plane;
 };
 
+// Where kernels/depthwise.h copies rows of a plane to: `left` elements of border, columns in whole
+// vectors, border; a row is `stride` such runs of every stride-th column, ld apart. There is room
+// for what some rows of results see. Borders are zero, and stay so.
+struct PlaneBuffer {
+  int64_t left, ld, rows, items;
+};
+
+// A plane x of H x W pixels; what tap 0 sees for pixel (0, 0) of the OH x OW results lies ph rows
+// above and pw columns before it. memory: of a PlaneBuffer.
+template <class T>
+struct PlaneArgs {
+  const T* x;
+  int64_t H, W, ph, pw, OH, OW;
+  T* memory;
+
+  PlaneBuffer buffer(int64_t k, int64_t stride, int64_t lanes) const {
+    constexpr int64_t kTall = 4, kBytes = 16384;  // of a buffer, about: L1
+    auto whole = [&](int64_t n) { return (n + lanes - 1) / lanes * lanes; };
+    PlaneBuffer b;
+    b.left = whole(pw);
+    const int64_t columns = whole((W + stride - 1) / stride);
+    const int64_t seen = whole(OW) + (k - 1 - pw > 0 ? (k - 1 - pw) / stride : 0);
+    b.ld = b.left + whole(columns > seen ? columns : seen);
+    const int64_t row = stride * b.ld, fitting = kBytes / int64_t(sizeof(T)) / row - k;
+    b.rows = fitting / stride / kTall * kTall;
+    if (b.rows < kTall) b.rows = kTall;
+    if (b.rows > OH) b.rows = (OH + kTall - 1) / kTall * kTall;
+    b.items = ((b.rows - 1) * stride + k) * row;
+    return b;
+  }
+  // The grid of pairs of rows and columns where the results are the gradient of the input of a
+  // k x k convolution with stride 2: a pair sees k / 2 + 1 pixels.
+  PlaneArgs pairs(int64_t k) const {
+    return {x,     H, W, k / 2 - (ph + 1) / 2, k / 2 - (pw + 1) / 2, (OH + 1) / 2, (OW + 1) / 2,
+            memory};
+  }
+};
+
 // Pooling windows: window (oh, ow) has its corner at row oh * sh - ph, column ow * sw - pw.
 struct PoolGrid {
   int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;

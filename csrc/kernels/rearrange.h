@@ -27,28 +27,46 @@ NNF_INLINE vec<T> load_backwards(const T* p, int k) {
 
 constexpr int64_t kShort = 8;  // elements that are not worth a vector
 
-// See StretchArgs.
+// y = a stretch of the row x.
+template <class T>
+NNF_INLINE void write_stretch(RowWriter<T>& writer, const Stretch& s, const T* x, T value,
+                              bool past_caches, T* y) {
+  x += s.first;
+  if (s.n < kShort && !past_caches) {
+    for (int64_t i = 0; i < s.n; ++i) y[i] = s.first < 0 ? value : x[i * s.step];
+  } else if (s.first >= 0 && s.step == 1) {
+    writer.write(s.n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
+      return load_k<T>(x + i, k);
+    });
+  } else if (s.first >= 0 && s.step < 0) {
+    writer.write(s.n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
+      return load_backwards<T>(x - i, k);
+    });
+  } else {
+    const vec<T> v = set1<T>(s.first < 0 ? value : *x);
+    writer.write(s.n, y, [&](int64_t, int) __attribute__((always_inline)) { return v; });
+  }
+}
+
+// See StretchArgs. Past the caches row by row, as lines follow each other; else one stretch of all
+// rows after the other, which decides less.
 template <class T>
 void rearrange(const StretchArgs<T>& g) {
+  const Stretch* const end = g.stretch + g.stretches;
   RowWriter<T> writer(g.past_caches);
-  for (int64_t row = 0; row < g.rows; ++row) {
-    T* y = g.y + row * g.ry;
-    for (const Stretch* s = g.stretch; s < g.stretch + g.stretches; y += s->n, ++s) {
-      const T* x = g.x + row * g.rx + s->first;
-      if (s->n < kShort && !g.past_caches) {
-        for (int64_t i = 0; i < s->n; ++i) y[i] = s->first < 0 ? g.value : x[i * s->step];
-      } else if (s->first >= 0 && s->step == 1) {
-        writer.write(s->n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
-          return load_k<T>(x + i, k);
-        });
-      } else if (s->first >= 0 && s->step < 0) {
-        writer.write(s->n, y, [&](int64_t i, int k) __attribute__((always_inline)) {
-          return load_backwards<T>(x - i, k);
-        });
-      } else {
-        const vec<T> v = set1<T>(s->first < 0 ? g.value : *x);
-        writer.write(s->n, y, [&](int64_t, int) __attribute__((always_inline)) { return v; });
-      }
+  if (g.past_caches) {
+    for (int64_t row = 0; row < g.rows; ++row) {
+      T* y = g.y + row * g.ry;
+      for (const Stretch* s = g.stretch; s < end; y += s->n, ++s)
+        write_stretch<T>(writer, *s, g.x + row * g.rx, g.value, true, y);
+    }
+  } else {
+    T* to = g.y;
+    for (const Stretch* s = g.stretch; s < end; to += s->n, ++s) {
+      const T* x = g.x;
+      T* y = to;
+      for (int64_t row = 0; row < g.rows; ++row, x += g.rx, y += g.ry)
+        write_stretch<T>(writer, *s, x, g.value, false, y);
     }
   }
 }

@@ -30,6 +30,12 @@ struct PlaceAttrs {
   int64_t offset, stride[kMaxDims];
 };
 
+// places.cpp: where each of the inputs goes.
+constexpr int kPlaces = 8;
+struct PlacesAttrs {
+  PlaceAttrs at[kPlaces];
+};
+
 // y = activation(alpha * a b + bias + residual); bias is a vector along the columns of y.
 struct MatmulAttrs {
   double alpha;

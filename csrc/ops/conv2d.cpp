@@ -21,20 +21,31 @@ ConvShape shape_of(ConvDirection d, const OpArgs& args) {
 }
 
 int64_t workspace(ConvDirection d, const OpArgs& args) {
-  const ConvShape s = shape_of(d, args);
   if (args.out[0].size == 0) return 0;
+  const ConvShape s = in_whole_rows(shape_of(d, args));
   return conv_method(choose_conv(d, s), d).workspace(s, args.out[0].dtype);
 }
 
 void run(ConvDirection d, const OpArgs& args) {
   if (args.out[0].size == 0) return;
-  const ConvShape s = shape_of(d, args);
+  const ConvShape given = shape_of(d, args), s = in_whole_rows(given);
   const ConvAlgorithm a = choose_conv(d, s);
-  show_conv_choice(d, a, s);
+  show_conv_choice(d, a, given);
   conv_method(a, d).run(s, args);
 }
 
 }  // namespace
+
+std::string conv_algorithm(const OpArgs& args) {
+  static constexpr decltype(&ops::conv2d) runs[] = {ops::conv2d, ops::conv2d_input,
+                                                    ops::conv2d_weight};
+  for (int i = 0; i < 3; ++i) {
+    if (args.op->run != runs[i] || args.out[0].size == 0) continue;
+    const auto d = ConvDirection(i);
+    return conv_algorithms()[size_t(choose_conv(d, shape_of(d, args)))];
+  }
+  return "";
+}
 
 namespace ops {
 

@@ -55,11 +55,13 @@ struct WinogradPlan : WinogradTiles {
     return (share ? 0 : image_items()) + product_items() + scratch_items() +
            (own_weights ? weight_items(task_blocks) : 0);
   }
-  // All weights, the images that tasks share, and what each worker has: in this order.
+  // Of a group: all weights, the images that tasks share, and what each worker has, in this order.
   int64_t all_weights_items() const { return own_weights ? 0 : weight_items(o_blocks); }
   int64_t shared_items() const { return share ? image_items() : 0; }
-  int64_t items() const {
-    return all_weights_items() + shared_items() + num_threads() * worker_items();
+  int64_t group_items() const { return all_weights_items() + shared_items() + worker_items(); }
+  int64_t items(int64_t groups) const {
+    const int64_t more = num_threads() - 1;
+    return group_items() + more * (groups_apart(groups) ? group_items() : worker_items());
   }
 };
 
@@ -89,9 +91,9 @@ struct Winograd {
   const T *x, *w, *bias;
   const ConvEpilogue<T> ep;
   T *y, *weights, *image, *workers;
-  int64_t group = 0;
+  const int64_t group;
 
-  Winograd(const WinogradShape& shape, const OpArgs& args)
+  Winograd(const WinogradShape& shape, const OpArgs& args, int64_t group, int worker)
       : c(shape),
         p(make_plan<T>(shape)),
         x(args.in[0].ptr<T>()),
@@ -99,9 +101,10 @@ struct Winograd {
         bias(bias_of<T>(args)),
         ep(args),
         y(args.out[0].ptr<T>()),
-        weights(static_cast<T*>(args.workspace)),
+        weights(static_cast<T*>(args.workspace) + worker * p.group_items()),
         image(weights + p.all_weights_items()),
-        workers(image + p.shared_items()) {}
+        workers(image + p.shared_items()),
+        group(group) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
   using Block = WinogradTiles::Block;
@@ -195,17 +198,19 @@ struct Winograd {
     }
   }
 
-  void run() {
-    for (group = 0; group < c.G; ++group) {
-      if (!p.own_weights)
-        parallel_for(p.o_blocks, transform_work(c.C, c.O), [&](int64_t o, int) {
-          transform_weights(o, 0, c.C, weights + p.weight_items(o));
-        });
-      if (p.share)
-        run_shared();
-      else
-        run_blocks();
-    }
+  void run() const {
+    if (!p.own_weights)
+      parallel_for(p.o_blocks, transform_work(c.C, c.O), [&](int64_t o, int) {
+        transform_weights(o, 0, c.C, weights + p.weight_items(o));
+      });
+    if (p.share)
+      run_shared();
+    else
+      run_blocks();
+  }
+  double work() const {
+    const int64_t tiles = p.blocks * p.tiles();
+    return product_work(tiles) + transform_work(tiles, c.C + c.O) + transform_work(c.C, c.O);
   }
 };
 
@@ -223,7 +228,7 @@ int64_t workspace(const ConvShape& s, DType t) {
   int64_t bytes = 0;
   for_float(t, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
-    bytes = make_plan<T>(shape(s)).items() * item_size(t);
+    bytes = make_plan<T>(shape(s)).items(s.G) * item_size(t);
   });
   return bytes;
 }
@@ -232,7 +237,9 @@ template <WinogradShape (*shape)(const ConvShape&)>
 void run(const ConvShape& s, const OpArgs& args) {
   for_float(args.out[0].dtype, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
-    Winograd<T>(shape(s), args).run();
+    const WinogradShape c = shape(s);
+    for_groups(s.G, Winograd<T>(c, args, 0, 0).work(),
+               [&](int64_t group, int worker) { Winograd<T>(c, args, group, worker).run(); });
   });
 }
 
@@ -245,7 +252,7 @@ bool applies(const ConvLayer& s) {
 // A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
 // was measured (AVX-512, AVX2), the weights' shared by 8 images. The other ways reach 80% of the
 // peak, but compute whole vectors of pixels, or gather them and pack weights.
-bool winograd_pays(ConvDirection d, const ConvLayer& s) {
+bool winograd_pays(ConvDirection d, const ConvShape& s) {
   if (d == ConvDirection::weight) return winograd_weight_pays(s);
   const bool forward = d == ConvDirection::forward;
   const double C = forward ? s.C : s.O, O = forward ? s.O : s.C;
@@ -255,9 +262,7 @@ bool winograd_pays(ConvDirection d, const ConvLayer& s) {
   const double products = 36 * C * O16, transforms = 350 * (C16 + O16), weights = 40 * C * O16;
   const double direct = 9 * C * O * H * round_up(W, 16) / 0.8;
   const double gathered = 9 * C * (H * W * (O + 16) / 0.8 + 6 * O);
-  const bool few_groups = s.G == 1 || C * O >= 4096;  // they go one after the other
-  return few_groups &&
-         tiles * (products + transforms) + weights < (direct < gathered ? direct : gathered);
+  return tiles * (products + transforms) + weights < (direct < gathered ? direct : gathered);
 }
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},

@@ -6,6 +6,6 @@
 namespace nnf {
 
 // Whether it is the fastest for a layer that it can compute.
-bool winograd_pays(ConvDirection d, const ConvLayer& s);
+bool winograd_pays(ConvDirection d, const ConvShape& s);
 
 }  // namespace nnf

@@ -40,8 +40,12 @@ struct WeightPlan : WinogradTiles {
     return ((in > out ? in : out) + lanes) * lanes;
   }
   int64_t worker_items() const { return (share ? 0 : block_items()) + scratch_items(); }
-  int64_t items() const {
-    return runs * sum_items() + (share ? block_items() : 0) + num_threads() * worker_items();
+  int64_t group_items() const {
+    return runs * sum_items() + (share ? block_items() : 0) + worker_items();
+  }
+  int64_t items(int64_t groups) const {
+    const int64_t more = num_threads() - 1;
+    return group_items() + more * (groups_apart(groups) ? group_items() : worker_items());
   }
 };
 
@@ -68,17 +72,18 @@ struct WeightSums {
   const WeightPlan p;
   const T *dy, *x;
   T *dw, *sums, *shared, *workers;
-  int64_t group = 0;
+  const int64_t group;
 
-  WeightSums(const ConvShape& s, const OpArgs& args)
+  WeightSums(const ConvShape& s, const OpArgs& args, int64_t group, int worker)
       : s(s),
         p(make_plan<T>(s)),
         dy(args.in[0].ptr<T>()),
         x(args.in[1].ptr<T>()),
         dw(args.out[0].ptr<T>()),
-        sums(static_cast<T*>(args.workspace)),
+        sums(static_cast<T*>(args.workspace) + worker * p.group_items()),
         shared(sums + p.runs * p.sum_items()),
-        workers(shared + (p.share ? p.block_items() : 0)) {}
+        workers(shared + (p.share ? p.block_items() : 0)),
+        group(group) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
   using Block = WinogradTiles::Block;
@@ -112,7 +117,9 @@ struct WeightSums {
   }
   int64_t sum_step() const { return p.step(p.o_blocks * p.c_blocks * p.lanes); }
 
+  // See parallel_for.
   double work(int64_t tiles) const { return double(kFrequencies) * tiles * s.C * s.O; }
+  double work() const { return work(p.blocks * p.tiles()); }
 
   void run_apart() const {
     parallel_for(p.runs, work(p.blocks * p.tiles()), [&](int64_t r, int i) {
@@ -160,33 +167,31 @@ struct WeightSums {
     });
   }
 
-  void run() {
-    for (group = 0; group < s.G; ++group) {
-      if (p.share)
-        run_shared();
-      else
-        run_apart();
-      finish();
-    }
+  void run() const {
+    if (p.share)
+      run_shared();
+    else
+      run_apart();
+    finish();
   }
 };
 
 }  // namespace
 
-// As winograd_pays, with what was measured for this direction.
-bool winograd_weight_pays(const ConvLayer& s) {
-  const double C = s.C, O = s.O, pixels = s.OH * s.OW;
-  const double tiles = ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs);
+// As winograd_pays, with what was measured for this direction. To bring the sums back costs as
+// much for one image as for many.
+bool winograd_weight_pays(const ConvShape& s) {
+  const double C = s.C, O = s.O, pixels = s.N * s.OH * s.OW;
+  const double tiles = s.N * ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs);
   const double C16 = round_up(s.C, 16), O16 = round_up(s.O, 16);
   const double products = 36 * C16 * O16, transforms = 350 * C16 + 280 * O16;
-  const double sums = 40 * C16 * O16;  // of 8 images
-  const bool few_groups = s.G == 1 || C * O >= 4096;
-  return few_groups && tiles * (products + transforms) + sums < 9 * pixels * C * O / 0.65;
+  const double sums = 600 * C16 * O16;
+  return tiles * (products + transforms) + sums < 9 * pixels * C * O / 0.65;
 }
 
 int64_t winograd_weight_workspace(const ConvShape& s, DType t) {
   if (s.N * s.OH * s.OW == 0) return 0;
-  return t == DType::f64 ? make_plan<double>(s).items() * 8 : make_plan<float>(s).items() * 4;
+  return t == DType::f64 ? make_plan<double>(s).items(s.G) * 8 : make_plan<float>(s).items(s.G) * 4;
 }
 
 void run_winograd_weight(const ConvShape& s, const OpArgs& args) {
@@ -195,7 +200,8 @@ void run_winograd_weight(const ConvShape& s, const OpArgs& args) {
     if (s.N * s.OH * s.OW == 0)
       std::fill_n(args.out[0].ptr<T>(), args.out[0].size, T(0));
     else
-      WeightSums<T>(s, args).run();
+      for_groups(s.G, WeightSums<T>(s, args, 0, 0).work(),
+                 [&](int64_t group, int worker) { WeightSums<T>(s, args, group, worker).run(); });
   });
 }
 

@@ -5,7 +5,7 @@
 
 namespace nnf {
 
-bool winograd_weight_pays(const ConvLayer& s);
+bool winograd_weight_pays(const ConvShape& s);
 int64_t winograd_weight_workspace(const ConvShape& s, DType t);
 void run_winograd_weight(const ConvShape& s, const OpArgs& args);
 

@@ -30,10 +30,11 @@ bool applies(ConvAlgorithm a, ConvDirection d, const ConvLayer& s) {
 // rows of the product (measured).
 constexpr int64_t kGatherRows = 16;
 constexpr int64_t kNarrow = 4;  // channels whose border costs little, though strides skip pixels
+constexpr int64_t kFew = 64;    // channels for which panels of 1 x 1 convolutions do not pay
 constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the same on every ISA
 
 bool direct_pays(ConvDirection d, const ConvLayer& s) {
-  if (s.taps() == 1) return false;
+  if (s.taps() == 1 && (d == ConvDirection::weight || s.O > kFew || s.C > kFew)) return false;
   if (d == ConvDirection::weight) return s.O <= 4 * kLanes || s.C <= kNarrow;
   const bool forward = d == ConvDirection::forward;
   const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;
@@ -54,7 +55,7 @@ const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d) {
   return methods[int(a)][int(d)];
 }
 
-ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& s) {
+ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s) {
   const int wanted = forced.load(std::memory_order_relaxed);
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;

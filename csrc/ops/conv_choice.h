@@ -2,7 +2,7 @@
 //
 // An algorithm is a file of csrc/ops with a ConvMethod for each direction, listed here once. It
 // is chosen by the layer alone, never by the size of the batch, so that one image has the same
-// bits alone and in a batch.
+// bits alone and in a batch; but for the gradient of the weight, which is a sum over the batch.
 #pragma once
 
 #include <string>
@@ -41,9 +41,11 @@ NNF_CONV_ALGORITHMS
 const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d);
 
 // The fastest for the layer, as measured; or the forced one, where it applies.
-ConvAlgorithm choose_conv(ConvDirection d, const ConvLayer& layer);
+ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s);
 
 std::vector<std::string> conv_algorithms();
+// That of a call of an op; "" for all but convolutions.
+std::string conv_algorithm(const OpArgs& args);
 // Forces an algorithm for the whole process; "": none. False if there is none of that name.
 bool force_conv(const std::string& name);
 // Whether each call tells on stderr what was chosen.

@@ -5,7 +5,6 @@
 #include "base/view.h"
 #include "kernels/image_grid.h"
 #include "ops/attrs.h"
-#include "ops/planes.h"
 
 namespace nnf {
 
@@ -20,13 +19,13 @@ struct ConvLayer {
 
 struct ConvShape : ConvLayer {
   int64_t N;
-
-  // Elements of a plane of x or dy with every column that a tap sees from it, at most.
-  int64_t padded_items() const {
-    const int64_t h = H > OH ? H : OH, w = W > OW ? W : OW;
-    return round_up(h * (w + (KW - 1) * at.dw + at.pw + at.pw_end + 2), 16);
-  }
 };
+
+// Whether each pixel of the output sees the same pixel of the input alone.
+inline bool is_pointwise(const ConvLayer& s) {
+  return s.taps() == 1 && s.at.sh == 1 && s.at.sw == 1 && s.OH == s.H && s.OW == s.W &&
+         s.at.ph == 0 && s.at.pw == 0;
+}
 
 inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
   ConvShape s;
@@ -37,6 +36,20 @@ inline ConvShape conv_shape(const View& x, const View& w, const View& y, const C
   s.KH = w.dim(2), s.KW = w.dim(3);
   s.OH = y.dim(-2), s.OW = y.dim(-1);
   s.at = at;
+  return s;
+}
+
+// The same convolution with other rows where pixels do not see their neighbours: rows of whole
+// vectors, if the image can be cut into such.
+inline ConvShape in_whole_rows(ConvShape s) {
+  constexpr int64_t kRow = 16, kLongest = 128;
+  const int64_t pixels = s.H * s.W;
+  if (!is_pointwise(s)) return s;
+  for (int64_t row = kLongest; row >= kRow; row -= kRow)
+    if (pixels % row == 0) {
+      s.W = s.OW = row, s.H = s.OH = pixels / row;
+      break;
+    }
   return s;
 }
 
@@ -116,16 +129,6 @@ inline ImageGrid phase_grid(const ConvShape& s, const TapTables& t, const Reach&
               t.begin, t.end, s.O,      s.OH * s.OW, s.G * s.O * s.OH * s.OW};
   set_ranges(g, t);
   return g;
-}
-
-// The plane of an image with every column that the grid sees.
-inline PaddedPlane padded_plane(const ImageGrid& g) {
-  int64_t first = 0, last = 0;
-  for (int64_t j = 0; j < g.KW; ++j) {
-    first = g.col[j] < first ? g.col[j] : first;
-    last = g.col[j] > last ? g.col[j] : last;
-  }
-  return PaddedPlane(g.H, g.W, -first, (g.OW - 1) * g.sw + last + 1 - g.W);
 }
 
 }  // namespace nnf

@@ -31,10 +31,8 @@ struct Slices {
 // take_rows of kernels/gather.h; bools need no vectors.
 template <class T>
 void take_rows(int64_t count, const int64_t* index, const Slices& s, const T* x, T* y, bool past) {
-  if constexpr (!std::is_same_v<T, uint8_t>) {
-    if (s.inner == 1) return kernels<T>().gather_row(count, index, s.n, x, 0, 1, y);
+  if constexpr (!std::is_same_v<T, uint8_t>)
     return kernels<T>().take_rows(count, index, s.n, s.inner, x, y, past);
-  }
   for (int64_t j = 0; j < count; ++j, y += s.inner) {
     const bool exists = uint64_t(index[j]) < uint64_t(s.n);
     const T* row = x + (exists ? index[j] : 0) * s.inner;
@@ -66,6 +64,11 @@ void run_take(const OpArgs& args) {
     const int64_t j = task % blocks * step, first = task / blocks * planes;
     const int64_t count = least(index.size - j, step);
     const int64_t* numbers = index.ptr<int64_t>() + j;
+    if constexpr (!std::is_same_v<T, uint8_t>)
+      if (s.inner == 1)
+        return kernels<T>().take_elements(least(planes, s.outer - first), count, numbers, s.n,
+                                          args.in[0].ptr<T>() + first * s.n,
+                                          y.ptr<T>() + first * index.size + j, index.size);
     for (int64_t o = first; o < least(first + planes, s.outer); ++o)
       take_rows(count, numbers, s, args.in[0].ptr<T>() + o * s.n * s.inner,
                 y.ptr<T>() + (o * index.size + j) * s.inner, past);

@@ -189,7 +189,7 @@ void arg_as(const OpArgs& args, Reduction how) {
   const int64_t dim = args.attributes<ArgAttrs>().dim;
   int64_t n = 1, inner = 1;
   for (int d = x.ndim - 1; d >= dim; --d) (d == dim ? n : inner) *= x.shape[d];
-  T* values = static_cast<T*>(args.workspace);
+  T* values = args.n_out > 1 ? args.out[1].ptr<T>() : static_cast<T*>(args.workspace);
   const auto& kn = kernels<T>();
   const int64_t strips = ceil_div(inner, kStrip), units = index.size / inner * strips;
   const int64_t group = most(1, kTaskWork / ceil_div(x.size, units));
@@ -222,9 +222,9 @@ int64_t sum_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amax_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amin_workspace(const OpArgs& args) { return reduce_workspace(args); }
 
-// Workspace: the extremes themselves.
+// Workspace: the extremes themselves, if they are no output.
 int64_t argmax_workspace(const OpArgs& args) {
-  return args.out[0].size * item_size(args.in[0].dtype);
+  return args.n_out > 1 ? 0 : args.out[0].size * item_size(args.in[0].dtype);
 }
 int64_t argmin_workspace(const OpArgs& args) { return argmax_workspace(args); }
 void argmax(const OpArgs& args) { arg(args, Reduction::max); }

@@ -12,9 +12,7 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kColumns = 64;      // of the inner dimensions, that a task carries along
-constexpr int64_t kTogether = 8;      // lines whose elements are neighbours, so that no sum waits
-constexpr int64_t kTaskItems = 8192;  // elements of a task of such lines, about
+constexpr int64_t kColumns = 64;  // of the inner dimensions, that a task carries along
 
 struct Lines {
   int64_t outer = 1, n = 1, inner = 1, strips;
@@ -38,41 +36,22 @@ void for_lines(const Lines& s, F&& f) {
 template <class T>
 using Carry = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
-// R lines of n elements that are neighbours, in step.
-template <class T, int R>
-void scan_lines(int64_t n, bool reverse, const T* x, const T* a, T* y) {
-  Carry<T> carry[R] = {};
-  for (int64_t j = 0; j < n; ++j) {
-    const int64_t at = reverse ? n - 1 - j : j;
-    for (int r = 0; r < R; ++r) {
-      if (a && j > 0) carry[r] *= Carry<T>(a[r * n + at]);
-      carry[r] += Carry<T>(x[r * n + at]);
-      y[r * n + at] = T(carry[r]);
-    }
-  }
-}
-
-template <class T>
-void run_lines(const Lines& s, bool reverse, const T* x, const T* a, T* y) {
-  const int64_t step = round_up(ceil_div(kTaskItems, s.n), kTogether);
-  parallel_for(ceil_div(s.outer, step), double(s.outer * s.n), [&](int64_t task, int) {
-    const int64_t last = task * step + step < s.outer ? task * step + step : s.outer;
-    int64_t r = task * step;
-    for (; r + kTogether <= last; r += kTogether)
-      scan_lines<T, kTogether>(s.n, reverse, x + r * s.n, a ? a + r * s.n : a, y + r * s.n);
-    for (; r < last; ++r)
-      scan_lines<T, 1>(s.n, reverse, x + r * s.n, a ? a + r * s.n : a, y + r * s.n);
-  });
-}
-
 template <class T>
 void run_scan(const OpArgs& args) {
   const auto& attrs = args.attributes<ScanAttrs>();
   const Lines s(args.out[0], attrs.dim);
   const T *x = args.in[0].ptr<T>(), *a = args.n_in > 1 ? args.in[1].ptr<T>() : nullptr;
   T* y = args.out[0].ptr<T>();
-  if (s.inner == 1) return run_lines(s, attrs.reverse != 0, x, a, y);
   for_lines(s, [&](int64_t first, int64_t columns) {
+    if (s.inner == 1) {
+      Carry<T> carry = 0;
+      for (int64_t j = 0; j < s.n; ++j) {
+        const int64_t at = first + (attrs.reverse ? s.n - 1 - j : j);
+        carry = (a && j > 0 ? carry * Carry<T>(a[at]) : carry) + Carry<T>(x[at]);
+        y[at] = T(carry);
+      }
+      return;
+    }
     Carry<T> carry[kColumns] = {};
     for (int64_t j = 0; j < s.n; ++j) {
       const int64_t at = first + (attrs.reverse ? s.n - 1 - j : j) * s.inner;

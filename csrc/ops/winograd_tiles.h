@@ -1,10 +1,22 @@
-// The tiles of all images, cut into blocks: regions of one image, or several whole images.
+// What Winograd convolution works on: groups, and the tiles of all images, cut into blocks (regions
+// of one image, or several whole images).
 #pragma once
 
+#include "base/parallel.h"
 #include "base/view.h"
 #include "kernels/image_grid.h"
 
 namespace nnf {
+
+// Many groups are shared among threads; of few, each is worked on by all threads.
+inline bool groups_apart(int64_t groups) { return groups >= 8; }
+
+// f(group, worker) for each; worker: 0 where all threads work on a group.
+template <class F>
+void for_groups(int64_t groups, double work, F&& f) {
+  if (groups_apart(groups)) return parallel_for(groups, groups * work, f);
+  for (int64_t g = 0; g < groups; ++g) f(g, 0);
+}
 
 struct WinogradTiles {
   int64_t lanes;                     // channels of a block of channels

@@ -145,6 +145,16 @@ NNF_INLINE int64_t to_line(const T* p) {
   return int64_t(-uintptr_t(p) % kLine / sizeof(T));
 }
 
+// in_register: keeps a vector that was loaded for several uses: GCC would load it for each of them.
+template <class V>
+NNF_INLINE void in_register(V& v) {
+#ifdef __aarch64__
+  asm("" : "+w"(v));
+#else
+  asm("" : "+v"(v));
+#endif
+}
+
 // ---- bools --------------------------------------------------------------------------------
 
 // load_bools: a mask of the first n bools from p, 0 in the lanes behind; store_bools: the inverse.
@@ -314,6 +324,21 @@ NNF_INLINE vec<T> even_lanes(vec<T> a, vec<T> b) {
   mask<T> index{};
   for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(2 * i);
   return __builtin_shuffle(a, b, index);
+}
+// odd_lanes(a, b): a1 a3 ... b1 b3 ...
+template <class T>
+NNF_INLINE vec<T> odd_lanes(vec<T> a, vec<T> b) {
+  mask<T> index{};
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(2 * i + 1);
+  return __builtin_shuffle(a, b, index);
+}
+// interleave: low, high = a0 b0 a1 b1 ...
+template <class T>
+NNF_INLINE void interleave(vec<T> a, vec<T> b, vec<T>& low, vec<T>& high) {
+  constexpr int L = kLanes<T>;
+  mask<T> index{};
+  for (int i = 0; i < L; ++i) index[i] = int_of<T>(i / 2 + i % 2 * L);
+  low = __builtin_shuffle(a, b, index), high = __builtin_shuffle(a, b, index + L / 2);
 }
 
 }  // namespace

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nnfast.errors import DTypeError, StateError, describe, fail
 from nnfast.graph.backward import run_backward, run_backward_into
-from nnfast.tensor import Tensor
+from nnfast.tensor import Tensor, wrap
 
 Tensors = Tensor | Sequence[Tensor]
 
@@ -18,7 +20,10 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
 
@@ -28,7 +33,8 @@ def grad(
     Shapes: g_k as y_k (None: 1, for a scalar y_k); dx_i as x_i.
     `create_graph` records the pass, so that the result can be differentiated again;
     `retain_graph` (default: `create_graph`) keeps saved values for another pass;
-    `allow_unused` gives None for an input that no output depends on.
+    `allow_unused` gives None for an input that no output depends on, `materialize_grads` zeros.
+    `only_inputs` is always so.
     Errors: StateError if an input or output does not require gradients, if an input is unused, or
     if the graph was freed; ArgumentError on shapes.
 
@@ -39,6 +45,8 @@ def grad(
     >>> dx.item(), grad(dx, x)[0].item()
     (27.0, 18.0)
     """
+    if is_grads_batched:
+        fail("grad", "is_grads_batched=False", "True", "call it for each.")
     ys, xs = _tensors("grad", "outputs", outputs), _tensors("grad", "inputs", inputs)
     for i, x in enumerate(xs):
         if not x.requires_grad:
@@ -52,13 +60,18 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     grads = run_backward(ys, weights, xs, keep, create_graph)
     for i, dx in enumerate(grads):
-        if dx is None and not allow_unused:
+        if dx is None and not (allow_unused or materialize_grads):
             raise StateError(
                 "grad",
                 f"expected outputs that depend on every input, got "
                 f"{describe(**{f'inputs[{i}]': xs[i]})}, which none depends on.",
                 "pass allow_unused=True to get None for it.",
             )
+    if materialize_grads:
+        return tuple(
+            wrap(np.zeros(x.shape, x.dtype)) if dx is None else dx
+            for x, dx in zip(xs, grads, strict=True)
+        )
     return tuple(grads)
 
 

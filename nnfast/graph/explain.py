@@ -73,13 +73,15 @@ def check_limit(plan: Plan, limit: int) -> None:
 
 
 def explain(plan: Plan) -> str:
-    """One line an instruction, with bytes and operations; after timed runs with mean time, share,
-    GFLOP/s and GB/s of each."""
+    """One line an instruction, with the algorithm of a convolution, bytes and operations; after
+    timed runs with mean time, share, GFLOP/s and GB/s of each."""
     seconds = plan.core.seconds / max(plan.core.timed_runs, 1)
     lines = []
+    algorithms = plan.core.algorithms()
     for number, (call, time) in enumerate(zip(plan.graph.calls, seconds, strict=True)):
         nbytes, flops = bytes_of(call), flops_of(call)
-        line = f"{number:4}  {_text(call):70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
+        text = f"{_text(call)} {algorithms[number]}"
+        line = f"{number:4}  {text:70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
         if plan.core.timed_runs and number < plan.graph.prologue:
             line += "  once"
         elif plan.core.timed_runs:

@@ -81,12 +81,13 @@ class _Scope:
     def __exit__(self, *exc: object) -> None:
         MODE.grad = self._stack.pop()
 
-    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
-        scope = type(self)
+    def _again(self) -> _Scope:
+        return type(self)()
 
+    def __call__(self, fn: Callable[P, R]) -> Callable[P, R]:
         @wraps(fn)
         def call(*args: Any, **kwargs: Any) -> R:
-            with scope():
+            with self._again():
                 return fn(*args, **kwargs)
 
         return call
@@ -109,3 +110,26 @@ class enable_grad(_Scope):
     """Nodes are recorded inside, even within `no_grad`. Also a decorator."""
 
     mode = True
+
+
+class inference_mode(no_grad):
+    """no_grad under its other name; `inference_mode(False)` changes nothing. Also a decorator.
+
+    >>> import nnfast
+    >>> @nnfast.inference_mode()
+    ... def evaluate(w):
+    ...     return (w * 2).requires_grad
+    >>> evaluate(nnfast.ones(3, requires_grad=True))
+    False
+    """
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self._on = mode
+
+    def __enter__(self) -> None:
+        self._stack.append(MODE.grad)
+        MODE.grad = MODE.grad and not self._on
+
+    def _again(self) -> inference_mode:
+        return inference_mode(self._on)

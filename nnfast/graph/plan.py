@@ -20,7 +20,9 @@ from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
+from nnfast.graph.places import join_places
 from nnfast.graph.prune import prune
+from nnfast.graph.recompute import recompute
 from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
 
@@ -33,12 +35,14 @@ if TYPE_CHECKING:
 PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
     "share_common": share_common,
+    "join_places": join_places,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
     "join_updates": join_updates,
     "make_dense": make_dense,
     "pack_weights": pack_weights,
     "fuse_chains": fuse_chains,
+    "recompute": recompute,
     "hoist_constants": hoist_constants,
 }
 OPTIONAL = frozenset(PASSES) - {"make_dense"}

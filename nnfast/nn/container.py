@@ -111,6 +111,17 @@ class Sequential(_Indexed):
             input = module(input)
         return input
 
+    def __add__(self, other: Sequential) -> Sequential:
+        return Sequential(*self, *other)
+
+    def __iadd__(self, other: Sequential) -> Self:
+        return self.extend(other)
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*list(self) * times)
+
+    __rmul__ = __mul__
+
     def _slice(self, idx: slice) -> Self:
         return type(self)(dict(self._own("module")[idx]))  # the names stay, as in PyTorch
 

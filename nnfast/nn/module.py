@@ -130,7 +130,8 @@ class Module(Stateful):
             fail(where, "a name", repr(name), error=DTypeError)
         if not name or "." in name:
             fail(where, "a name that is not empty and has no dot", repr(name))
-        if hasattr(self, name) and name not in self._kinds:
+        known = self._kinds.get(name, "")
+        if hasattr(self, name) and known.split()[-1:] != kind.split()[-1:]:  # both sorts of buffers
             fail(where, "a new name", f"'{name}', which is an attribute already")
         _check_kind(where, name, kind, value)
         self._note(name, kind)

@@ -91,9 +91,9 @@ class _BatchNorm(Tracked):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         seen = self.num_batches_tracked if self.training else None
-        momentum = self.momentum
+        momentum: Any = self.momentum
         if momentum is None:  # the mean over all batches
-            momentum = 0.0 if seen is None else 1 / (seen.item() + 1)
+            momentum = 0.0 if seen is None else 1.0 / (seen + 1).to(input.dtype)
         y: Tensor = ops.batch_norm(
             input,
             self.running_mean,

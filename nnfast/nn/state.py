@@ -26,7 +26,7 @@ class LoadResult(NamedTuple):
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
-            return "<all keys matched>"
+            return "<All keys matched successfully>"
         return f"LoadResult(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 
@@ -123,7 +123,7 @@ class Stateful(Hooked):
         ...         self.calls = state
         >>> counter = Counter()
         >>> counter.load_state_dict({"_extra_state": 3})
-        <all keys matched>
+        <All keys matched successfully>
         >>> counter.calls
         3
         """

@@ -1,20 +1,18 @@
 """Pooling to a size: windows that follow from the size that comes out.
 
-Where the sizes do not divide, windows overlap and differ by an element or so. Their elements are
-laid side by side (take), each window as long as the longest, so that ordinary pooling does it.
+Where the sizes do not divide, windows overlap and differ by an element or so.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import where
-from nnfast.ops.gather import take
-from nnfast.ops.pool import avg_pool2d, max_pool2d
+from nnfast.ops.pool import avg_pool2d, max_pool2d, max_pool2d_backward
 from nnfast.ops.pool_nd import by_depth, largest_by_depth, space
+from nnfast.ops.record import Result, op, out, outs
 from nnfast.ops.shape import reshape, squeeze, unsqueeze
 from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor, int64, wrap
@@ -31,34 +29,6 @@ def _output_size(name: str, n: int, given: Any, x: Tensor) -> tuple[int, ...]:
     if 0 in x.shape[-n:]:
         fail(name, "an input of at least one element in each dimension", "none", input=x)
     return shape
-
-
-class _Windows(NamedTuple):
-    """The windows along one dimension, from floor(i n / out) up to ceil((i + 1) n / out)."""
-
-    n: int
-    out: int
-    taps: int  # elements of the longest
-    places: np.ndarray  # (out, taps); a short window ends in its last element again
-    sizes: np.ndarray  # (out,)
-
-    @staticmethod
-    def of(n: int, out: int) -> _Windows:
-        i = np.arange(out)
-        first, end = i * n // out, -(-(i + 1) * n // out)
-        taps = int((end - first).max())
-        index = np.minimum(first[:, None] + np.arange(taps), end[:, None] - 1)
-        return _Windows(n, out, taps, index, end - first)
-
-    def spread(self, x: Tensor, dim: int) -> Tensor:
-        """x with the windows one after the other along `dim`."""
-        y: Tensor = take(x, wrap(self.places.reshape(-1)), dim)
-        return y
-
-    def inside(self) -> np.ndarray:
-        """Which elements of the windows laid out count: not the repeated ones."""
-        inside: np.ndarray = np.arange(self.taps) < self.sizes[:, None]
-        return inside.reshape(-1)
 
 
 # ---- mean -----------------------------------------------------------------------------------
@@ -108,12 +78,24 @@ def _avg(x: Tensor, size: tuple[int, ...]) -> Tensor:
     if (kernel := _tile(x, size)) is not None:
         y: Tensor = avg_pool2d(x, kernel)
         return y
-    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
-    x = where(wrap(h.inside()[:, None]), h.spread(x, -2), 0.0)
-    x = avg_pool2d(x, (h.taps, 1), divisor_override=1)
-    x = where(wrap(w.inside()), w.spread(x, -1), 0.0)
-    total = avg_pool2d(x, (1, w.taps), divisor_override=1)
-    return total / wrap(np.multiply.outer(h.sizes, w.sizes).astype(x.dtype))
+    means: Tensor = _adaptive_avg(x, size)
+    return means
+
+
+@op("adaptive_avg_pool2d")
+def _adaptive_avg(input: Tensor, size: tuple[int, ...]) -> Result:
+    """The means of windows that cover each plane evenly; see adaptive_avg_pool2d."""
+    return out((*input.shape[:-2], *size), input.dtype)
+
+
+@op("adaptive_avg_pool2d_backward", outputs=("dx",))
+def adaptive_avg_backward(dy: Tensor, size: tuple[int, ...]) -> Result:
+    """Gradient of adaptive_avg: each mean's spread over its window, in planes of `size`."""
+    return out((*dy.shape[:-2], *size), dy.dtype)
+
+
+_adaptive_avg.vjp(input=lambda dy, input_shape: adaptive_avg_backward(dy, input_shape[-2:]))
+adaptive_avg_backward.vjp(dy=lambda ddx, dy_shape: _adaptive_avg(ddx, dy_shape[-2:]))
 
 
 def _tile(x: Tensor, size: tuple[int, ...]) -> tuple[int, int] | None:
@@ -178,7 +160,17 @@ def _max(x: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     if (kernel := _tile(x, size)) is not None:
         y, index = max_pool2d(x, kernel, return_indices=True)
         return y, index
-    h, w = (_Windows.of(n, out) for n, out in zip(x.shape[-2:], size, strict=True))
-    y, index = max_pool2d(w.spread(h.spread(x, -2), -1), (h.taps, w.taps), return_indices=True)
-    rows, cols = (a.places.reshape(-1) for a in (h, w))
-    return y, take(wrap((rows[:, None] * w.n + cols).reshape(-1)), index)
+    y, index = _adaptive_max(x, size)
+    return y, index
+
+
+@op("adaptive_max_pool2d", outputs=("y", "index"), aux=("index",))
+def _adaptive_max(input: Tensor, size: tuple[int, ...]) -> Result:
+    """The largest elements of windows that cover each plane evenly, and where they lie in it."""
+    shape = (*input.shape[:-2], *size)
+    return outs((shape, input.dtype), (shape, int64))
+
+
+_adaptive_max.vjp(
+    input=lambda dy, index, input_shape: max_pool2d_backward(dy, index, input_shape[-2:])
+)

@@ -19,7 +19,7 @@ from nnfast.tensor import KERNEL_DTYPES, Tensor, float32, int64, wrap
 Shape = tuple[int, ...]
 
 
-def _check_index(where: str, shape: Shape, index: Tensor, dim: int) -> int:
+def check_index(where: str, shape: Shape, index: Tensor, dim: int) -> int:
     """The dimension from the front; raises unless the index is within `shape` in the others."""
     d = check_dim(where, dim, len(shape))
     fits = len(shape) == index.ndim and all(
@@ -32,7 +32,14 @@ def _check_index(where: str, shape: Shape, index: Tensor, dim: int) -> int:
 
 def _check_numbers(name: str, shape: Shape, index: Tensor, dim: int) -> None:
     n = shape[dim] if shape else 1  # the check outlives a trace, so it must not hold a tensor
-    on_values(index, lambda numbers: check_range(name, numbers, 0, n))
+    on_values(index, lambda numbers: check_range(name, _once(numbers), 0, n))
+
+
+def _once(numbers: np.ndarray) -> np.ndarray:
+    """Without the repetitions of `expand`."""
+    if 0 not in numbers.strides:
+        return numbers
+    return numbers[tuple(slice(1 if s == 0 else None) for s in numbers.strides)]
 
 
 class GatherAttrs(NamedTuple):
@@ -51,7 +58,7 @@ def _gather(input: AnyTensor, index: IntTensor, dim: int) -> Result:
     >>> nnfast.gather(nnfast.tensor([5.0, 6.0]), 0, nnfast.tensor([1, 1, 0]))
     tensor([6., 6., 5.])
     """
-    d = _check_index("gather", input.shape, index, dim)
+    d = check_index("gather", input.shape, index, dim)
     if input.dtype in KERNEL_DTYPES:
         return out(index.shape, input.dtype, GatherAttrs(d))
     part = tuple(slice(None) if k == d else slice(m) for k, m in enumerate(index.shape))
@@ -61,17 +68,15 @@ def _gather(input: AnyTensor, index: IntTensor, dim: int) -> Result:
     )  # fmt: skip
 
 
-_gather.vjp(
-    input=lambda dy, index, dim, input_shape: _scatter(dy, index, None, dim, input_shape, True)
-)
+_gather.vjp(input=lambda dy, index, dim, input_shape: scattered_zeros(dy, index, dim, input_shape))
 
 
 @method
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """y[i, j, k] = x[i, index[i, j, k], k] for dim = 1, and likewise for others.
 
     Shapes: index has the dimensions of x, none of the others longer; y has the shape of index.
-    Errors: a number that is none of 0 to n - 1.
+    `sparse_grad` changes nothing. Errors: a number that is none of 0 to n - 1.
 
     >>> import nnfast
     >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -126,7 +131,7 @@ def _scatter(
     tensor([ 0.,  0., 11.,  0.])
     """
     attrs = ScatterAttrs(dim, add, joined)
-    d = _check_index("scatter", attrs.seen(shape), index, dim)
+    d = check_index("scatter", attrs.seen(shape), index, dim)
     if src.shape != index.shape:
         fail("scatter", f"a src of the shape of index {index.shape}", f"shape {src.shape}")
     if input is not None and (input.shape, input.dtype) != (shape, src.dtype):
@@ -155,6 +160,12 @@ def _input_gradient(dy: Tensor, index: Tensor, attrs: ScatterAttrs) -> Tensor:
 
 
 _scatter.vjp(src=_src_gradient, input=_input_gradient)
+
+
+def scattered_zeros(src: Tensor, index: Tensor, dim: int, shape: Shape) -> Tensor:
+    """Zeros of `shape`, and each src added where gather would read it."""
+    y: Tensor = _scatter(src, index, None, dim, shape, True)
+    return y
 
 
 def scattered(

@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import fail
-from nnfast.ops.elementwise import cast, where
 from nnfast.ops.gather import take
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.rearrange import Dims, check_along, flip
 from nnfast.ops.record import check_dims, method
-from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape
 from nnfast.tensor import Tensor, wrap
 
 
+@method
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order."""
     return flip(input, 1)
 
 
+@method
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
     return flip(input, 0)
 
 
+@method
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
 
@@ -60,22 +61,23 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
     if lead < 0 or any(int(t) < 0 for t in times):
         fail("repeat", f"at least {input.ndim} numbers >= 0", f"{times}", input=input)
     shape = (1,) * lead + input.shape
-    between = [n for t, s in zip(times, shape, strict=True) for n in (1, s)]
-    repeated = [n for t, s in zip(times, shape, strict=True) for n in (int(t), s)]
-    whole = [int(t) * s for t, s in zip(times, shape, strict=True)]
+    between = tuple(n for s in shape for n in (1, s))
+    repeated = tuple(n for t, s in zip(times, shape, strict=True) for n in (int(t), s))
+    whole = tuple(int(t) * s for t, s in zip(times, shape, strict=True))
     return reshape(expand(reshape(input, between), repeated), whole)
 
 
 @method
-def tile(input: Tensor, *dims: Dims) -> Tensor:
+def tile(input: Tensor, *times: Dims, dims: Any = None) -> Tensor:
     """`repeat`, where fewer numbers than dimensions are those of the last ones.
 
     >>> import nnfast
     >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
     tensor([[1, 2, 1, 2]])
     """
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    return repeat(input, *(1,) * (input.ndim - len(times)), *times)
+    given = times if dims is None else (dims,)
+    each = tuple(given[0]) if len(given) == 1 and not isinstance(given[0], int) else given
+    return repeat(input, *(1,) * (input.ndim - len(each)), *each)
 
 
 @method
@@ -123,91 +125,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
-# ---- diagonals ------------------------------------------------------------------------------
-
-
-@method
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The elements x[..., i, i + offset, ...] of two dimensions, as a new last one; a copy.
-
-    >>> import nnfast
-    >>> nnfast.diagonal(nnfast.tensor([[1, 2], [3, 4]]))
-    tensor([1, 4])
-    """
-    if input.ndim < 2:
-        fail("diagonal", "at least two dimensions", str(input.ndim), input=input)
-    a, b = check_dims("diagonal", (dim1, dim2), input.ndim)
-    x = permute(input, (*(d for d in range(input.ndim) if d not in (a, b)), a, b))
-    m, n = x.shape[-2:]
-    count = max(min(m + min(offset, 0), n - max(offset, 0)), 0)
-    first = max(offset, 0) + max(-offset, 0) * n
-    numbers = first + np.arange(count) * (n + 1)
-    return take(reshape(x, (*x.shape[:-2], m * n)), wrap(numbers), x.ndim - 2)
-
-
-@method
-def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Zeros but for the last dimension of x, on the diagonal of two new dimensions.
-
-    >>> import nnfast
-    >>> nnfast.diag_embed(nnfast.tensor([1.0, 2.0]))
-    tensor([[1., 0.],
-            [0., 2.]])
-    """
-    if input.ndim == 0:
-        fail("diag_embed", "at least one dimension", "a scalar tensor")
-    a, b = check_dims("diag_embed", (dim1, dim2), input.ndim + 1)
-    count = input.shape[-1]
-    n = count + abs(offset)
-    at = np.arange(count) * (n + 1) + max(offset, 0) + max(-offset, 0) * n
-    column = np.full(n * n, count)
-    column[at] = np.arange(count)
-    hit = wrap((column < count).reshape(n, n))
-    if count == 0:
-        none = cast(sum(input, -1), input.dtype)
-        y = expand(reshape(none, (*none.shape, 1, 1)), (*none.shape, n, n))
-    else:
-        picked = take(input, wrap(column.reshape(n, n) % count), input.ndim - 1)
-        y = _keep(hit, picked)
-    rest = iter(range(y.ndim - 2))
-    order = [y.ndim - 2 if d == a else y.ndim - 1 if d == b else next(rest) for d in range(y.ndim)]
-    return permute(y, order)
-
-
-@method
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix; of a vector, the matrix that has it there.
-
-    >>> import nnfast
-    >>> nnfast.diag(nnfast.tensor([1, 2]))
-    tensor([[1, 0],
-            [0, 2]])
-    """
-    if input.ndim not in (1, 2):
-        fail("diag", "a vector or a matrix", f"{input.ndim} dimensions", input=input)
-    return diag_embed(input, diagonal) if input.ndim == 1 else _diagonal(input, diagonal)
-
-
-_diagonal = diagonal
-
-
-def _keep(mask: Tensor, x: Tensor) -> Tensor:
-    """x where mask, else 0, of x's dtype."""
-    y = where(mask, x, 0)
-    return y if y.dtype == x.dtype else cast(y, x.dtype)
-
-
-@method
-def trace(input: Tensor) -> Tensor:
-    """The sum of the diagonal of a matrix.
-
-    >>> import nnfast
-    >>> nnfast.trace(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]))
-    tensor(5.)
-    """
-    if input.ndim != 2:
-        fail("trace", "a matrix", f"{input.ndim} dimensions", input=input)
-    return sum(diagonal(input))
+# ---- triangles ------------------------------------------------------------------------------
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:

@@ -17,7 +17,7 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 from nnfast.graph.trace import on_values
-from nnfast.ops.along import gather
+from nnfast.ops.along import gather, scattered_zeros
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
 from nnfast.ops.elementwise import where as _where
 from nnfast.ops.gather import check_range, take
@@ -55,6 +55,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return _getitem(input, index)
     if isinstance(index, Tensor) and index.ndim and index.dtype == int64 and input.ndim:
         return take(input, _counted("getitem", index, input.shape[0]))
+    if _is_mask(index) and index.ndim and index.shape == input.shape[: index.ndim]:
+        return take(*_of_mask(input, index))
+    if type(index) is tuple and (first := _side_by_side(input, index)) >= 0:
+        return take(*along_one(input, [p for p in index if isinstance(p, Tensor)], first))
     return _by_tensors(input, index)
 
 
@@ -66,6 +70,24 @@ def is_basic(index: Any) -> bool:
     if type(index) is not tuple:
         return type(index) in _BASIC
     return all(type(p) in _BASIC for p in index)
+
+
+def _of_mask(input: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """x with the dimensions of the mask joined, and where the mask is true in them."""
+    numbers = np.flatnonzero(mask._values())
+    if mask.ndim == 1:
+        return input, wrap(numbers)
+    return reshape(input, (mask.array.size, *input.shape[mask.ndim :])), wrap(numbers)
+
+
+def _side_by_side(input: Tensor, index: tuple[Any, ...]) -> int:
+    """The first dimension of numbers, where all others are taken whole; -1 if it is not so."""
+    numbers = [
+        d for d, p in enumerate(index) if isinstance(p, Tensor) and p.dtype == int64 and p.ndim
+    ]
+    whole = sum(type(p) is slice and p == slice(None) for p in index)
+    plain = numbers and len(index) <= input.ndim and len(numbers) + whole == len(index)
+    return numbers[0] if plain and numbers[-1] - numbers[0] < len(numbers) else -1
 
 
 def _by_tensors(input: Tensor, index: Any) -> Tensor:
@@ -291,8 +313,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 1:
         fail("one_hot", "num_classes > 0", f"{num_classes}")
     on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes))
-    classes = wrap(np.arange(num_classes))
-    return cast(reshape(labels, (*labels.shape, 1)) == classes, int64)
+    shape = (*labels.shape, num_classes)
+    one = expand(wrap(np.ones((), int64)), (*labels.shape, 1))
+    return scattered_zeros(one, reshape(labels, (*labels.shape, 1)), len(shape) - 1, shape)
 
 
 argwhere = nonzero

@@ -11,7 +11,7 @@ import numpy as np
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import cast
 from nnfast.ops.operands import AnyTensor, as_tensor
-from nnfast.ops.record import Result, check_dim, computed, method, op, out
+from nnfast.ops.record import Result, check_dim, computed, method, methods, op, out
 from nnfast.ops.shape import reshape, unsqueeze
 from nnfast.ops.slices import narrow, select, sliced
 from nnfast.tensor import KERNEL_DTYPES, Tensor
@@ -220,7 +220,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 @method
 def split(
-    input: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
+    tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views of so many slices each (the last may have fewer), or of the sizes given.
 
@@ -228,6 +228,7 @@ def split(
     >>> [x.shape for x in nnfast.split(nnfast.zeros(5, 2), 2)]
     [(2, 2), (2, 2), (1, 2)]
     """
+    input = tensor
     d, n = sliced("split", input, dim)
     given = split_size_or_sections
     if isinstance(given, int | np.integer):
@@ -244,6 +245,9 @@ def split(
         parts.append(narrow(input, d, start, s))
         start += s
     return tuple(parts)
+
+
+methods(split_with_sizes=split)
 
 
 @method

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
+from nnfast.ops import bits
 from nnfast.ops.elementwise import abs, broadcast_shape, eq, lt, ne
 from nnfast.ops.operands import BoolTensor, Operand, as_tensor
 from nnfast.ops.record import Result, method, op, out
@@ -87,23 +88,26 @@ def logical_xor(input: Operand, other: Operand) -> Tensor:
     return y
 
 
-def _bools(function: Any, sign: str) -> Any:
-    """An operator of Python's: masks only, for of integers it would be one of bits."""
+def _operator(of_bools: Any, of_integers: Any, sign: str) -> Any:
+    """An operator of Python's: logic of masks, bits of integers."""
 
     def operator(self: Tensor, *other: Operand) -> Tensor:
-        for x in (self, *other):
-            if (dtype := as_tensor(x, sign).array.dtype) != bool_:
-                fail(sign, "bool tensors", str(dtype), "compare first, as in x > 0.", DTypeError)
-        y: Tensor = function(self, *other)
+        kinds = {as_tensor(x, sign).dtype.kind for x in (self, *other)}
+        if not kinds <= {"b", "i", "u"}:
+            fail(sign, "bools or integers", "floats", "compare first, as in x > 0.", DTypeError)
+        y: Tensor = (of_bools if kinds == {"b"} else of_integers)(self, *other)
         return y
 
     return operator
 
 
-Tensor.__invert__ = _bools(logical_not, "~")  # type: ignore[method-assign]
-Tensor.__and__ = Tensor.__rand__ = _bools(logical_and, "&")  # type: ignore[method-assign]
-Tensor.__or__ = Tensor.__ror__ = _bools(logical_or, "|")  # type: ignore[method-assign]
-Tensor.__xor__ = Tensor.__rxor__ = _bools(logical_xor, "^")  # type: ignore[method-assign]
+_and = _operator(logical_and, bits.bitwise_and, "&")
+_or = _operator(logical_or, bits.bitwise_or, "|")
+_xor = _operator(logical_xor, bits.bitwise_xor, "^")
+Tensor.__invert__ = _operator(logical_not, bits.bitwise_not, "~")  # type: ignore[method-assign]
+Tensor.__and__ = Tensor.__rand__ = _and  # type: ignore[method-assign]
+Tensor.__or__ = Tensor.__ror__ = _or  # type: ignore[method-assign]
+Tensor.__xor__ = Tensor.__rxor__ = _xor  # type: ignore[method-assign]
 
 
 @method

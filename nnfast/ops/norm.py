@@ -15,6 +15,7 @@ from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Result, like, op, outs
 from nnfast.ops.reduce import mean as mean_of
 from nnfast.ops.reduce import sum
+from nnfast.ops.update import add_, mul_
 from nnfast.tensor import Tensor
 
 
@@ -237,7 +238,7 @@ def batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: float | Tensor = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
     """Each channel shifted and scaled to mean 0 and variance 1, then by weight and bias.
@@ -245,7 +246,7 @@ def batch_norm(
     y = (x - mean) / sqrt(var + eps) * weight + bias. In training mean and var are those of the
     channel over the batch, and the running statistics, if given, move towards them in place:
     running = (1 - momentum) running + momentum new, with the unbiased variance. Otherwise mean
-    and var are the running ones.
+    and var are the running ones. A momentum that changes from batch to batch is a tensor.
 
     Shapes: input (N, C) or (N, C, ...), all others (C,) -> as input. float32, float64.
 
@@ -275,14 +276,24 @@ def batch_norm(
     if running_mean is None or running_var is None:
         y: Tensor = batch_norm_train(input, weight, bias, eps)[0]
         return y
-    momentum = _number(where, "momentum", momentum)
+    step = momentum if isinstance(momentum, Tensor) else _number(where, "momentum", momentum)
     x, running_mean, running_var = (as_tensor(t, where) for t in (input, running_mean, running_var))
     _check(where, x, running_mean=running_mean, running_var=running_var)
     _check_running(where, x, running_mean=running_mean, running_var=running_var)
     y, mean, var, _ = batch_norm_train(x, weight, bias, eps)
     n = y.array.size // max(y.shape[1], 1)
-    batch_norm_update(running_mean, running_var, mean, var, momentum, n / max(n - 1, 1))
+    unbias = n / max(n - 1, 1)
+    if isinstance(step, Tensor):
+        _move(running_mean, mean.detach(), step)
+        _move(running_var, var.detach() * unbias, step)
+    else:
+        batch_norm_update(running_mean, running_var, mean, var, step, unbias)
     return y
+
+
+def _move(running: Tensor, new: Tensor, momentum: Tensor) -> None:
+    mul_(running, 1.0 - momentum)
+    add_(running, new * momentum)
 
 
 # ---- of rows --------------------------------------------------------------------------------

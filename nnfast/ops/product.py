@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnfast.errors import fail
-from nnfast.ops.arrange import diagonal
+from nnfast.ops.diagonal import diagonal
 from nnfast.ops.elementwise import broadcast_shapes
 from nnfast.ops.matmul import matmul
 from nnfast.ops.operands import as_tensor

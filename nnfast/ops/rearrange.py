@@ -65,7 +65,7 @@ def check_along(where: str, dim: int, input: Tensor) -> int:
 
 
 @op("rearrange", attrs=RearrangeAttrs, methods=("flip",))
-def flip(input: AnyTensor, *dims: Dims) -> Result:
+def flip(input: AnyTensor, *order: Dims, dims: Any = None) -> Result:
     """The order along each of `dims` reversed, as a copy.
 
     >>> import nnfast
@@ -73,7 +73,8 @@ def flip(input: AnyTensor, *dims: Dims) -> Result:
     tensor([[2, 1],
             [4, 3]])
     """
-    along = tuple(check_dims("flip", dims[0] if len(dims) == 1 else dims, input.ndim))
+    given = dims if dims is not None else order[0] if len(order) == 1 else order
+    along = tuple(check_dims("flip", given, input.ndim))
     sizes = {d: input.shape[d] for d in along if input.ndim}
     return rearranged(input, {d: [(n, n - 1, -1)] for d, n in sizes.items()}, along)
 

@@ -134,7 +134,7 @@ class Op(Generic[P], _core.Op):
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
-            rule, bytes(map(KINDS.index, self.kinds)), self.required, self.id,
+            rule, bytes(map(KINDS.index, self.kinds)), tuple(self.inputs), self.required, self.id,
             _bits(i for i, name in enumerate(self.inputs) if name in mutates),
             _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
         )  # fmt: skip

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nnfast.errors import fail
-from nnfast.ops.along import gather
+from nnfast.ops.along import scattered_zeros
 from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, where
 from nnfast.ops.operands import Operand
-from nnfast.ops.record import Result, check_dim, check_dims, method, op, out
+from nnfast.ops.record import Result, check_dim, check_dims, method, op, out, outs
 from nnfast.ops.shape import expand, reshape
 from nnfast.tensor import Tensor, int64
 
@@ -200,20 +200,42 @@ class MinMax(NamedTuple):
     indices: Tensor
 
 
+def _extremes(where: str, input: Tensor, dim: int, keepdim: bool) -> Result:
+    index = _arg(where, input, dim, keepdim)
+    return outs(*index.specs, (index.specs[0][0], input.dtype), attrs=index.attrs)
+
+
+@op("argmax", attrs=ArgAttrs, outputs=("indices", "values"), aux=("indices",))
+def _max_along(input: Operand, dim: int, keepdim: bool = False) -> Result:
+    """The largest elements along dim, and where they stand; see max."""
+    return _extremes("max", input, dim, keepdim)
+
+
+@op("argmin", attrs=ArgAttrs, outputs=("indices", "values"), aux=("indices",))
+def _min_along(input: Operand, dim: int, keepdim: bool = False) -> Result:
+    """The smallest elements along dim, and where they stand; see min."""
+    return _extremes("min", input, dim, keepdim)
+
+
+def _back_to(dvalues: Tensor, indices: Tensor, dim: int, input_shape: tuple[int, ...]) -> Tensor:
+    """Each dy where its element stood."""
+    kept = _reduced(input_shape, 1 << dim, True)
+    return scattered_zeros(reshape(dvalues, kept), reshape(indices, kept), dim, input_shape)
+
+
+_max_along.vjp(input=_back_to)
+_min_along.vjp(input=_back_to)
+
+
 def _min_max(
-    whole: Any, arg: Any, pair: Any, input: Tensor, dim: Any, keepdim: bool
+    whole: Any, along: Any, pair: Any, input: Tensor, dim: Any, keepdim: bool
 ) -> Tensor | MinMax:
     if dim is None:
         return whole(input)
     if isinstance(dim, Tensor):
         return pair(input, dim)
-    d = check_dim(whole.name.removeprefix("a"), dim, input.ndim)
-    indices = arg(input, d, True)
-    values = gather(input, d, indices)
-    if keepdim:
-        return MinMax(values, indices)
-    shape = _reduced(input.shape, 1 << d, False)
-    return MinMax(reshape(values, shape), reshape(indices, shape))
+    indices, values = along(input, dim, keepdim)
+    return MinMax(values if values.dtype == input.dtype else cast(values, input.dtype), indices)
 
 
 @method
@@ -224,13 +246,13 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     >>> nnfast.max(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1).indices
     tensor([1, 0])
     """
-    return _min_max(amax, _argmax, maximum, input, dim, keepdim)
+    return _min_max(amax, _max_along, maximum, input, dim, keepdim)
 
 
 @method
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The smallest element; or (values, indices) along dim; or `minimum` with another tensor."""
-    return _min_max(amin, _argmin, minimum, input, dim, keepdim)
+    return _min_max(amin, _min_along, minimum, input, dim, keepdim)
 
 
 @method

@@ -187,8 +187,14 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 
 
 @method
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """x[j + 1] - x[j] along dim, n times.
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """x[j + 1] - x[j] along dim, n times, with `prepend` before x and `append` behind it.
 
     >>> import nnfast
     >>> nnfast.diff(nnfast.tensor([1, 4, 9]))
@@ -199,6 +205,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
     if n < 0:
         fail("diff", "n >= 0", f"{n}")
     d = check_dim("diff", dim, input.ndim)
+    if prepend is not None or append is not None:
+        input = cat([x for x in (prepend, input, append) if x is not None], d)
     for _ in range(n):
         size = max(input.shape[d] - 1, 0)
         first = min(1, input.shape[d])

@@ -132,15 +132,22 @@ def scatter(
 ) -> Tensor:
     """A copy of x with y[i, index[i, j, k], k] = src[i, j, k] for dim = 1, likewise for others.
 
-    src is a tensor at least as large as index, or a number. reduce="add" adds instead.
+    src is a tensor at least as large as index, or a number. reduce="add" adds instead,
+    "multiply" multiplies.
 
     >>> import nnfast
     >>> nnfast.scatter(nnfast.zeros(2, 3), 1, nnfast.tensor([[2], [0]]), 1.0)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
-    if reduce not in (None, "add"):
-        fail("scatter", "reduce None or 'add'", repr(reduce))
+    if reduce not in (None, "add", "multiply"):
+        fail("scatter", "reduce None, 'add' or 'multiply'", repr(reduce))
+    if reduce == "multiply":
+        from nnfast.ops.scatter_reduce import scatter_reduce
+
+        each = src if isinstance(src, Tensor) else as_tensor(src, "scatter").to(input.dtype)
+        return scatter_reduce(input, dim, index, expand(each, index.shape) if each.ndim == 0
+                              else each, "prod")  # fmt: skip
     return _scatter("scatter", input, dim, index, src, reduce == "add")
 
 

@@ -27,13 +27,14 @@ from nnfast.tensor import KERNEL_DTYPES, Tensor
 Sizes = int | Sequence[int]
 
 
-def _sizes(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """(2, 3) and ((2, 3),) alike."""
+def _sizes(args: tuple[Any, ...], named: Any = None) -> tuple[Any, ...]:
+    """(2, 3) and ((2, 3),) alike, or what was given by name."""
+    args = args if named is None else (named,)
     return tuple(args[0]) if len(args) == 1 and not isinstance(args[0], int) else args
 
 
 @op(methods=("reshape", "view"))
-def reshape(input: AnyTensor, *shape: Sizes) -> Result:
+def reshape(input: AnyTensor, *sizes: Sizes, shape: Any = None) -> Result:
     """The same elements in another shape; one size may be -1.
 
     Shares memory with the input where its strides allow.
@@ -42,7 +43,7 @@ def reshape(input: AnyTensor, *shape: Sizes) -> Result:
     >>> nnfast.reshape(nnfast.zeros(2, 6), 3, -1).shape
     (3, 4)
     """
-    new = _resolve(input, _sizes(shape))
+    new = _resolve(input, _sizes(sizes, shape))
     return view(lambda a: a.reshape(new), new, input)
 
 
@@ -105,14 +106,15 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 @method
-def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *more: int) -> Tensor:
     """Without dimensions of size 1: all of them, or those of `dim` whose size is 1.
 
     >>> import nnfast
     >>> nnfast.squeeze(nnfast.zeros(1, 2, 1)).shape
     (2,)
     """
-    dims = check_dims("squeeze", range(input.ndim) if dim is None else dim, input.ndim)
+    given = (dim, *more) if more else range(input.ndim) if dim is None else dim
+    dims = check_dims("squeeze", given, input.ndim)
     return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
 
@@ -137,13 +139,8 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
 methods(reshape_as=view_as)
 
 
-def atleast_1d(input: Tensor) -> Tensor:
-    """With at least one dimension."""
-    return reshape(input, 1) if input.ndim == 0 else input
-
-
 @op(methods=("expand", "broadcast_to"))
-def expand(input: AnyTensor, *shape: Sizes) -> Result:
+def expand(input: AnyTensor, *shape: Sizes, size: Any = None) -> Result:
     """Dimensions of size 1, and new ones in front, repeated to `shape`, without copying.
 
     -1 keeps a size. The result shares memory: do not write to it.
@@ -152,7 +149,7 @@ def expand(input: AnyTensor, *shape: Sizes) -> Result:
     >>> nnfast.ones(3, 1).expand(2, 3, 4).shape
     (2, 3, 4)
     """
-    sizes = _sizes(shape)
+    sizes = _sizes(shape, size)
     lead = len(sizes) - input.ndim
     new = tuple(
         input.shape[i - lead] if n == -1 and i >= lead else int(n) for i, n in enumerate(sizes)
@@ -191,18 +188,19 @@ class PermuteAttrs(NamedTuple):
 
 
 @op(attrs=PermuteAttrs, methods=("permute",))
-def permute(input: AnyTensor, *dims: Sizes) -> Result:
+def permute(input: AnyTensor, *order: Sizes, dims: Any = None) -> Result:
     """Dimensions in another order, as a view: y.shape[i] = x.shape[dims[i]].
 
     >>> import nnfast
     >>> nnfast.permute(nnfast.zeros(2, 3, 4), 2, 0, 1).shape
     (4, 2, 3)
     """
-    order = tuple(check_dim("permute", d, input.ndim) for d in _sizes(dims))
-    if sorted(order) != list(range(input.ndim)):
-        fail("permute", f"each of {input.ndim} dims once", f"{dims}", input=input)
-    shape = tuple(input.shape[d] for d in order)
-    return view(lambda a: a.transpose(order), shape, input, PermuteAttrs(order))
+    given = _sizes(order, dims)
+    axes = tuple(check_dim("permute", d, input.ndim) for d in given)
+    if sorted(axes) != list(range(input.ndim)):
+        fail("permute", f"each of {input.ndim} dims once", f"{given}", input=input)
+    shape = tuple(input.shape[d] for d in axes)
+    return view(lambda a: a.transpose(axes), shape, input, PermuteAttrs(axes))
 
 
 permute.vjp(input=lambda dy, dims: permute(dy, tuple(dims.index(i) for i in range(len(dims)))))

@@ -9,7 +9,8 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import DTypeError, fail
 from nnfast.graph.trace import on_values
-from nnfast.ops.elementwise import exp, to, where
+from nnfast.ops.convert import to
+from nnfast.ops.elementwise import exp, where
 from nnfast.ops.operands import IntTensor
 from nnfast.ops.record import Result, Shape, check_dim, like, method, op, outs
 from nnfast.ops.reduce import sum

@@ -260,9 +260,17 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where each value belongs in a sorted vector (or row): the first place, or the last (right).
+
+    `sorter`: the order in which the sequence is sorted, as `argsort` gives it.
 
     >>> import nnfast
     >>> nnfast.searchsorted(nnfast.tensor([1.0, 3.0, 5.0]), nnfast.tensor([3.0, 4.0]))
@@ -272,20 +280,25 @@ def searchsorted(
     if side not in (None, "left", "right"):
         fail("searchsorted", "side 'left' or 'right'", repr(side))
     where_to: Any = "right" if right or side == "right" else "left"
+    dtype = np.int32 if out_int32 else np.int64
+    if sorter is not None:
+        s = np.take_along_axis(s, as_tensor(sorter, "searchsorted")._values(), -1)
     if s.ndim <= 1:
-        return wrap(np.asarray(np.searchsorted(s, x, where_to)))
+        return wrap(np.asarray(np.searchsorted(s, x, where_to), dtype))
     if x.shape[:-1] != s.shape[:-1]:
         fail("searchsorted", f"values of leading shape {s.shape[:-1]}", f"shape {x.shape}")
     rows = zip(s.reshape(-1, s.shape[-1]), x.reshape(-1, x.shape[-1]), strict=True)
     found = [np.searchsorted(a, v, where_to) for a, v in rows]
-    return wrap(np.array(found, np.int64).reshape(x.shape))
+    return wrap(np.array(found, dtype).reshape(x.shape))
 
 
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+def bucketize(
+    input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
     """The number of the interval between `boundaries` that each value lies in.
 
     >>> import nnfast
     >>> nnfast.bucketize(nnfast.tensor([2.0, 5.0]), nnfast.tensor([1.0, 3.0, 5.0]))
     tensor([1, 2])
     """
-    return searchsorted(boundaries, input, right=right)
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -110,24 +110,25 @@ def std_mean(
 
 
 @method
-def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`sum` of what is a number.
 
     >>> import nnfast
     >>> nnfast.nansum(nnfast.tensor([1.0, float("nan")]))
     tensor(1.)
     """
-    return sum(where(input == input, input, 0), dim, keepdim)
+    return sum(where(input == input, input, 0), dim, keepdim, dtype=dtype)
 
 
 @method
-def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
+def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`mean` of what is a number; NaN if nothing is.
 
     >>> import nnfast
     >>> nnfast.nanmean(nnfast.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    input = input if dtype is None else cast(input, dtype)
     if input.dtype.kind != "f":
         fail("nanmean", "floats", str(input.dtype), "convert with x.float().", input=input)
     return nansum(input, dim, keepdim) / cast(sum(input == input, dim, keepdim), input.dtype)

@@ -135,6 +135,18 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 2, 11, 18), (2, 1, 5, 5), {"groups": 2, "padding": (1, 2)}),
     ((1, 2, 9, 16), (2, 1, 7, 7), {"groups": 2, "padding": 3}),
     ((1, 3, 9, 35), (6, 1, 3, 5), {"groups": 3, "stride": 2, "padding": (1, 2)}),
+    ((2, 2, 7, 37), (4, 1, 3, 3), {"groups": 2, "padding": 1}),  # two outputs of a channel
+    ((1, 3, 13, 70), (6, 1, 3, 3), {"groups": 3, "stride": 2, "padding": 1}),
+    ((2, 2, 9, 33), (2, 1, 3, 3), {"groups": 2, "stride": 2, "padding": (2, 0)}),
+    ((1, 2, 14, 40), (2, 1, 5, 5), {"groups": 2, "stride": 2, "padding": (1, 2)}),
+    ((1, 2, 10, 18), (2, 1, 7, 7), {"groups": 2, "stride": 2, "padding": 3}),
+    ((1, 1, 90, 180), (1, 1, 5, 5), {"padding": 2}),  # bands of a plane
+    ((1, 2, 9, 20), (2, 1, 3, 3), {"groups": 2, "padding": 3}),  # more padding than taps reach
+    ((2, 4, 9, 12), (8, 1, 3, 3), {"groups": 4, "padding": 2, "dilation": 2}),
+    ((2, 18, 5, 6), (9, 2, 3, 3), {"groups": 9, "padding": 1}),  # groups apart
+    ((2, 5, 12, 20), (7, 5, 1, 1), {}),  # 1 x 1 in rows of whole vectors
+    ((3, 6, 5, 7), (40, 3, 1, 1), {"groups": 2}),  # and in those that it has
+    ((2, 70, 4, 8), (66, 70, 1, 1), {}),
     ((3, 5, 6), (4, 3, 3, 3), {}),  # no batch
     ((0, 3, 5, 6), (4, 3, 3, 3), {}),
     ((2, 0, 5, 6), (4, 0, 3, 3), {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,16 @@ def _arg(function: Any) -> Spec:
     )
 
 
+def _with_values(arg: Any, values: Any) -> Spec:
+    return replace(
+        _arg(None),
+        reference=lambda x, dim: (arg(x, axis=dim), values(x, axis=dim)),
+        grad=True,
+        grad_cases=[Case(((n,),), {"dim": 0}) for n in (1, 5)]
+        + [Case(((3, 4, 2),), {"dim": d}) for d in (0, 1, -1)],
+    )
+
+
 SPECS = {
     "sum": Spec(
         _CASES + _LONG_CASES,
@@ -83,4 +94,6 @@ SPECS = {
     ),
     "argmax": _arg(np.argmax),
     "argmin": _arg(np.argmin),
+    "max_along": _with_values(np.argmax, np.max),
+    "min_along": _with_values(np.argmin, np.min),
 }

@@ -15,6 +15,14 @@ def _place(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
     return y
 
 
+def _place_diagonal(values: Array, shape: tuple[int, ...], k: int, a: int, b: int) -> Array:
+    y = np.zeros(shape)
+    part = np.diagonal(y, k, a, b)
+    part.flags.writeable = True
+    part[...] = values
+    return y
+
+
 SPECS = {
     "reshape": Spec(
         [Case(((2, 6),), args=(3, -1)), Case(((0, 3),), args=((3, 0),)), Case(((),), args=(1,))],
@@ -86,6 +94,27 @@ SPECS = {
             Case(((2, 3, 4),), args=(1, 0)),
         ],
         lambda x, dim, i: np.take(x, i, dim),
+        ulp=0,
+    ),
+    "diagonal": Spec(
+        [
+            Case(((3, 4),)),
+            *(Case(((3, 4),), args=(k,)) for k in (-3, -2, 1, 3, 5)),
+            Case(((2, 3, 4, 3),), args=(1, -1, 1)),
+            Case(((0, 3),)),
+        ],
+        np.diagonal,
+        ulp=0,
+    ),
+    "place_diagonal": Spec(
+        [
+            Case(((3,),), args=((3, 4), 0, 0, 1)),
+            Case(((2,),), args=((3, 4), -1, 0, 1)),
+            Case(((2, 4, 2),), args=((2, 3, 4, 3), 1, 3, 1)),
+            Case(((0,),), args=((0, 3), 0, 0, 1)),
+            Case(((20000, 2),), args=((20000, 2, 2), 0, 1, 2)),
+        ],
+        _place_diagonal,
         ulp=0,
     ),
     "expand": Spec(

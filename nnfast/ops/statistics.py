@@ -1,0 +1,172 @@
+"""Covariance, integrals of samples, runs of equal values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnfast.errors import fail
+from nnfast.ops.elementwise import cast, clip, sqrt, where
+from nnfast.ops.matmul import matmul
+from nnfast.ops.norm_groups import vector_norm
+from nnfast.ops.operands import as_tensor
+from nnfast.ops.record import check_dim, method
+from nnfast.ops.reduce import mean, sum
+from nnfast.ops.scan import cumsum
+from nnfast.ops.shape import reshape, unsqueeze
+from nnfast.ops.slices import narrow
+from nnfast.ops.sort import sort
+from nnfast.tensor import Tensor, float32, wrap
+
+
+@method
+def cov(
+    input: Tensor,
+    *,
+    correction: int = 1,
+    fweights: Tensor | None = None,
+    aweights: Tensor | None = None,
+) -> Tensor:
+    """The covariance of each row with each: sum of w (x - mean) (y - mean)^T / (n - correction).
+
+    fweights: how often each column counts (integers); aweights: how much.
+
+    Shapes: (variables, samples) -> (variables, variables), or () of one variable (samples,).
+
+    >>> import nnfast
+    >>> nnfast.cov(nnfast.tensor([[0.0, 2.0], [4.0, 0.0]]))
+    tensor([[ 2., -4.],
+            [-4.,  8.]])
+    """
+    x = as_tensor(input, "cov")
+    if x.ndim > 2:
+        fail("cov", "at most two dimensions", f"{x.ndim}", input=x)
+    x = x if x.dtype.kind == "f" else cast(x, float32)
+    rows = reshape(x, (1, -1)) if x.ndim < 2 else x
+    n = rows.shape[1]
+    w = _weights(n, fweights, aweights, rows)
+    total: Any = n if w is None else sum(w)
+    center = mean(rows, 1, True) if w is None else sum(rows * w, 1, True) / total
+    apart = rows - center
+    weighed = apart if w is None else apart * w
+    if aweights is None or correction == 0:
+        free = total - correction
+    else:
+        free = total - correction * sum(w * cast(as_tensor(aweights, "cov"), w.dtype)) / total
+    free = max(free, 0) if isinstance(free, int) else clip(free, 0.0)
+    y = matmul(weighed, apart.mT) / free
+    return y if x.ndim == 2 else reshape(y, ())
+
+
+def _weights(n: int, fweights: Any, aweights: Any, like: Tensor) -> Any:
+    w: Any = None
+    for name, kinds, given in (("fweights", "iu", fweights), ("aweights", "f", aweights)):
+        if given is None:
+            continue
+        x = as_tensor(given, "cov")
+        if x.shape != (n,) or x.dtype.kind not in kinds:
+            kind = "integers" if kinds == "iu" else "floats"
+            fail("cov", f"{kind} of shape {(n,)} as {name}", f"{x.dtype} of shape {x.shape}")
+        w = cast(x, like.dtype) if w is None else w * cast(x, like.dtype)
+    return w
+
+
+@method
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlation of each row with each: cov / (sigma sigma^T), brought into [-1, 1].
+
+    >>> import nnfast
+    >>> nnfast.corrcoef(nnfast.tensor([[0.0, 2.0], [4.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    c = cov(input)
+    if c.ndim == 0:
+        return c / c
+    sigma = sqrt(c.diagonal())
+    return clip(c / unsqueeze(sigma, 1) / unsqueeze(sigma, 0), -1, 1)
+
+
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """The integral of samples y at places x, or dx apart: sum of (y_i + y_(i+1)) / 2 steps.
+
+    >>> import nnfast
+    >>> nnfast.trapezoid(nnfast.tensor([1.0, 3.0, 5.0]))
+    tensor(6.)
+    """
+    return sum(_areas("trapezoid", y, x, dx, dim), dim)
+
+
+trapz = trapezoid
+
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """The integrals from the first sample up to each later one; see trapezoid."""
+    return cumsum(_areas("cumulative_trapezoid", y, x, dx, dim), dim)
+
+
+def _areas(name: str, y: Tensor, x: Tensor | None, dx: float | None, dim: int) -> Tensor:
+    d = check_dim(name, dim, y.ndim)
+    if x is not None and dx is not None:
+        fail(name, "x or dx", "both")
+    n = y.shape[d]
+    pairs = (narrow(y, d, 1, n - 1) + narrow(y, d, 0, n - 1)) / 2
+    if x is None:
+        return pairs * (1 if dx is None else dx)
+    along = x.ndim - 1 if x.ndim == 1 else check_dim(name, dim, x.ndim)
+    m = x.shape[along]
+    steps = narrow(x, along, 1, m - 1) - narrow(x, along, 0, m - 1)
+    if x.ndim == 1:
+        steps = reshape(steps, (-1, *[1] * (y.ndim - d - 1)))
+    return pairs * steps
+
+
+@method
+def unique_consecutive(
+    input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """One of each run of equal elements (or slices along dim); where each went, how many.
+
+    >>> import nnfast
+    >>> nnfast.unique_consecutive(nnfast.tensor([1, 1, 2, 1]), return_counts=True)
+    (tensor([1, 2, 1]), tensor([2, 1, 1]))
+    """
+    values = input.detach()._values()
+    d = 0 if dim is None else check_dim("unique_consecutive", dim, input.ndim)
+    rows = values.reshape(-1) if dim is None else np.moveaxis(values, d, 0)
+    same = (rows[1:] == rows[:-1]).all(tuple(range(1, rows.ndim)))
+    first = np.concatenate([np.ones(min(len(rows), 1), bool), ~same])
+    found = rows[first] if dim is None else np.moveaxis(rows[first], 0, d)
+    inverse = np.cumsum(first) - 1
+    counts = np.diff(np.append(np.flatnonzero(first), len(rows)))
+    shape = input.shape if dim is None else (-1,)
+    more = [wrap(inverse.reshape(shape))] * return_inverse + [wrap(counts)] * return_counts
+    y = wrap(np.ascontiguousarray(found))
+    return (y, *more) if more else y
+
+
+@method
+def msort(input: Tensor) -> Tensor:
+    """Sorted along the first dimension."""
+    return sort(input, 0).values
+
+
+@method
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Each slice along dim scaled so that its p-norm is at most maxnorm.
+
+    >>> import nnfast
+    >>> nnfast.renorm(nnfast.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 5.0)
+    tensor([[3. , 4. ],
+            [0.3, 0.4]])
+    """
+    d = check_dim("renorm", dim, input.ndim)
+    if input.ndim < 2 or not p > 0 or not maxnorm >= 0:
+        fail("renorm", "two dimensions, p > 0, maxnorm >= 0", f"{input.ndim}, {p}, {maxnorm}")
+    norm = vector_norm(input, float(p), [k for k in range(input.ndim) if k != d])
+    return input * where(norm > maxnorm, maxnorm / (norm + 1e-7), 1.0)

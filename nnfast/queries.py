@@ -1,0 +1,109 @@
+"""Questions about tensors and dtypes, as functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nnfast.device import check_device
+from nnfast.errors import DTypeError, fail
+from nnfast.tensor import Tensor, as_dtype, float32
+
+finfo, iinfo = np.finfo, np.iinfo
+e, pi, inf, nan, newaxis = math.e, math.pi, math.inf, math.nan, None
+Size = tuple  # what shapes are
+strided, contiguous_format, preserve_format = "strided", "contiguous", "preserve"
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether it is a tensor.
+
+    >>> import nnfast
+    >>> nnfast.is_tensor(nnfast.ones(1)), nnfast.is_tensor(1.0)
+    (True, False)
+    """
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements.
+
+    >>> import nnfast
+    >>> nnfast.numel(nnfast.ones(2, 3))
+    6
+    """
+    return input.numel()
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are floats."""
+    return input.is_floating_point()
+
+
+def is_complex(input: Tensor) -> bool:
+    """False: there are no complex tensors."""
+    return False
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element is not 0."""
+    return bool(input.item())
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both have one shape."""
+    return input.shape == other.shape
+
+
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return input.dtype.kind in "fi"
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """float32: what creation functions and layers make unless they are told."""
+    return float32
+
+
+def set_default_dtype(d: Any, /) -> None:
+    """Accepts float32 alone: give `dtype` to creation functions and layers, or call .double()."""
+    if as_dtype(d, "set_default_dtype") != float32:
+        hint = "pass dtype=nnfast.float64, or call model.double()."
+        fail("set_default_dtype", "float32", str(d), hint, DTypeError)
+
+
+def set_default_device(device: Any) -> None:
+    """Accepts the CPU alone."""
+    check_device("set_default_device", device)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Changes nothing: results never depend on threads or chance."""
+
+
+def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:
+    """The dtype in which two tensors or numbers meet, as in tensor1 + tensor2.
+
+    >>> import nnfast
+    >>> nnfast.result_type(nnfast.tensor([1, 2]), 1.0)
+    dtype('float32')
+    """
+    from nnfast.ops.elementwise import add
+
+    parts = [x.detach() if isinstance(x, Tensor) else x for x in (tensor1, tensor2)]
+    parts = [x.reshape(-1)[:0] if isinstance(x, Tensor) and x.ndim else x for x in parts]
+    return add(*parts).dtype
+
+
+def promote_types(type1: Any, type2: Any) -> np.dtype[Any]:
+    """The dtype in which tensors of both meet.
+
+    >>> import nnfast
+    >>> nnfast.promote_types(nnfast.int64, nnfast.float32)
+    dtype('float32')
+    """
+    from nnfast.creation import zeros
+
+    return result_type(zeros(0, dtype=type1), zeros(0, dtype=type2))
