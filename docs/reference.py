@@ -42,6 +42,7 @@ MODULES = [
     *(f"nnfast.ops.{family.name}" for family in iter_modules(nnfast.ops.__path__)),
     "nnfast.optim",
     "nnfast.optim.lr_scheduler",
+    "nnfast.optim.swa_utils",
     "nnfast.queries",
     "nnfast.serialize",
     "nnfast.train",
