@@ -123,11 +123,17 @@ _nll.vjp(
         dloss, target, count, input_shape[1], ignore_index, REDUCTIONS[reduction]
     )
 )
-nll_backward.vjp(
-    dy=lambda ddx, target, ignore_index, reduction: _nll(
-        ddx, target, ignore_index, REDUCTIONS[reduction]
-    )[0]
-)
+
+
+def _nll_second(
+    ddx: Tensor, target: Tensor, count: Tensor, ignore_index: int, reduction: int
+) -> Tensor:
+    kind = REDUCTIONS[reduction]
+    total: Tensor = _nll(ddx, target, ignore_index, "sum" if kind == "mean" else kind)[0]
+    return total / count if kind == "mean" else total
+
+
+nll_backward.vjp(dy=_nll_second)
 
 
 class _Classes(NamedTuple):
