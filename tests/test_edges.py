@@ -135,6 +135,7 @@ MISTAKES: list[tuple[str, Callable[[Any], Any]]] = [
         "a scale of a given size",
         lambda T: T.nn.functional.interpolate(T.ones(1, 1, 2), 3, recompute_scale_factor=True),
     ),
+    ("a buffer in place of a weight", lambda T: T.nn.Linear(1, 1).register_buffer("bias", None)),
     ("steps of no length", lambda T: _schedule(T, "StepLR", 0)),
     ("a cosine of no length", lambda T: _schedule(T, "CosineAnnealingLR", 0)),
 ]
@@ -156,7 +157,8 @@ def test_mistakes_are_refused(call: Callable[[Any], Any]) -> None:
 @pytest.mark.parametrize("call", [m[1] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
 def test_pytorch_refuses_them_too(call: Callable[[Any], Any]) -> None:
     torch = pytest.importorskip("torch")
-    with pytest.raises((RuntimeError, TypeError, ValueError, IndexError, ZeroDivisionError)):
+    errors = RuntimeError, TypeError, ValueError, IndexError, KeyError, ZeroDivisionError
+    with pytest.raises(errors):
         call(torch)
 
 
@@ -190,3 +192,26 @@ def test_the_mean_over_all_batches_has_a_plan() -> None:
         np.testing.assert_allclose(layer.running_mean.numpy(), batches.mean((0, 1)), rtol=1e-12)
         unbiased = batches.var(1, ddof=1).mean(0)
         np.testing.assert_allclose(layer.running_var.numpy(), unbiased, rtol=1e-12)
+
+
+def test_sequences_are_joined_and_repeated() -> None:
+    a, b = nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh(), nn.GELU())
+    assert [type(m).__name__ for m in a + b] == ["ReLU", "Tanh", "GELU"] and len(a) == 1
+    assert (b * 2)[0] is (2 * b)[2] is b[0] and len(b * 2) == 4
+    a += b
+    assert len(a) == 3 and a[1] is b[0]
+
+
+def test_a_buffer_may_be_registered_again() -> None:
+    m = nn.Module()
+    m.register_buffer("b", nnfast.zeros(1))
+    m.register_buffer("b", nnfast.ones(2), persistent=False)
+    assert m.b.tolist() == [1.0, 1.0] and not m.state_dict()
+
+
+def test_an_index_of_nothing_assigns_to_all() -> None:
+    x = nnfast.ones(2, requires_grad=True)
+    y = x * 1
+    y[()] = 3.0
+    (y * x).sum().backward()
+    assert y.tolist() == [3.0, 3.0] and x.grad is not None and x.grad.tolist() == [3.0, 3.0]

@@ -223,3 +223,17 @@ def test_attention_refuses() -> None:
     ):
         with pytest.raises(NNFastError, match=message):
             F.multi_head_attention_forward(*args)
+
+
+@pytest.mark.parametrize("align", [None, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(3, 4), (9, 5), (1, 1), (8, 16)])
+def test_interpolation_with_antialias(mode: str, size: tuple[int, int], align: bool | None) -> None:
+    x = RNG.standard_normal((2, 2, 8, 11))
+    same(
+        lambda lib, f, x: f.interpolate(x, size, mode=mode, align_corners=align, antialias=True),
+        x,
+        roundings=128,
+    )
+    with pytest.raises(NNFastError, match="antialias with mode"):
+        F.interpolate(nnfast.tensor(x), size, antialias=True)

@@ -21,16 +21,16 @@ ConvShape shape_of(ConvDirection d, const OpArgs& args) {
 }
 
 int64_t workspace(ConvDirection d, const OpArgs& args) {
-  const ConvShape s = shape_of(d, args);
   if (args.out[0].size == 0) return 0;
+  const ConvShape s = in_whole_rows(shape_of(d, args));
   return conv_method(choose_conv(d, s), d).workspace(s, args.out[0].dtype);
 }
 
 void run(ConvDirection d, const OpArgs& args) {
   if (args.out[0].size == 0) return;
-  const ConvShape s = shape_of(d, args);
+  const ConvShape given = shape_of(d, args), s = in_whole_rows(given);
   const ConvAlgorithm a = choose_conv(d, s);
-  show_conv_choice(d, a, s);
+  show_conv_choice(d, a, given);
   conv_method(a, d).run(s, args);
 }
 

@@ -50,6 +50,28 @@ void pack_dy(const ConvShape& s, const T* dy, int64_t i0, int64_t m, int64_t q0,
   }
 }
 
+// Columns [j0, j0 + n) of Xhat^T, pixels [q0, q0 + k) of all images, as panels of B; image: x of
+// the group.
+template <class T>
+void pack_x(const ConvShape& s, const ImageGrid& grid, const T* image, int64_t j0, int64_t n,
+            int64_t q0, int64_t k, T* panels) {
+  const auto& kn = kernels<T>();
+  const int64_t P = s.OH * s.OW;
+  for (int64_t j = 0; j < n; j += kn.nr) {
+    const int64_t columns = least(n - j, kn.nr);
+    T* panel = panels + j * k;
+    if (!is_pointwise(s)) {
+      kn.pack_pixels_transposed(grid, image, j0 + j, int(columns), q0, k, panel);
+      continue;
+    }
+    for (int64_t q = q0; q < q0 + k;) {
+      const int64_t p = q % P, run = least(q0 + k - q, P - p);
+      kn.pack_b(run, columns, image + q / P * grid.image + (j0 + j) * P + p, 1, P, panel);
+      panel += run * kn.nr, q += run;
+    }
+  }
+}
+
 // One task: rows i0 .. and columns j0 .. of group g, summed over blocks [first, last).
 template <class T>
 void sum_blocks(const ConvShape& s, const ImageGrid& grid, const T* x, const T* dy, int64_t g,
@@ -62,9 +84,7 @@ void sum_blocks(const ConvShape& s, const ImageGrid& grid, const T* x, const T* 
     const int64_t q0 = b * kKC, kc = K - q0 < kKC ? K - q0 : kKC;
     for (int64_t i = 0; i < rows; i += mr)
       pack_dy(s, dy, g * s.O + i0 + i, rows - i < mr ? rows - i : mr, q0, kc, a_panels + i * kc);
-    for (int64_t j = 0; j < cols; j += nr)
-      kn.pack_pixels_transposed(grid, image, j0 + j, int(cols - j < nr ? cols - j : nr), q0, kc,
-                                b_panels + j * kc);
+    pack_x(s, grid, image, j0, cols, q0, kc, b_panels);
     for (int64_t j = 0; j < cols; j += nr)
       for (int64_t i = 0; i < rows; i += mr)
         kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc, c + i * ld + j, ld,

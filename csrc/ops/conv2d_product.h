@@ -6,8 +6,10 @@
 //   run(product, size, s, memory): computes it.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
+#include "base/parallel.h"
 #include "ops/conv_choice.h"
 #include "ops/conv_epilogue.h"
 #include "ops/conv_shape.h"
@@ -122,6 +124,22 @@ void run_forward(const ConvShape& s, const OpArgs& args) {
   });
 }
 
+// Whether there are pixels of x that no tap reaches.
+inline bool has_gaps(const ConvShape& s) {
+  for (int64_t a = 0; a < s.at.sh && a < s.H; ++a)
+    for (int64_t b = 0; b < s.at.sw && b < s.W; ++b)
+      if (phase_size(s, a, b).taps() == 0) return true;
+  return false;
+}
+
+template <class T>
+void fill_zeros(T* x, int64_t n) {
+  constexpr int64_t kSome = 1 << 16;
+  parallel_for(ceil_div(n, kSome), double(n) / 4, [&](int64_t t, int) {
+    std::fill(x + t * kSome, x + least(n, (t + 1) * kSome), T(0));
+  });
+}
+
 // The pixels of x that the same taps reach are one phase: sh * sw of them, each a convolution of
 // dy with stride 1 and some of the taps, so no product with a zero between pixels is computed.
 template <template <class> class A>
@@ -130,8 +148,11 @@ void run_input(const ConvShape& s, const OpArgs& args) {
     using T = std::remove_pointer_t<decltype(t)>;
     const Conv2dAttrs& at = s.at;
     const TapTables tables(s, static_cast<int64_t*>(args.workspace));
+    const bool gaps = has_gaps(s);
+    if (gaps) fill_zeros(args.out[0].ptr<T>(), args.out[0].size);
     for (int64_t a = 0; a < at.sh && a < s.H; ++a) {
       for (int64_t b = 0; b < at.sw && b < s.W; ++b) {
+        if (gaps && phase_size(s, a, b).taps() == 0) continue;
         const Reach h = phase_reach(a, s.H, s.KH, at.sh, at.ph, at.dh, tables.tap_row, tables.row);
         const Reach w = phase_reach(b, s.W, s.KW, at.sw, at.pw, at.dw, tables.tap_col, tables.col);
         const Product<T> p{phase_grid(s, tables, h, w),

@@ -30,10 +30,11 @@ bool applies(ConvAlgorithm a, ConvDirection d, const ConvLayer& s) {
 // rows of the product (measured).
 constexpr int64_t kGatherRows = 16;
 constexpr int64_t kNarrow = 4;  // channels whose border costs little, though strides skip pixels
+constexpr int64_t kFew = 64;    // channels for which panels of 1 x 1 convolutions do not pay
 constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the same on every ISA
 
 bool direct_pays(ConvDirection d, const ConvLayer& s) {
-  if (s.taps() == 1) return false;
+  if (s.taps() == 1 && (d == ConvDirection::weight || s.O > kFew || s.C > kFew)) return false;
   if (d == ConvDirection::weight) return s.O <= 4 * kLanes || s.C <= kNarrow;
   const bool forward = d == ConvDirection::forward;
   const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;

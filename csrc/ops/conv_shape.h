@@ -21,6 +21,12 @@ struct ConvShape : ConvLayer {
   int64_t N;
 };
 
+// Whether each pixel of the output sees the same pixel of the input alone.
+inline bool is_pointwise(const ConvLayer& s) {
+  return s.taps() == 1 && s.at.sh == 1 && s.at.sw == 1 && s.OH == s.H && s.OW == s.W &&
+         s.at.ph == 0 && s.at.pw == 0;
+}
+
 inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
   ConvShape s;
   s.N = x.ndim == 4 ? x.shape[0] : 1;
@@ -30,6 +36,20 @@ inline ConvShape conv_shape(const View& x, const View& w, const View& y, const C
   s.KH = w.dim(2), s.KW = w.dim(3);
   s.OH = y.dim(-2), s.OW = y.dim(-1);
   s.at = at;
+  return s;
+}
+
+// The same convolution with other rows where pixels do not see their neighbours: rows of whole
+// vectors, if the image can be cut into such.
+inline ConvShape in_whole_rows(ConvShape s) {
+  constexpr int64_t kRow = 16, kLongest = 128;
+  const int64_t pixels = s.H * s.W;
+  if (!is_pointwise(s)) return s;
+  for (int64_t row = kLongest; row >= kRow; row -= kRow)
+    if (pixels % row == 0) {
+      s.W = s.OW = row, s.H = s.OH = pixels / row;
+      break;
+    }
   return s;
 }
 

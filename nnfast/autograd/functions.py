@@ -22,7 +22,7 @@ def grad(
     create_graph: bool = False,
     only_inputs: bool = True,
     allow_unused: bool | None = None,
-    *,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
@@ -45,6 +45,8 @@ def grad(
     >>> dx.item(), grad(dx, x)[0].item()
     (27.0, 18.0)
     """
+    if is_grads_batched:
+        fail("grad", "is_grads_batched=False", "True", "call it for each.")
     ys, xs = _tensors("grad", "outputs", outputs), _tensors("grad", "inputs", inputs)
     for i, x in enumerate(xs):
         if not x.requires_grad:

@@ -22,6 +22,7 @@ from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
 from nnfast.graph.prune import prune
+from nnfast.graph.recompute import recompute
 from nnfast.graph.updates import join_updates
 from nnfast.tensor import KERNEL_DTYPES
 
@@ -41,6 +42,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "make_dense": make_dense,
     "pack_weights": pack_weights,
     "fuse_chains": fuse_chains,
+    "recompute": recompute,
     "hoist_constants": hoist_constants,
 }
 OPTIONAL = frozenset(PASSES) - {"make_dense"}

@@ -80,6 +80,37 @@ def far(d: Any) -> Any:
     return ((_CUBIC * d - 5 * _CUBIC) * d + 8 * _CUBIC) * d - 4 * _CUBIC
 
 
+def _smooth(axis: _Axis, reach: int, kernel: Callable[[np.ndarray], np.ndarray]) -> Taps:
+    """A kernel that reaches so far, as wide as an output pixel: what is lost is averaged."""
+    scale = axis.scale
+    if axis.align:
+        scale = (axis.n - 1) / (axis.out - 1) if axis.out > 1 else 0.0
+    width = max(scale, 1.0)
+    center = scale * (np.arange(axis.out) + 0.5)
+    first = np.maximum((center - reach * width + 0.5).astype(int64), 0)
+    end = np.minimum((center + reach * width + 0.5).astype(int64), axis.n)
+    index = first + np.arange(int((end - first).max()))[:, None]
+    weight = kernel(np.abs((index - center + 0.5) / width)) * (index < end)
+    total = weight.sum(0)
+    return np.minimum(index, axis.n - 1), weight / np.where(total == 0, 1, total)
+
+
+def _smooth_linear(axis: _Axis) -> Taps:
+    return _smooth(axis, 1, lambda d: np.maximum(1 - d, 0))
+
+
+def _smooth_cubic(axis: _Axis) -> Taps:
+    return _smooth(axis, 2, _softer)
+
+
+def _softer(d: np.ndarray) -> np.ndarray:
+    """Keys' kernel with a = -0.5."""
+    inner = (1.5 * d - 2.5) * d * d + 1
+    outer = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
+
+
+_SMOOTH: dict[str, Callable[[_Axis], Taps]] = {"bilinear": _smooth_linear, "bicubic": _smooth_cubic}
 _TAPS: dict[str, Callable[[_Axis], Taps]] = {
     "nearest": _nearest,
     "nearest-exact": _nearest_exact,
@@ -120,11 +151,13 @@ def interpolate(
 
     Shapes: (N, C, *space) -> (N, C, *size), or floor(space scale_factor), one for all dimensions
     or one each. Linear is for one dimension of space, bilinear and bicubic for two, trilinear for
-    three. `recompute_scale_factor`: scales are the ratios of the sizes, not scale_factor.
+    three. `antialias`: kernels as wide as an output pixel where the image gets smaller, for
+    "bilinear", and "bicubic" (then with a = -0.5). `recompute_scale_factor`: scales are the ratios
+    of the sizes, not scale_factor.
     float32, float64.
 
     Errors: both or none of size and scale_factor, a mode for other dimensions, align_corners for
-    another mode, an empty input or output; antialias is not available.
+    another mode, an empty input or output.
 
     >>> import nnfast
     >>> x = nnfast.tensor([[[1.0, 3.0]]])
@@ -143,15 +176,15 @@ def interpolate(
         fail(name, f"mode one of {', '.join([*_ANY, *modes])} for {x.ndim} dimensions", f"{mode!r}")
     if align_corners is not None and mode in _ANY:
         fail(name, "align_corners with a linear or cubic mode", f"mode={mode!r}")
-    if antialias:
-        fail(name, "antialias=False", "True", "reduce the size by mode='area', or blur first.")
+    if antialias and mode not in _SMOOTH:
+        fail(name, "antialias with mode 'bilinear' or 'bicubic'", f"mode={mode!r}")
     shape, scales = _sizes(name, x, size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](x, shape)
     for d in reversed(range(2, x.ndim)):  # the last one first, while the image is small
         axis = _Axis(x.shape[d], shape[d - 2], scales[d - 2], bool(align_corners))
         if axis.n != axis.out or (axis.scale != 1 and not mode.endswith("linear")):
-            x = _resized(x, d, _TAPS[mode](axis))
+            x = _resized(x, d, (_SMOOTH if antialias else _TAPS)[mode](axis))
     return x
 
 

@@ -1,5 +1,9 @@
 """Optimizers, with PyTorch's names, defaults and meaning."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from nnfast.optim import lr_scheduler as lr_scheduler
 from nnfast.optim.adadelta import Adadelta as Adadelta
 from nnfast.optim.adagrad import Adagrad as Adagrad
@@ -14,3 +18,12 @@ from nnfast.optim.radam import RAdam as RAdam
 from nnfast.optim.rmsprop import RMSprop as RMSprop
 from nnfast.optim.rprop import Rprop as Rprop
 from nnfast.optim.sgd import SGD as SGD
+
+if _TYPE_CHECKING:
+    from nnfast.optim import swa_utils as swa_utils
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "swa_utils":  # it needs nn, which an optimizer does not
+        return _import_module("nnfast.optim.swa_utils")
+    raise AttributeError(f"module 'nnfast.optim' has no attribute '{name}'")

@@ -144,6 +144,9 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((1, 2, 9, 20), (2, 1, 3, 3), {"groups": 2, "padding": 3}),  # more padding than taps reach
     ((2, 4, 9, 12), (8, 1, 3, 3), {"groups": 4, "padding": 2, "dilation": 2}),
     ((2, 18, 5, 6), (9, 2, 3, 3), {"groups": 9, "padding": 1}),  # groups apart
+    ((2, 5, 12, 20), (7, 5, 1, 1), {}),  # 1 x 1 in rows of whole vectors
+    ((3, 6, 5, 7), (40, 3, 1, 1), {"groups": 2}),  # and in those that it has
+    ((2, 70, 4, 8), (66, 70, 1, 1), {}),
     ((3, 5, 6), (4, 3, 3, 3), {}),  # no batch
     ((0, 3, 5, 6), (4, 3, 3, 3), {}),
     ((2, 0, 5, 6), (4, 0, 3, 3), {}),

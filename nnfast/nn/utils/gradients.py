@@ -30,6 +30,7 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale all gradients so that their norm, as one vector, is at most `max_norm`.
 
@@ -54,17 +55,52 @@ def clip_grad_norm_(
     grads = _gradients(parameters)
     if not grads:
         return wrap(np.zeros((), np.float32))
-    norm = _norm(grads, norm_type)
+    norm = get_total_norm(grads, norm_type, error_if_nonfinite)
+    _scale(grads, max_norm, norm)
+    return norm
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The norm of several tensors as one vector.
+
+    >>> import nnfast
+    >>> nnfast.nn.utils.get_total_norm([nnfast.tensor([3.0]), nnfast.tensor([4.0])])
+    tensor(5.)
+    """
+    found = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if not found:
+        return wrap(np.zeros((), np.float32))
+    norm = _norm(found, norm_type)
     if error_if_nonfinite and not math.isfinite(norm.item()):
         raise StateError(
-            "clip_grad_norm_",
+            "get_total_norm",
             f"expected finite gradients, got a norm of {norm.item()}.",
             "lower the learning rate, or pass error_if_nonfinite=False.",
         )
+    return norm
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    total_norm: Tensor,
+    foreach: bool | None = None,
+) -> None:
+    """Multiply all gradients by min(1, max_norm / (total_norm + 1e-6)), in place."""
+    _scale(_gradients(parameters), max_norm, total_norm)
+
+
+def _scale(grads: list[Any], max_norm: float, norm: Tensor) -> None:
     factor = minimum(max_norm / (norm + 1e-6), 1.0)
     for g in grads:
         mul_(g, factor if factor.dtype == g.dtype else cast(factor, g.dtype))
-    return norm
 
 
 def _norm(grads: list[Any], norm_type: float) -> Tensor:
@@ -75,7 +111,9 @@ def _norm(grads: list[Any], norm_type: float) -> Tensor:
     return pow(reduce(add, [pow(abs(g), norm_type).sum() for g in grads]), 1 / norm_type)
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
     """Bring every element of every gradient into [-clip_value, clip_value], in place.
 
     >>> import nnfast

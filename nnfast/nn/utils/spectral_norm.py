@@ -21,7 +21,7 @@ from nnfast.tensor import Tensor
 M = TypeVar("M", bound=Module)
 
 
-def _matrix(weight: Tensor, dim: int) -> Tensor:
+def as_matrix(weight: Tensor, dim: int) -> Tensor:
     """The weight as a matrix whose rows are the slices of dimension `dim`."""
     order = [dim, *[d for d in range(weight.ndim) if d != dim]]
     return reshape(permute(weight, order), (weight.shape[dim], -1))
@@ -53,7 +53,7 @@ def spectral_norm(
     weight = module.get_parameter(name)
     transposed = isinstance(module, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d)
     rows = int(transposed) if dim is None else dim
-    matrix = _matrix(weight.detach(), rows)
+    matrix = as_matrix(weight.detach(), rows)
     delattr(module, name)
     module.register_parameter(f"{name}_orig", Parameter(weight.detach()))
     for part, n in zip("uv", matrix.shape, strict=True):
@@ -62,7 +62,7 @@ def spectral_norm(
 
     def compute(m: Module) -> Tensor:
         w, u, v = (getattr(m, f"{name}_{part}") for part in ("orig", "u", "v"))
-        found = _matrix(w, rows)
+        found = as_matrix(w, rows)
         if m.training:
             with no_grad():
                 left, right = u, v

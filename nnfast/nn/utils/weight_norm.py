@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnfast.errors import fail
 from nnfast.nn.module import Module
@@ -18,16 +18,20 @@ M = TypeVar("M", bound=Module)
 Compute = Callable[[Module], Tensor]
 
 
-def compute_attribute(module: Module, name: str, compute: Compute | None) -> None:
+def compute_attribute(
+    module: Module, name: str, compute: Compute | None, assign: Any = None
+) -> None:
     """From now on module.<name> is what `compute` answers; with None, no longer.
 
-    The module becomes one of a class of its own, which has a property of that name.
+    `assign(module, value)` is called where it is assigned to. The module becomes one of a class of
+    its own, which has a property of that name.
     """
     plain = getattr(type(module), "_plain", type(module))
-    computed = {**getattr(type(module), "_computed", {}), name: compute}
-    computed = {n: f for n, f in computed.items() if f is not None}
-    space = {"_plain": plain, "_computed": computed, "__module__": plain.__module__}
-    space |= {n: property(f) for n, f in computed.items()}
+    computed = {**getattr(type(module), "_computed", {})}
+    computed.pop(name, None)
+    if compute is not None:
+        computed[name] = property(compute, assign)
+    space = {"_plain": plain, "_computed": computed, "__module__": plain.__module__, **computed}
     module.__class__ = type(plain.__name__, (plain,), space) if computed else plain
 
 
