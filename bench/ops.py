@@ -127,11 +127,23 @@ TABLE = {
     "double": Op(lambda T, x: x.double()),
     "where": Op(lambda T, x, y: T.where(x > y, x, y), partial(flat, count=2)),
     "cat": Op(lambda T, x, y: T.cat([x, y], 1), partial(table, count=2)),
+    "stack": Op(lambda T, x, y: T.stack([x, y], 1), partial(table, count=2)),
+    "flip": Op(lambda T, x: T.flip(x, (1,)), table),
+    "roll": Op(lambda T, x: T.roll(x, 1, 1), table),
+    "tril": Op(lambda T, x: T.tril(x), table),
+    "triu": Op(lambda T, x: T.triu(x), table),
+    "diagonal": Op(lambda T, x: T.diagonal(x), table),
+    "column": Op(lambda T, x: x.select(1, 3), table),
+    "logical_and": Op(
+        lambda T, x, y: T.logical_and(x > 0.5, y > 0.5), partial(flat, count=2), backward=False
+    ),
     "part of each row": Op(lambda T, x: x[:, 1:], table),
     "amin": Op(lambda T, x: T.amin(x, 1), table),
+    "max and index": Op(lambda T, x: list(T.max(x, 1)), table),
+    "min and index": Op(lambda T, x: list(T.min(x, 1)), table),
     "argmax": Op(lambda T, x: T.argmax(x, 1), table, backward=False),
     "argmin": Op(lambda T, x: T.argmin(x, 1), table, backward=False),
-    "argsort": Op(lambda T, x: T.argsort(x, 1, stable=True), table, backward=False),
+    "argsort": Op(lambda T, x: T.argsort(x, dim=1, stable=True), table, backward=False),
     "cumsum": Op(lambda T, x: T.cumsum(x, 1), table),
     "cummax": Op(lambda T, x: T.cummax(x, 1)[0], table),
     "sum of columns": Op(lambda T, x: x.sum(0), table),
@@ -157,6 +169,9 @@ TABLE = {
         _with_channels,
         tolerance=1e-5,
     ),
+    "pad reflect 1": Op(lambda T, x: T.nn.functional.pad(x, (1,) * 4, "reflect"), images),
+    "adaptive_avg_pool 3x3": Op(lambda T, x: T.nn.functional.adaptive_avg_pool2d(x, 3), images),
+    "adaptive_max_pool 3x3": Op(lambda T, x: T.nn.functional.adaptive_max_pool2d(x, 3), images),
     "max_unpool 2x2": Op(
         lambda T, x: T.nn.functional.max_unpool2d(
             *T.nn.functional.max_pool2d(x, 2, return_indices=True), 2
@@ -164,9 +179,15 @@ TABLE = {
         images,
     ),
     "max_pool 2x2 twice differentiated": Op(_slope_of_pool, images, forward=False),
-    "rnn": Op(lambda T: T.nn.RNN(64, 64), partial(_recurrent, 1), -0.1, 0.1, module=True, tolerance=1e-5),
-    "gru": Op(lambda T: T.nn.GRU(64, 64), partial(_recurrent, 3), -0.1, 0.1, module=True, tolerance=1e-5),
-    "lstm": Op(lambda T: T.nn.LSTM(64, 64), partial(_recurrent, 4), -0.1, 0.1, module=True, tolerance=1e-5),
+    "rnn": Op(
+        lambda T: T.nn.RNN(64, 64), partial(_recurrent, 1), -0.1, 0.1, module=True, tolerance=1e-5
+    ),
+    "gru": Op(
+        lambda T: T.nn.GRU(64, 64), partial(_recurrent, 3), -0.1, 0.1, module=True, tolerance=1e-5
+    ),
+    "lstm": Op(
+        lambda T: T.nn.LSTM(64, 64), partial(_recurrent, 4), -0.1, 0.1, module=True, tolerance=1e-5
+    ),
     "add in place": Op(_added, partial(flat, count=2), backward=False),
     "clip_grad_norm_": Op(
         partial(_clipped, "clip_grad_norm_", 1e9), partial(flat, count=2), backward=False

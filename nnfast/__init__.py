@@ -219,6 +219,7 @@ from nnfast.ops import meshgrid as meshgrid  # noqa: E402
 from nnfast.ops import min as min  # noqa: E402
 from nnfast.ops import minimum as minimum  # noqa: E402
 from nnfast.ops import mm as mm  # noqa: E402
+from nnfast.ops import mode as mode  # noqa: E402
 from nnfast.ops import moveaxis as moveaxis  # noqa: E402
 from nnfast.ops import movedim as movedim  # noqa: E402
 from nnfast.ops import msort as msort  # noqa: E402
@@ -361,7 +362,7 @@ from nnfast.tensor import int32 as int32  # noqa: E402
 from nnfast.tensor import int64 as int64  # noqa: E402
 from nnfast.tensor import uint8 as uint8  # noqa: E402
 
-bool, int, long = bool_, int32, int64  # PyTorch's other names of dtypes
+bool, short, int, long = bool_, int16, int32, int64  # PyTorch's other names of dtypes
 float, double = float32, float64
 
 if _TYPE_CHECKING:
@@ -434,6 +435,10 @@ _FUNCTIONAL = frozenset(
 
 
 def __getattr__(name: str) -> _Any:
+    if name == "vmap":
+        return _import_module("nnfast.func").vmap
+    if name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name):
+        return getattr(Tensor, name)  # abs_(x) is x.abs_()
     if name in _FUNCTIONAL:
         return getattr(_import_module("nnfast.nn.functional"), name)
     if name in ("autograd", "cuda", "data", "func", "linalg", "nn", "optim"):

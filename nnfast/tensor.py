@@ -148,6 +148,20 @@ class Tensor(_core.Tensor, Methods):
         hint = "leave the call out."
         return fail("cuda", "the device 'cpu'", "'cuda'", hint, DTypeError)
 
+    def half(self) -> Tensor:
+        """Not available: raises DTypeError."""
+        hint = "use float(): training needs its range."
+        return fail("half", "float32 or float64", "float16", hint, DTypeError)
+
+    def bfloat16(self) -> Tensor:
+        """Not available: raises DTypeError."""
+        hint = "use float()."
+        return fail("bfloat16", "float32 or float64", "bfloat16", hint, DTypeError)
+
+    def pin_memory(self) -> Tensor:
+        """Itself: there is no device to copy to."""
+        return self
+
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients,
         unless `force`.

@@ -207,3 +207,11 @@ def test_a_buffer_may_be_registered_again() -> None:
     m.register_buffer("b", nnfast.zeros(1))
     m.register_buffer("b", nnfast.ones(2), persistent=False)
     assert m.b.tolist() == [1.0, 1.0] and not m.state_dict()
+
+
+def test_an_index_of_nothing_assigns_to_all() -> None:
+    x = nnfast.ones(2, requires_grad=True)
+    y = x * 1
+    y[()] = 3.0
+    (y * x).sum().backward()
+    assert y.tolist() == [3.0, 3.0] and x.grad is not None and x.grad.tolist() == [3.0, 3.0]

@@ -136,3 +136,30 @@ def test_refuses() -> None:
         Wrong.apply(z, z).sum().backward()
     a = nnfast.ones(1, requires_grad=True)
     assert grad((a * 2).sum(), (a, x), materialize_grads=True)[1].tolist() == [0.0, 0.0]
+
+
+class _Parts(Function):
+    """The exponential, saved as a result; a mask, which has no gradient; a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y, x > 0, x.sum(0)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Any, dmask: Any, dsum: Any) -> Any:
+        (y,) = ctx.saved_tensors
+        return dy * y + dsum
+
+
+def test_each_result_has_a_gradient_and_saved_ones_a_history() -> None:
+    x = nnfast.tensor([[0.5, -1.0], [2.0, 0.0]], dtype=nnfast.float64, requires_grad=True)
+    y, mask, total = _Parts.apply(x)
+    assert mask.tolist() == [[True, False], [True, False]] and not mask.requires_grad
+    loss = y.sum() + 3 * total.sum()
+    del y, total  # the saved result lives on in the node
+    (dx,) = grad(loss, x, create_graph=True)
+    np.testing.assert_allclose(dx.detach().numpy(), np.exp(x.detach().numpy()) + 3, rtol=1e-12)
+    (ddx,) = grad(dx.sum(), x)
+    np.testing.assert_allclose(ddx.numpy(), np.exp(x.detach().numpy()), rtol=1e-12)

@@ -284,3 +284,17 @@ def test_compile_method_and_to() -> None:
     net.set_submodule("3", nn.ReLU())
     with pytest.raises(NNFastError):
         net.set_submodule("4", nn.ReLU(), strict=True)
+
+
+def test_buffers_by_assignment() -> None:
+    m = nn.Module()
+    m.a = nn.Buffer(nnfast.ones(2))
+    m.b = nn.Buffer(nnfast.ones(2), persistent=False)
+    assert list(m.state_dict()) == ["a"] and [n for n, _ in m.named_buffers()] == ["a", "b"]
+    m.a = nnfast.zeros(2)
+    assert list(m.state_dict()) == ["a"] and m.a.tolist() == [0.0, 0.0]
+    assert m.to_empty(device="cpu") is m
+    for call in (m.cuda, nnfast.ones(1).half, nnfast.ones(1).bfloat16):
+        with pytest.raises(NNFastError):
+            call()
+    assert nn.ModuleList(None).state_dict() == {} and len(nn.ModuleDict(None)) == 0

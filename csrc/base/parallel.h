@@ -37,7 +37,7 @@ class FixedThreads {
 // Below this many units of work (about one multiply-add or one float moved each) a second
 // thread costs more than it brings: starting a region takes a few microseconds.
 constexpr double kSerialWork = 32768;
-constexpr double kMultiplyAdd = 0.05;  // work of one in kernels that do little else
+constexpr double kMultiplyAdd = 0.1;  // work of one in kernels that do little else
 
 inline int workers_for(int64_t tasks, double work) {
   if (tasks <= 1 || work < kSerialWork || in_parallel()) return 1;

@@ -244,8 +244,10 @@ NNF_INLINE void pack_panel(int r, int64_t k, const T* a, int64_t rs, int64_t cs,
       for (int i = 0; i < R; ++i) panel[p * R + i] = i < r ? scale * a[i * rs + p * cs] : T(0);
     return;
   }
-  for (int64_t p = 0; p < k; p += L) {
-    const int q = k - p < L ? int(k - p) : L;
+  int q = to_vector(a);  // up to a whole vector in memory; whole ones from there on
+  for (int64_t p = 0; p < k; p += q, q = L) {
+    if (q == 0) q = L;
+    if (k - p < q) q = int(k - p);
     for (int i0 = 0; i0 < r; i0 += L) {
       const T* src = a + i0 * rs + p;
 #pragma GCC unroll 16

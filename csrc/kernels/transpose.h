@@ -47,45 +47,34 @@ NNF_INLINE void exchange_four(vec<T>* r) {
   r[2] = r[1], r[1] = second;
 }
 
-// Exchanges the bits from s on and below `end`.
-template <class T, int s, int end>
+// Exchanges the bits from s on.
+template <class T, int s>
 NNF_INLINE void exchange_rows(vec<T> (&r)[kLanes<T>]) {
-  if constexpr (s == 1 && sizeof(T) == 4 && end >= 4) {
+  if constexpr (s == 1 && sizeof(T) == 4) {
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; i += 4) exchange_four<T>(r + i);
-    return exchange_rows<T, 4, end>(r);
-  } else if constexpr (s < end) {
+    return exchange_rows<T, 4>(r);
+  } else if constexpr (s < kLanes<T>) {
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i)
       if (!(i & s)) exchange<T, s>(r[i], r[i | s]);
-    exchange_rows<T, 2 * s, end>(r);
+    exchange_rows<T, 2 * s>(r);
   }
 }
 
 // Lane j of r[i] becomes lane i of r[j].
 template <class T>
 NNF_INLINE void transpose(vec<T> (&r)[kLanes<T>]) {
-  exchange_rows<T, 1, kLanes<T>>(r);
+  exchange_rows<T, 1>(r);
 }
 
 // kLanes runs of as many elements, `step` apart, transposed: lane j of r[i] is src[j * step + i].
 template <class T>
 NNF_INLINE void load_square(const T* src, int64_t step, vec<T> (&r)[kLanes<T>]) {
   constexpr int L = kLanes<T>;
-#ifdef NNF_HAS_HALVES  // loads exchange the highest bit
-  constexpr int H = L / 2;
-#pragma GCC unroll 16
-  for (int i = 0; i < H; ++i) {
-    const T *low = src + i * step, *high = low + H * step;
-    r[i] = (vec<T>)backend_load_halves(low, high);
-    r[i + H] = (vec<T>)backend_load_halves(low + H, high + H);
-  }
-  exchange_rows<T, 1, H>(r);
-#else
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i) r[i] = load<T>(src + i * step);
   transpose<T>(r);
-#endif
 }
 
 // n <= kLanes runs of m <= kLanes elements each, `step` apart, as m vectors.

@@ -18,7 +18,9 @@ constexpr int64_t kNC = 1024;        // a block of each is 1 MiB
 constexpr int64_t kTaskPanels = 8;   // of a task in each direction: its part of A and B is in L2
 constexpr int64_t kPackPanels = 4;   // of a task that packs
 constexpr int64_t kTasks = 16;       // smaller tasks where there would be fewer than these
-constexpr double kPackOne = 0.5;     // work of packing an element, see parallel_for
+constexpr double kPackOne = 1;       // work of packing an element, see parallel_for,
+constexpr double kReadOne = 0.25;    // and of reading one
+constexpr int64_t kRowsInPlace = 8;  // of A, read at once where they lie: a set of L1 has 8 ways
 
 template <class T>
 struct MatrixProduct {
@@ -67,6 +69,8 @@ void add_block(int64_t rows, int64_t cols, const T* x, int64_t ldx, T* c, int64_
 }
 
 // ---- the general path: panels of A and B packed by all workers, then tiles ------------------
+// Rows of A that meet few columns are read where they lie. Workers multiply what they packed, as
+// far as the longer side of C goes.
 
 template <class T>
 class Blocks {
@@ -87,11 +91,13 @@ class Blocks {
  private:
   explicit Blocks(const MatrixProduct<T>& p)
       : p_(p),
+        in_place_(p.alpha == 1 && p.acs == 1 && p.N <= kNC / 2),
+        step_(in_place_ ? least(mr_, kRowsInPlace) : mr_),
         rows_(round_up(least(p.M, kMC), mr_)),
         cols_(round_up(least(p.N, kNC), nr_)),
         depth_(least(p.K, kKC)) {}
 
-  int64_t a_items() const { return round_up(rows_ * depth_, 16); }
+  int64_t a_items() const { return in_place_ ? 0 : round_up(rows_ * depth_, 16); }
   int64_t b_items() const { return p_.panels ? 0 : round_up(cols_ * depth_, 16); }
 
   // The part of C at (i0, j0), piece after piece.
@@ -114,37 +120,46 @@ class Blocks {
     }
   }
 
+  // A and B in turns, so that each worker has a part of both.
   void pack(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc) {
     const int64_t a_step = kPackPanels * mr_, b_step = kPackPanels * nr_;
-    const int64_t a_tasks = ceil_div(m, a_step), b_tasks = p_.panels ? 0 : ceil_div(n, b_step);
-    parallel_for(
-        a_tasks + b_tasks, double(p_.panels ? m : m + n) * kc * kPackOne, [&](int64_t t, int) {
-          const int64_t i = t * a_step, j = (t - a_tasks) * b_step;
-          if (t < a_tasks)
-            kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
-                       a_ + i * kc);
-          else
-            kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
-        });
+    const int64_t a_tasks = in_place_ ? 0 : ceil_div(m, a_step);
+    const int64_t tasks = a_tasks + (p_.panels ? 0 : ceil_div(n, b_step));
+    const double work = double((in_place_ ? 0 : m) + (p_.panels ? 0 : n)) * kc * kPackOne;
+    parallel_for(tasks, work, [&](int64_t t, int) {
+      const int64_t before = t * a_tasks / tasks;  // of A
+      const int64_t i = before * a_step, j = (t - before) * b_step;
+      if ((t + 1) * a_tasks / tasks > before)
+        kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
+                   a_ + i * kc);
+      else
+        kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
+    });
   }
 
   // out = or += the product of the packed panels; the epilogue if it is then complete.
   void multiply_block(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc, T* out,
                       int64_t ld, bool add) {
-    const int64_t m_panels = ceil_div(m, mr_), n_panels = ceil_div(n, nr_);
+    const int64_t m_panels = ceil_div(m, step_), n_panels = ceil_div(n, nr_);
     int64_t side = kTaskPanels;
     while (side > 1 && ceil_div(m_panels, side) * ceil_div(n_panels, side) < kTasks) side /= 2;
     const int64_t row_tasks = ceil_div(m_panels, side), col_tasks = ceil_div(n_panels, side);
     const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, j0) : b_;
     const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
     parallel_for(row_tasks * col_tasks, double(m) * n * kc * kMultiplyAdd, [&](int64_t task, int) {
-      const int64_t ib = task % row_tasks * side * mr_, jb = task / row_tasks * side * nr_;
-      const int64_t ie = least(m, ib + side * mr_), je = least(n, jb + side * nr_);
-      for (int64_t i = ib; i < ie; i += mr_)
+      const int64_t row = m < n ? task % row_tasks : task / col_tasks;
+      const int64_t col = m < n ? task / row_tasks : task % col_tasks;
+      const int64_t ib = row * side * step_, jb = col * side * nr_;
+      const int64_t ie = least(m, ib + side * step_), je = least(n, jb + side * nr_);
+      for (int64_t i = ib; i < ie; i += step_)
         for (int64_t j = jb; j < je; j += nr_) {
-          const int rows = int(least(m - i, mr_)), cols = int(least(n - j, nr_));
+          const int rows = int(least(m - i, step_)), cols = int(least(n - j, nr_));
           T* tile = out + i * ld + j;
-          kn_.gemm_tile(kc, a_ + i * kc, b + j * kc, tile, ld, rows, cols, add);
+          if (in_place_)
+            kn_.gemm_strip(kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, b + j * kc, nr_, nr_ * kc, tile,
+                           ld, rows, cols, add);
+          else
+            kn_.gemm_tile(kc, a_ + i * kc, b + j * kc, tile, ld, rows, cols, add);
           if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(i0 + i, j0 + j));
         }
     });
@@ -153,6 +168,8 @@ class Blocks {
   const Kernels<T>& kn_ = kernels<T>();
   const int64_t mr_ = kn_.mr, nr_ = kn_.nr;
   const MatrixProduct<T>& p_;
+  const bool in_place_;                               // A is read where it lies,
+  const int64_t step_;                                // so many rows at once
   const int64_t rows_, cols_, depth_;                 // packed at once
   T *a_ = nullptr, *b_ = nullptr, *piece_ = nullptr;  // a piece of K after the first
 };

@@ -41,7 +41,7 @@ class Row {
     while (run_ > kShortRun && blocks_ * ceil_div(p.N, run_) < kRowTasks) run_ /= 2;
   }
 
-  double work() const { return p_.work() + double(p_.N) * p_.K * kPackOne; }
+  double work() const { return p_.work() + double(p_.N) * p_.K * kReadOne; }
 
   // Columns of B that lie side by side in memory.
   void multiply_columns() {

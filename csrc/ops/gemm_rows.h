@@ -12,7 +12,6 @@ constexpr int64_t kStripPanels = 4;  // panels of B in a strip
 constexpr int64_t kFewest = 3;       // rows for which all that counts is how B is read
 constexpr int64_t kFewestTasks = 4;  // for them; kTasks for more
 constexpr int64_t kL1Bytes = 32 << 10;
-constexpr int64_t kL1Ways = 8;
 constexpr int64_t kPageBytes = 4096;  // lines so far apart share a set of L1
 
 template <class T>
@@ -32,7 +31,8 @@ class Rows {
     r.a_ = workspace;
     r.scratch_ = workspace + r.a_items();
     if (r.packed_a_) r.pack_a();
-    parallel_for(ceil_div(p.N, r.strip_), p.work() + double(p.N) * p.K * kPackOne,
+    parallel_for(ceil_div(p.N, r.strip_),
+                 p.work() + double(p.N) * p.K * (r.b_items() ? kPackOne : kReadOne),
                  [&](int64_t task, int worker) {
                    const int64_t j = task * r.strip_;
                    r.multiply_strip(j, least(p.N - j, r.strip_), worker);
@@ -49,7 +49,7 @@ class Rows {
     int64_t panels = kStripPanels;
     while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
     strip_ = panels * nr_;
-    const int64_t most = packed_a_ ? mr_ : least(mr_, kL1Ways);
+    const int64_t most = packed_a_ ? mr_ : least(mr_, kRowsInPlace);
     tile_rows_ = packed_a_ ? mr_ : ceil_div(p.M, ceil_div(p.M, most));
   }
 

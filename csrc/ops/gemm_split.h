@@ -3,19 +3,20 @@
 #pragma once
 
 #include "ops/gemm_row.h"
-#include "ops/gemm_rows.h"
+#include "ops/gemm_turned.h"
 
 namespace nnf {
 
 constexpr int64_t kFewColumns = 64;      // of a tall product
 constexpr int64_t kDeepItems = 1 << 14;  // of C, at most, in a deep one
 
-enum class GemmPath { row, rows, tall, deep, blocks };
+enum class GemmPath { row, rows, turned, tall, deep, blocks };
 
 template <class T>
 GemmPath gemm_path(const MatrixProduct<T>& p) {
   if (Row<T>::fits(p)) return GemmPath::row;
   if (p.K >= 2 * kPiece && p.M * p.N <= kDeepItems && p.M > 1) return GemmPath::deep;
+  if (Turned<T>::fits(p)) return GemmPath::turned;
   if (Rows<T>::fits(p.M, p.N, p.K)) return GemmPath::rows;
   return p.N <= kFewColumns ? GemmPath::tall : GemmPath::blocks;
 }
@@ -95,6 +96,8 @@ int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
       return Row<T>::items(p);
     case GemmPath::rows:
       return Rows<T>::items(p, workers);
+    case GemmPath::turned:
+      return Turned<T>::items(p, workers);
     case GemmPath::tall:
       return workers * Rows<T>::items(some_rows(p, 0), 1);
     case GemmPath::deep:
@@ -113,6 +116,8 @@ void gemm(const MatrixProduct<T>& p, T* workspace) {
       return Row<T>::multiply(p, workspace);
     case GemmPath::rows:
       return Rows<T>::multiply(p, workspace);
+    case GemmPath::turned:
+      return Turned<T>::multiply(p, workspace);
     case GemmPath::tall:
       return multiply_tall(p, workspace);
     case GemmPath::deep:

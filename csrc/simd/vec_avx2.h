@@ -9,7 +9,6 @@
 #define NNF_HAS_STREAM
 #define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
-#define NNF_HAS_HALVES
 
 namespace nnf {
 namespace {
@@ -66,10 +65,6 @@ NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
   _mm256_maskstore_pd((double*)p, first_n((double*)p, n), (__m256d)v);
 }
 
-NNF_INLINE vi32 backend_load_halves(const void* low, const void* high) {
-  const __m256i l = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)low));
-  return (vi32)_mm256_inserti128_si256(l, _mm_loadu_si128((const __m128i*)high), 1);
-}
 NNF_INLINE void backend_stream(void* p, vi32 v) { _mm256_stream_si256((__m256i*)p, (__m256i)v); }
 NNF_INLINE void backend_stream_fence() { _mm_sfence(); }
 

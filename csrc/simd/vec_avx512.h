@@ -9,7 +9,6 @@
 #define NNF_HAS_STREAM
 #define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
-#define NNF_HAS_HALVES
 
 namespace nnf {
 namespace {
@@ -71,10 +70,6 @@ NNF_INLINE void backend_store_n(int64_t* p, vi64 v, int n) {
   _mm512_mask_storeu_epi64(p, (__mmask8)first_n(n), (__m512i)v);
 }
 
-NNF_INLINE vi32 backend_load_halves(const void* low, const void* high) {
-  const __m512i l = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)low));
-  return (vi32)_mm512_maskz_inserti64x4(0xff, l, _mm256_loadu_si256((const __m256i*)high), 1);
-}
 NNF_INLINE void backend_stream(void* p, vi32 v) { _mm512_stream_si512((__m512i*)p, (__m512i)v); }
 NNF_INLINE void backend_stream_fence() { _mm_sfence(); }
 

@@ -6,7 +6,7 @@ all results that turns their gradients into those of the inputs and leaves these
 
 from __future__ import annotations
 
-import weakref
+from math import prod
 from typing import Any, NamedTuple
 
 from nnfast.errors import StateError, fail
@@ -25,7 +25,8 @@ class FunctionCtx:
     needs_input_grad: tuple[bool, ...] = ()
 
     def __init__(self) -> None:
-        self._saved: list[Any] = []  # tensors, or weak references to results
+        self._saved: list[Any] = []  # tensors, or numbers of results
+        self._linked: list[Tensor] = []  # the results with their history, while backward runs
         self._constant: list[Tensor] = []
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -34,12 +35,8 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What save_for_backward kept."""
-        found = []
-        for raw, result in (x if isinstance(x, tuple) else (x, None) for x in self._saved):
-            alive = None if result is None else result()
-            found.append(raw if alive is None else alive)
-        return tuple(found)
+        """What save_for_backward kept; results, with their history, while `backward` runs."""
+        return tuple(self._linked[x] if isinstance(x, int) else x for x in self._saved)
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """These results get no gradient."""
@@ -52,10 +49,10 @@ class FunctionCtx:
     def set_materialize_grads(self, value: bool) -> None:
         """Accepted: missing gradients are zeros in any case."""
 
-    def _results(self, raw: list[Tensor], results: list[Tensor]) -> None:
-        """Saved results are known by what they became, so that these have a history."""
-        for before, after in zip(raw, results, strict=True):
-            self._saved = [(x, weakref.ref(after)) if x is before else x for x in self._saved]
+    def _results(self, raw: list[Tensor]) -> None:
+        """Saved results are known by their number: the node has them, and so a history."""
+        for k, y in enumerate(raw):
+            self._saved = [k if x is y else x for x in self._saved]
 
 
 class Function:
@@ -112,8 +109,8 @@ class Function:
             and not any(y is c for c in ctx._constant)
         ]  # fmt: skip
         raw = [outputs[i] for i in places]
-        results = _Call(cls, ctx, args, raw).results() if raw else []
-        ctx._results(raw, results)
+        results = _Call(cls, ctx, args, raw, places, len(outputs)).results() if raw else []
+        ctx._results(raw)
         for i, y in zip(places, results, strict=True):
             outputs[i] = y
         return tuple(outputs) if isinstance(answer, tuple) else outputs[0]
@@ -122,8 +119,17 @@ class Function:
 class _Call:
     """One call of a function: its results, and the way back."""
 
-    def __init__(self, cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], raw: list[Any]) -> None:
+    def __init__(
+        self,
+        cls: Any,
+        ctx: FunctionCtx,
+        args: tuple[Any, ...],
+        raw: list[Any],
+        places: list[int],
+        count: int,
+    ) -> None:
         self.cls, self.ctx, self.raw, self.args = cls, ctx, raw, args
+        self.places, self.count = places, count  # which of all results carry gradients
         self.shapes = [y.shape for y in raw]
         self.several = len(raw) > 1
         self.grads: list[Any] = [None] * len(args)
@@ -140,24 +146,27 @@ class _Call:
         if not self.several:
             return [_results._call(raw[0], token, self)]
         joined = _results._call(cat([reshape(y, -1) for y in raw]), token, self)
+        return self._parts(joined)
+
+    def _parts(self, joined: Tensor) -> list[Tensor]:
+        """Each result, or its gradient."""
+        if not self.several:
+            return [joined]
         parts, start = [], 0
-        for shape, y in zip(self.shapes, raw, strict=True):
-            parts.append(reshape(narrow(joined, 0, start, y.array.size), shape))
-            start += y.array.size
+        for shape in self.shapes:
+            n = prod(shape)
+            parts.append(reshape(narrow(joined, 0, start, n), shape))
+            start += n
         return parts
 
-    def back(self, dy: Tensor) -> Tensor:
+    def back(self, dy: Tensor, y: Tensor) -> Tensor:
         """Ask `backward`, and keep its answers for the tokens."""
-        dys, start = [dy], 0
-        if self.several:
-            dys = []
-            for shape in self.shapes:
-                n = 1
-                for m in shape:
-                    n *= m
-                dys.append(reshape(narrow(dy, 0, start, n), shape))
-                start += n
+        dys: list[Any] = [None] * self.count
+        for i, part in zip(self.places, self._parts(dy), strict=True):
+            dys[i] = part
+        self.ctx._linked = self._parts(y)
         answer = self.cls.backward(self.ctx, *dys)
+        self.ctx._linked = []
         grads = list(answer) if isinstance(answer, tuple | list) else [answer]
         if len(grads) != len(self.grads):
             name = f"{self.cls.__name__}.backward"
@@ -192,4 +201,4 @@ def _results_rule(value: AnyTensor, token: AnyTensor, call: Any) -> Result:
 _token = Op(_token_rule, None, _CallAttrs, ("y",), (), (), False, None)
 _token.vjp(input=lambda dy, call, number, input_shape: call.grad(number, input_shape))
 _results = Op(_results_rule, None, _CallAttrs, ("y",), (), (), False, None)
-_results.vjp(token=lambda dy, call: call.back(dy))
+_results.vjp(token=lambda dy, y, call: call.back(dy, y))

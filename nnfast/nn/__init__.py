@@ -140,6 +140,7 @@ from nnfast.nn.pad import ReplicationPad3d as ReplicationPad3d
 from nnfast.nn.pad import ZeroPad1d as ZeroPad1d
 from nnfast.nn.pad import ZeroPad2d as ZeroPad2d
 from nnfast.nn.pad import ZeroPad3d as ZeroPad3d
+from nnfast.nn.parameter import Buffer as Buffer
 from nnfast.nn.parameter import Parameter as Parameter
 from nnfast.nn.parameter_container import ParameterDict as ParameterDict
 from nnfast.nn.parameter_container import ParameterList as ParameterList

@@ -7,11 +7,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from nnfast.device import check_device
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
 from nnfast.graph.mode import CHANGES, tracing
 from nnfast.nn.hooks import call_with_hooks
-from nnfast.nn.parameter import Parameter
+from nnfast.nn.parameter import Buffer, Parameter, is_temporary
 from nnfast.nn.state import Stateful
 from nnfast.tensor import Tensor, float32, float64, wrap
 
@@ -84,6 +85,8 @@ class Module(Stateful):
             kind = "parameter"
         elif isinstance(value, Module):
             kind = "module"
+        elif isinstance(value, Buffer):
+            kind = "temporary buffer" if is_temporary(value) else "buffer"
         kinds = self.__dict__.get("_kinds")
         if kinds is None:
             if kind is not None:
@@ -335,6 +338,15 @@ class Module(Stateful):
         from nnfast.graph.compiled import compile
 
         object.__setattr__(self, "forward", compile(self.forward, *args, **options))
+
+    def cuda(self, device: Any = None) -> Self:
+        """Not available: raises DTypeError."""
+        return self.to("cuda")
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Itself, as memory is on the CPU already."""
+        check_device("to_empty", device)
+        return self
 
     def half(self) -> Self:
         """Not available: raises DTypeError."""

@@ -38,3 +38,34 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class Buffer(Tensor):
+    """A tensor that becomes a buffer of the module it is assigned to; see register_buffer.
+
+    >>> from nnfast import nn, ones
+    >>> m = nn.Module()
+    >>> m.mean = nn.Buffer(ones(2))
+    >>> list(m.state_dict())
+    ['mean']
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: Any, *, persistent: bool = True) -> Buffer:
+        made = cls if persistent else _TemporaryBuffer
+        return super().__new__(made)
+
+    def __init__(self, data: Any, *, persistent: bool = True) -> None:
+        super().__init__(data)
+
+
+class _TemporaryBuffer(Buffer):
+    """A buffer that a state_dict leaves out."""
+
+    __slots__ = ()
+
+
+def is_temporary(buffer: Buffer) -> bool:
+    """Whether a state_dict leaves it out."""
+    return isinstance(buffer, _TemporaryBuffer)

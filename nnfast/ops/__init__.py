@@ -356,6 +356,7 @@ from nnfast.ops.special import xlogy as xlogy
 from nnfast.ops.statistics import corrcoef as corrcoef
 from nnfast.ops.statistics import cov as cov
 from nnfast.ops.statistics import cumulative_trapezoid as cumulative_trapezoid
+from nnfast.ops.statistics import mode as mode
 from nnfast.ops.statistics import msort as msort
 from nnfast.ops.statistics import renorm as renorm
 from nnfast.ops.statistics import trapezoid as trapezoid

@@ -100,11 +100,14 @@ def _smooth_linear(axis: _Axis) -> Taps:
 
 
 def _smooth_cubic(axis: _Axis) -> Taps:
+    return _smooth(axis, 2, _softer)
+
+
+def _softer(d: np.ndarray) -> np.ndarray:
     """Keys' kernel with a = -0.5."""
-    a = -0.5
-    inner = lambda d: ((a + 2) * d - (a + 3)) * d * d + 1
-    outer = lambda d: ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return _smooth(axis, 2, lambda d: np.where(d < 1, inner(d), np.where(d < 2, outer(d), 0)))
+    inner = (1.5 * d - 2.5) * d * d + 1
+    outer = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
 
 
 _SMOOTH: dict[str, Callable[[_Axis], Taps]] = {"bilinear": _smooth_linear, "bicubic": _smooth_cubic}

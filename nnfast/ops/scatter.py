@@ -78,7 +78,7 @@ def _positions(input: Tensor, index: Any) -> Tensor:
 
 def _put_at(name: str, input: Tensor, index: Any, value: Tensor, accumulate: bool) -> Tensor:
     parts = index if type(index) is tuple else (index,)
-    if all(isinstance(p, Tensor) and p.dtype == int64 and p.ndim for p in parts):
+    if parts and all(isinstance(p, Tensor) and p.dtype == int64 and p.ndim for p in parts):
         return _put_slices(name, input, parts, value, accumulate)
     at = _positions(input, index)
     v = value if value.ndim == 0 else _broadcast(name, value, at.shape)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.errors import fail
+from nnfast.ops.along import gather
 from nnfast.ops.elementwise import cast, clip, sqrt, where
 from nnfast.ops.matmul import matmul
 from nnfast.ops.norm_groups import vector_norm
@@ -170,3 +171,38 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         fail("renorm", "two dimensions, p > 0, maxnorm >= 0", f"{input.ndim}, {p}, {maxnorm}")
     norm = vector_norm(input, float(p), [k for k in range(input.ndim) if k != d])
     return input * where(norm > maxnorm, maxnorm / (norm + 1e-7), 1.0)
+
+
+class Mode(NamedTuple):
+    """The most frequent values, and where they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@method
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Mode:
+    """The most frequent value along dim, the smallest of several, and its last place.
+
+    The gradient goes to that place. NumPy finds it: a compiled function runs eagerly.
+
+    >>> import nnfast
+    >>> nnfast.mode(nnfast.tensor([2, 1, 2, 1, 3])).values
+    tensor(1)
+    """
+    if input.ndim == 0:
+        return Mode(input, wrap(np.zeros((), np.int64)))
+    d = check_dim("mode", dim, input.ndim)
+    if input.shape[d] == 0:
+        fail("mode", "at least one element along dim", "none", input=input)
+    x = np.moveaxis(input.detach()._values(), d, -1)
+    order = np.argsort(x, -1, kind="stable")
+    y = np.take_along_axis(x, order, -1)
+    place = np.arange(y.shape[-1])
+    new = np.concatenate([np.ones((*y.shape[:-1], 1), bool), y[..., 1:] != y[..., :-1]], -1)
+    count = place - np.maximum.accumulate(np.where(new, place, 0), -1)
+    last = np.expand_dims(count.argmax(-1), -1)  # the first of the longest runs, its end
+    found = np.moveaxis(np.take_along_axis(order, last, -1), -1, d)
+    index = wrap(np.ascontiguousarray(found))
+    values = gather(input, d, index)
+    return Mode(values, index) if keepdim else Mode(values.squeeze(d), index.squeeze(d))

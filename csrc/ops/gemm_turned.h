@@ -1,0 +1,70 @@
+// The product of few rows with a matrix whose columns lie side by side, as in a layer: its
+// transpose is computed, with the columns of B read where they lie, as rows of A otherwise are. So
+// only A and the result are transposed, the small ones. The sums are those of gemm.h.
+#pragma once
+
+#include "ops/gemm_rows.h"
+
+namespace nnf {
+
+template <class T>
+class Turned {
+ public:
+  static bool fits(const MatrixProduct<T>& p) {
+    return p.M > kFewest && p.M <= kFewRows && p.N >= 2 * p.M && !p.panels && p.alpha == 1 &&
+           p.brs == 1 && p.bcs != 1;
+  }
+
+  // Elements of workspace.
+  static int64_t items(const MatrixProduct<T>& p, int workers) {
+    const Turned t(p);
+    return t.a_items() + workers * t.worker_items();
+  }
+
+  static void multiply(const MatrixProduct<T>& p, T* workspace) {
+    Turned t(p);
+    pack_all(t.a_, workspace);
+    parallel_for(ceil_div(p.N, t.strip_), p.work() + double(p.N) * p.K * kReadOne,
+                 [&](int64_t task, int worker) {
+                   T* strip = workspace + t.a_items() + worker * t.worker_items();
+                   t.multiply_strip(task * t.strip_, workspace, strip);
+                 });
+  }
+
+ private:
+  explicit Turned(const MatrixProduct<T>& p) : p_(p), a_(p) {
+    a_.N = p.M, a_.b = p.a, a_.brs = p.acs, a_.bcs = p.ars;
+    while (strip_ > kShortest && ceil_div(p.N, strip_) < kTasks) strip_ /= 2;
+  }
+
+  int64_t a_items() const { return round_up(p_.M, kn_.nr) * p_.K; }
+  // A strip of columns of C, as rows, and one of a piece after the first.
+  int64_t worker_items() const { return p_.M * strip_ * (p_.K > kPiece ? 2 : 1); }
+
+  void multiply_strip(int64_t j0, const T* panels, T* strip) {
+    const int64_t n = least(p_.N - j0, strip_), step = least(kn_.mr, kRowsInPlace);
+    for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
+      T* out = k0 == 0 ? strip : strip + p_.M * strip_;
+      for (int64_t j = 0; j < n; j += step)
+        for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
+          for (int64_t i = 0; i < p_.M; i += kn_.nr)
+            kn_.gemm_strip(kc, p_.b_at(k, j0 + j), p_.bcs, 1, panels + a_.panel_offset(k, kc, i),
+                           kn_.nr, kn_.nr * kc, out + j * p_.M + i, p_.M, int(least(n - j, step)),
+                           least(p_.M - i, kn_.nr), k > k0);
+        });
+      if (k0 > 0) add_block(1, n * p_.M, out, 0, strip, 0);
+    }
+    T* c = p_.c + j0;
+    kn_.copy_transposed(n, p_.M, strip, p_.M, c, p_.N, false);
+    if (p_.ep.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j0));
+  }
+
+  static constexpr int64_t kShortest = 16;
+
+  const Kernels<T>& kn_ = kernels<T>();
+  const MatrixProduct<T>& p_;
+  MatrixProduct<T> a_;  // its B is our A, transposed
+  int64_t strip_ = 64;  // columns of B of a task
+};
+
+}  // namespace nnf
