@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnfast import _core
-from nnfast.creation import zeros
+from nnfast.creation import tensor, zeros
 from nnfast.errors import ArgumentError, DTypeError
 from nnfast.ops import avg_pool2d, conv2d, max_pool2d
 from nnfast.ops.conv import conv2d_input, conv2d_weight
@@ -130,6 +130,15 @@ def test_nan_wins_and_minus_infinity_has_an_index(isa: str) -> None:
     y, index = max_pool2d(x[:, 2:], 2, return_indices=True)
     assert (y.array == -np.inf).all()
     np.testing.assert_array_equal(index.array, [[[0, 2, 4]]])
+
+
+def test_maxima_are_the_same_where_nobody_asks_for_their_index(isa: str) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 9, 37)).astype(np.float32)
+    x[0, 0, 2, 3], x[1, 2] = np.nan, -np.inf
+    for args in ((3,), (3, 1), (3, 3, 1, 2)):
+        y = max_pool2d(tensor(x), *args)
+        z = max_pool2d(tensor(x, requires_grad=True), *args)
+        assert y.numpy().tobytes() == z.detach().numpy().tobytes()
 
 
 def test_an_index_outside_of_the_plane_is_harmless() -> None:

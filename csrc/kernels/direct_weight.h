@@ -51,8 +51,12 @@ void weight_pixels(const WeightArgs<T>& d, int taps, const int64_t* offset, cons
       }
     }
   }
+  // Known indices: any other would keep the sums in memory.
+#pragma GCC unroll 3
   for (int i = 0; i < M; ++i)
-    for (int k = 0; k < taps; ++k) dw[i * d.ld + k] += reduce_add<T>(acc[i][k]);
+#pragma GCC unroll 9
+    for (int k = 0; k < K; ++k)
+      if (k < taps) dw[i * d.ld + k] += reduce_add<T>(acc[i][k]);
 }
 
 // The tiles that there are: of 9, 8, 6, 4, 2 taps.

@@ -28,11 +28,13 @@ struct Cut : Bands<T> {
   int64_t chunks, chunk_units;  // runs of units
 
   // Vector operations for a pixel, both ways: by vectors of pixels, of which the last of a row is
-  // not full, loads are the limit; turning dy costs a third of an operation for each element.
+  // not full, loads are the limit where one tile does not hold all taps; turning dy costs a third
+  // of an operation for each element.
   static bool turn(const ProductSize& p) {
     const int64_t L = kernels<T>().lanes;
     const double row = double(round_up(p.w.pixels, L)) / p.w.pixels;
-    return 1.5 * row * p.M * p.K() / L > p.K() * ceil_div(p.M, L) + p.M / 3.0;
+    const double each = p.K() <= 9 ? 1 : 1.5;
+    return each * row * p.M * p.K() / L > p.K() * ceil_div(p.M, L) + p.M / 3.0;
   }
   static Bands<T> bands_of(const ProductSize& p) {
     const int64_t lanes = kernels<T>().lanes;

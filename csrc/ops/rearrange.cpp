@@ -82,23 +82,35 @@ struct Axes {
   }
   const Axis& row() const { return axis[count - 1]; }
 
-  // Rows of y from number r on, at most `most` of them, that lie evenly apart in x.
+  // Where a row lies in each dimension but the last.
+  struct Place {
+    int64_t at[kMaxDims];
+  };
+  Place place(int64_t row) const {
+    Place p;
+    for (int d = count - 2; d >= 0; --d) p.at[d] = row % axis[d].n, row /= axis[d].n;
+    return p;
+  }
+
+  // Rows of y from a place on, at most `most` of them, that lie evenly apart in x.
   struct Rows {
     int64_t count, from, step;  // the first one, in x; -1: rows of the value
   };
-  Rows rows_from(int64_t r, int64_t most) const {
+  // Moves the place behind them.
+  Rows next_rows(Place* p, int64_t most) const {
     Rows rows{1, 0, 0};
     for (int d = count - 2; d >= 0; --d) {
       int64_t within;
-      const Stretch& stretch = axis[d].at(r % axis[d].n, &within);
+      const Stretch& stretch = axis[d].at(p->at[d], &within);
       if (d == count - 2) {
         rows.count = least(stretch.n - within, most);
         rows.step = stretch.step * axis[d].step;
       }
-      r /= axis[d].n;
       if (stretch.first < 0) rows.from = -1;
       if (rows.from >= 0) rows.from += (stretch.first + within * stretch.step) * axis[d].step;
     }
+    if (count > 1) p->at[count - 2] += rows.count;
+    for (int d = count - 2; d > 0 && p->at[d] == axis[d].n; --d) p->at[d] = 0, ++p->at[d - 1];
     return rows;
   }
 };
@@ -152,8 +164,9 @@ void run_rearrange(const OpArgs& args) {
     const PartOfRow part(axes.row(), begin, end);
     const Stretch nothing{end - begin, -1, 0};
     const int64_t row = task / blocks * step, last = least(row + step, axes.rows);
+    Axes::Place place = axes.place(row);
     for (int64_t r = row; r < last;) {
-      const Axes::Rows rows = axes.rows_from(r, last - r);
+      const Axes::Rows rows = axes.next_rows(&place, last - r);
       const bool exist = rows.from >= 0;
       rearrange_rows(StretchArgs<T>{exist ? part.stretch : &nothing, exist ? part.stretches : 1,
                                     rows.count, x.ptr<T>() + (exist ? rows.from : 0), rows.step,
@@ -175,8 +188,9 @@ void run_rearrange_backward(const OpArgs& args) {
   parallel_for(ceil_div(parts, step), double(dy.size), [&](int64_t task, int) {
     const int64_t first = task * step, last = least(first + step, parts);
     std::memset(dx.ptr<T>() + first * size, 0, size_t((last - first) * size) * sizeof(T));
+    Axes::Place place = axes.place(first * rows);
     for (int64_t r = first * rows; r < last * rows;) {
-      const Axes::Rows some = axes.rows_from(r, last * rows - r);
+      const Axes::Rows some = axes.next_rows(&place, last * rows - r);
       if (some.from >= 0)
         kernels<T>().add_rearranged(axes.row().stretch, axes.row().stretches, some.count,
                                     dy.ptr<T>() + r * axes.row().n, axes.row().n,

@@ -1,9 +1,12 @@
-// Softmax over one dimension, and the cross entropy of class numbers.
+// Softmax over one dimension, and losses of class numbers.
 //   softmax, log_softmax:           (x) -> y
 //   softmax_backward, log_...:      (dy, y) -> dx
 //   softmax_cross_entropy:          (x, target) -> loss, peak and total of each problem, count
 //   softmax_cross_entropy_backward: (dy, x, target, peak, total, count) -> dx
+//   nll:          (x, target) -> loss, count: -x at the target's class
+//   nll_backward: (dy, target, count) -> dx
 // x is seen as outer x n x inner elements: a problem is a column of n, and a row if inner is 1.
+#include <cstring>
 #include <type_traits>
 
 #include "base/parallel.h"
@@ -80,6 +83,13 @@ T sum_losses(const T* loss, int64_t n) {
   return T(total);
 }
 
+// How many samples count; of those that do not, the loss is 0.
+int64_t count_samples(const View& target, int64_t ignored) {
+  int64_t counted = 0;
+  for (int64_t i = 0; i < target.size; ++i) counted += target.ptr<int64_t>()[i] != ignored;
+  return counted;
+}
+
 template <class T>
 void run_cross_entropy(const OpArgs& args) {
   const View &x = args.in[0], &target = args.in[1];
@@ -94,12 +104,11 @@ void run_cross_entropy(const OpArgs& args) {
                                  args.out[2].ptr<T>() + i);
     });
   }
-  int64_t counted = 0;
-  for (int64_t i = 0; i < target.size; ++i) counted += target.ptr<int64_t>()[i] != a.ignore_index;
-  *args.out[3].ptr<T>() = T(counted);
+  const T counted = T(count_samples(target, a.ignore_index));
+  *args.out[3].ptr<T>() = counted;
   if (!reduced) return;
   const T total = sum_losses(loss, target.size);
-  *args.out[0].ptr<T>() = a.reduction == LossReduction::mean ? total / T(counted) : total;
+  *args.out[0].ptr<T>() = a.reduction == LossReduction::mean ? total / counted : total;
 }
 
 template <class T>
@@ -121,9 +130,64 @@ void run_cross_entropy_backward(const OpArgs& args) {
   });
 }
 
+// Calls f(sample, its element of x that the target chooses or -1), in parallel.
+template <class F>
+void for_chosen(const View& x, const View& target, int64_t ignored, F&& f) {
+  const Problems p(x, kClasses);
+  const int64_t* classes = target.ptr<int64_t>();
+  parallel_for(ceil_div(target.size, kPart), double(target.size), [&](int64_t task, int) {
+    for (int64_t i = task * kPart; i < least((task + 1) * kPart, target.size); ++i) {
+      const bool counts = uint64_t(classes[i]) < uint64_t(p.n) && classes[i] != ignored;
+      f(i, counts ? (i / p.inner * p.n + classes[i]) * p.inner + i % p.inner : -1);
+    }
+  });
+}
+
+template <class T>
+void run_nll(const OpArgs& args) {
+  const View &x = args.in[0], &target = args.in[1];
+  const auto& a = args.attributes<CrossEntropyAttrs>();
+  const bool reduced = a.reduction != LossReduction::none;
+  T* loss = reduced ? static_cast<T*>(args.workspace) : args.out[0].ptr<T>();
+  if (x.size > 0)
+    for_chosen(x, target, a.ignore_index,
+               [&](int64_t i, int64_t at) { loss[i] = at < 0 ? T(0) : -x.ptr<T>()[at]; });
+  const T counted = T(count_samples(target, a.ignore_index));
+  *args.out[1].ptr<T>() = counted;
+  if (!reduced) return;
+  const T total = sum_losses(loss, target.size);
+  *args.out[0].ptr<T>() = a.reduction == LossReduction::mean ? total / counted : total;
+}
+
+template <class T>
+void run_nll_backward(const OpArgs& args) {
+  const View &target = args.in[1], &dx = args.out[0];
+  const auto& a = args.attributes<CrossEntropyAttrs>();
+  const T* dy = args.in[0].ptr<T>();
+  const int64_t step = a.reduction == LossReduction::none;
+  const T divisor = a.reduction == LossReduction::mean ? *args.in[2].ptr<T>() : T(1);
+  std::memset(dx.data, 0, size_t(dx.size) * sizeof(T));
+  for_chosen(dx, target, a.ignore_index, [&](int64_t i, int64_t at) {
+    if (at >= 0) dx.ptr<T>()[at] = -dy[i * step] / divisor;
+  });
+}
+
 }  // namespace
 
 namespace ops {
+
+// Losses of the samples, if they are summed up.
+int64_t nll_workspace(const OpArgs& args) { return args.in[1].size * item_size(args.in[0].dtype); }
+
+void nll(const OpArgs& args) {
+  for_float(args.in[0].dtype, [&](auto* t) { run_nll<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+void nll_backward(const OpArgs& args) {
+  if (args.out[0].size == 0) return;
+  for_float(args.out[0].dtype,
+            [&](auto* t) { run_nll_backward<std::remove_pointer_t<decltype(t)>>(args); });
+}
 
 void softmax(const OpArgs& args) { run_softmax(args, false); }
 void log_softmax(const OpArgs& args) { run_softmax(args, true); }

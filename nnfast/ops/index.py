@@ -120,7 +120,7 @@ def along_one(x: Tensor, index: Sequence[Tensor], first: int = 0) -> tuple[Tenso
     for i, n in zip(numbers[1:], sizes[1:], strict=True):
         number = number * n + i
     joined = reshape(x, (*x.shape[:first], _product(sizes), *x.shape[first + len(index) :]))
-    return joined, expand(number, shape), first
+    return joined, number if number.shape == shape else expand(number, shape), first
 
 
 def _parted(input: Tensor, parts: tuple[Any, ...]) -> tuple[list[Any], list[tuple[int, Tensor]]]:

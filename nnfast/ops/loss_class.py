@@ -10,10 +10,12 @@ from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.loss import _check_no_nan, _reduce
 from nnfast.ops.operands import IntTensor, as_tensor
-from nnfast.ops.record import Result, op, out
+from nnfast.ops.record import Result, op, out, outs
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, reshape
 from nnfast.ops.softmax import (
+    REDUCTIONS,
+    CrossEntropyAttrs,
     check_ignore_index,
     check_labels,
     check_reduction,
@@ -72,6 +74,66 @@ select_class.vjp(
 select_class_backward.vjp(
     dy=lambda ddx, target, ignore_index: select_class(ddx, target, ignore_index)
 )
+
+
+def _check_nll(
+    input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean"
+) -> None:
+    check_labels("nll_loss", target, input.shape[1], ignore_index, input)
+
+
+@op("nll", attrs=CrossEntropyAttrs, outputs=("loss", "count"), aux=("count",), values=_check_nll)
+def _nll(
+    input: Tensor, target: IntTensor, ignore_index: int = -100, reduction: str = "mean"
+) -> Result:
+    """-x[n, target[n]], 0 where target is ignore_index, reduced; and how many are not ignored.
+
+    >>> import nnfast
+    >>> logp = nnfast.tensor([[-1.0, -2.0], [-3.0, -4.0]])
+    >>> nnfast.nn.functional.nll_loss(logp, nnfast.tensor([1, 0]), reduction="sum")
+    tensor(5.)
+    """
+    name = "nll_loss"
+    ignored = check_ignore_index(name, ignore_index)
+    check_target(name, input, target)
+    attrs = CrossEntropyAttrs(ignored, check_reduction(name, reduction, target.array.size))
+    dtype = input.array.dtype
+    return outs((() if attrs.reduction else target.array.shape, dtype), ((), dtype), attrs=attrs)
+
+
+@op("nll_backward", attrs=CrossEntropyAttrs, outputs=("dx",))
+def nll_backward(
+    dy: Tensor,
+    target: IntTensor,
+    count: Tensor,
+    classes: int,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Result:
+    """dx (N, classes, ...) is -dy, or its share, at the target's class, 0 elsewhere."""
+    shape = (*target.array.shape[:1], classes, *target.array.shape[1:])
+    reduced = check_reduction("nll_backward", reduction, target.array.size)
+    if dy.array.shape != (() if reduced else target.array.shape):
+        fail("nll_backward", "a dy for each loss", f"shape {dy.shape}", dy=dy)
+    return out(shape, dy.array.dtype, CrossEntropyAttrs(ignore_index, reduced))
+
+
+_nll.vjp(
+    input=lambda dloss, input_shape, target, count, ignore_index, reduction: nll_backward(
+        dloss, target, count, input_shape[1], ignore_index, REDUCTIONS[reduction]
+    )
+)
+
+
+def _nll_second(
+    ddx: Tensor, target: Tensor, count: Tensor, ignore_index: int, reduction: int
+) -> Tensor:
+    kind = REDUCTIONS[reduction]
+    total: Tensor = _nll(ddx, target, ignore_index, "sum" if kind == "mean" else kind)[0]
+    return total / count if kind == "mean" else total
+
+
+nll_backward.vjp(dy=_nll_second)
 
 
 class _Classes(NamedTuple):
@@ -263,6 +325,9 @@ def nll_loss(
     """
     name = "nll_loss"
     c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=False)
+    if c.weight is None:
+        y: Tensor = _nll(c.x, c.target, ignore_index, reduction)[0]
+        return reshape(y, c.shape) if reduction == "none" and y.shape != c.shape else y
     w, count = _counted(name, c, ignore_index)
     loss = -select_class(c.x, c.target, ignore_index) * w
     return _reduce(reshape(loss, c.shape), reduction, count)

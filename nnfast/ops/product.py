@@ -177,10 +177,10 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     """
     n = max(input.ndim, other.ndim)
     a, b = ((1,) * (n - x.ndim) + x.shape for x in (input, other))
-    y = reshape(input, [k for m in a for k in (m, 1)]) * reshape(
-        other, [k for m in b for k in (1, m)]
+    y = reshape(input, tuple(k for m in a for k in (m, 1))) * reshape(
+        other, tuple(k for m in b for k in (1, m))
     )
-    return reshape(y, [i * j for i, j in zip(a, b, strict=True)])
+    return reshape(y, tuple(i * j for i, j in zip(a, b, strict=True)))
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -243,8 +243,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     gone = [d for d, c in enumerate(letters) if c not in result]
     if gone:
         x, letters = sum(x, gone), [c for c in letters if c in result]
-    y = permute(x, [letters.index(c) for c in result]) if letters else x
-    return expand(y, [sizes[c] for c in result]) if result else y
+    y = permute(x, tuple(letters.index(c) for c in result)) if letters else x
+    return expand(y, tuple(sizes[c] for c in result)) if result else y
 
 
 def _refuse(equation: str, expected: str) -> None:
@@ -320,8 +320,8 @@ def _contract(
         return [x.shape[letters.index(c)] for c in names]
 
     m, n, k = size(a, la, rows), size(b, lb, columns), size(a, la, inner)
-    x = permute(a, [la.index(c) for c in (*batch, *rows, *inner)]) if la else a
-    y = permute(b, [lb.index(c) for c in (*batch, *inner, *columns)]) if lb else b
+    x = permute(a, tuple(la.index(c) for c in (*batch, *rows, *inner))) if la else a
+    y = permute(b, tuple(lb.index(c) for c in (*batch, *inner, *columns))) if lb else b
     x = reshape(x, (*size(a, la, batch), math.prod(m), math.prod(k)))
     y = reshape(y, (*size(b, lb, batch), math.prod(k), math.prod(n)))
     product = matmul(x, y)

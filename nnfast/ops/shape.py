@@ -248,7 +248,8 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: Any) -> Ten
         fail("movedim", "a new place for each dim", f"{source} to {destination}", input=input)
     rest = iter(d for d in range(input.ndim) if d not in a)
     places = dict(zip(b, a, strict=True))
-    return permute(input, [places[d] if d in places else next(rest) for d in range(input.ndim)])
+    order = (places[d] if d in places else next(rest) for d in range(input.ndim))
+    return permute(input, tuple(order))
 
 
 moveaxis = movedim

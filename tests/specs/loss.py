@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.specs.softmax import chosen, class_cases, classes
+from tests.specs.softmax import IGNORED, chosen, class_cases, classes
 from tests.specs.spec import Array, Case, Spec, elementwise_cases
 
 
@@ -28,6 +28,28 @@ def bce(x: Array, t: Array) -> Array:
     return -(t * np.log(x) + (1 - t) * np.log1p(-x))
 
 
+def nll(x: Array, target: Array, reduction: str = "none") -> Any:
+    each, count = (x * chosen(x, target)).sum(1), (target != IGNORED).sum()
+    return -{"none": each, "sum": each.sum(), "mean": each.sum() / count}[reduction], count
+
+
+def nll_backward(
+    dy: Array, target: Array, count: Array, classes: int, reduction: str = "none"
+) -> Array:
+    each = np.broadcast_to(dy / count if reduction == "mean" else dy, target.shape)
+    return -select_class_backward(each, target, classes)
+
+
+def _all_losses(*names: str) -> list[Case]:
+    """Every reduction; of several threads too."""
+    cases = [Case(c.shapes, {"reduction": "none"}) for c in class_cases(*names)]
+    for r in ("mean", "sum"):
+        cases += class_cases(*names, reduction=r)
+        large = {"input": (40, 3, 1000), "target": (40, 1000)}
+        cases += [Case(tuple(large.get(n, ()) for n in names), {"reduction": r})]
+    return cases
+
+
 _SELECT = [*class_cases("input", "target"), Case(((40, 3, 1000), (40, 1000)))]
 SPECS: dict[str, Any] = {
     "select_class": Spec(
@@ -41,6 +63,22 @@ SPECS: dict[str, Any] = {
         select_class_backward,
         sample=classes,
         ulp=0,
+    ),
+    "nll": Spec(
+        _all_losses("input", "target"),
+        nll,
+        sample=classes,
+        terms=lambda x, target, reduction: (target.size if reduction != "none" else 0, 0),
+        magnitude=lambda x, target, reduction: nll(-abs(x), target, reduction),
+    ),
+    "nll_backward": Spec(
+        [
+            Case(c.shapes[1:], {"classes": (c.shapes[0] or ())[1], **c.kwargs})
+            for c in _all_losses("input", "dy", "target", "count")
+        ],
+        nll_backward,
+        sample=classes,
+        constant=("count",),
     ),
     "bce": Spec(elementwise_cases(2), bce, sample=_probabilities, ulp=6),
     "bce_backward": Spec(
