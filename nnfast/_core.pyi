@@ -192,8 +192,8 @@ class Guards:
     def hold(self) -> bool:
         """Whether all is as it was."""
 
-    def look(self) -> None:
-        """What is there now is what is to stay."""
+    def clear(self) -> None:
+        """Forget all of it."""
 
 class Call:
     """A call of a compiled function; see nnfast/graph/entry.py."""

@@ -488,3 +488,35 @@ def test_arguments_without_a_hash_and_signed_zeros():
     falls_back(nnfast.compile(lambda x, names: x * len(names)), x, {1, 2}, match="argument")
     divide = nnfast.compile(lambda x, k: x / (x * k))
     assert [divide(x, k).item() for k in (0.0, -0.0)] == [np.inf, -np.inf]
+
+
+def test_a_bad_rate_is_refused_again_and_again():
+    w = nn.Parameter(nnfast.ones(3))
+    opt = optim.SGD([w], lr=0.1)
+    step = nnfast.compile(trainer(lambda x: w * x, opt, lambda y, t: (y * t).sum()))
+    x = nnfast.ones(3)
+    step(x, x)
+    before = w.tolist()
+    opt.param_groups[0]["lr"] = "large"
+    for _ in range(3):
+        with pytest.raises(ValueError, match="could not convert"):
+            step(x, x)
+    assert w.tolist() == before
+    opt.param_groups[0]["lr"] = 0.1
+    step(x, x)
+    opt.zero_grad(set_to_none=False)
+    assert w.grad.tolist() == [0, 0, 0]
+
+
+def test_what_is_drawn_in_vain_is_drawn():
+    """Random numbers that nobody uses move the generator on."""
+
+    def fn(x):
+        F.dropout(x, 0.5, training=True)
+        return x + F.dropout(x, 0.5, training=True)
+
+    answers = []
+    for call in (fn, planned(fn)):
+        nnfast.manual_seed(0)
+        answers.append([call(nnfast.ones(8)).tolist(), nnfast.rand(2).tolist()])
+    assert answers[0] == answers[1]

@@ -285,13 +285,14 @@ def test_a_product_that_others_read_stays_as_it_is():
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (3, 2), (3, (1, 2))])
 def test_convolutions_that_are_products(kernel, stride):
-    x, w, b = randn(2, 8, 9, 11), randn(5, 8, kernel, kernel), randn(5)
+    rows = 5 if stride != 1 else 65  # fewer read the image where it lies
+    x, w, b = randn(2, 8, 9, 11), randn(rows, 8, kernel, kernel), randn(rows)
     r = randn(*F.conv2d(x, w, b, stride).shape)
     compiled = same_bits(lambda x, w, b: F.conv2d(x, w, b, stride).relu(), x, w, b)
     assert names(compiled) == ["conv2d"]
     compiled = same_bits(lambda x, w, r: (F.conv2d(x, w, None, stride) + r).relu(), x, w, r)
     assert names(compiled) == ["conv2d"]
-    bias = b.reshape(5, 1, 1)
+    bias = b.reshape(rows, 1, 1)
     compiled = same_bits(lambda x, w, b: (b + F.conv2d(x, w, None, stride)).tanh(), x, w, bias)
     assert names(compiled) == ["conv2d"]
 
@@ -302,7 +303,9 @@ def test_other_convolutions_stay_apart():
     w = randn(8, 1, 1, 1)
     compiled = same_bits(lambda x, w: F.conv2d(x, w, groups=8).relu(), x, w)
     assert names(compiled) == ["conv2d", "relu"]
-    compiled = same_bits(lambda x, w: F.conv2d(x, w).relu(), x[0], randn(5, 8, 1, 1))
+    compiled = same_bits(lambda x, w: F.conv2d(x, w).relu(), x, randn(64, 8, 1, 1))
+    assert names(compiled) == ["conv2d", "relu"]
+    compiled = same_bits(lambda x, w: F.conv2d(x, w).relu(), x[0], randn(65, 8, 1, 1))
     assert names(compiled) == ["conv2d", "relu"]  # one image, no batch
 
 
@@ -703,8 +706,8 @@ def test_explain_counts_operations_and_bytes():
     cost = {c.op.name: flops_of(c) for c in plan.graph.calls}
     assert cost["conv2d"] == 2 * 2 * 4 * 25 * 27
     assert cost["linear"] == 2 * 2 * 8 * 100
-    assert any("conv2d(" in x and f" {plan.core.algorithms()[0]} " in x for x in lines)
-    assert plan.core.algorithms() == ["direct", *[""] * (len(lines) - 2)]
+    assert any("conv2d(" in x and " direct " in x for x in lines)
+    assert sorted(plan.core.algorithms()) == [*[""] * (len(lines) - 2), "direct"]
     assert all(
         "MFLOP" in x and ("once" in x or ("GFLOP/s" in x and "GB/s" in x)) for x in lines[:-1]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import time
+from collections import OrderedDict, deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -240,3 +241,59 @@ def test_modes_keep_their_plans():
         f(x)
         plans.append(f.compiled.plan)
     assert plans[0] is plans[2] and plans[1] is plans[3]
+
+
+class Rates:
+    scale = 2.0
+
+    def times(self, x):
+        return x * 2.0
+
+    @staticmethod
+    def twice(x):
+        return x * Rates.scale
+
+
+RATES, NESTED, ORDERED, QUEUE = Rates(), {"a": {"b": 2.0}}, OrderedDict(a=2.0), deque([2.0])
+
+
+def keyed(x, *, scale=2.0):
+    return x * scale
+
+
+def replaced_list():
+    global LISTED
+    LISTED = [2.0]
+
+
+LISTED = [2.0]
+
+
+@pytest.mark.parametrize(
+    ("fn", "changes"),
+    [
+        (lambda x: x * LISTED[0], [replaced_list, lambda: LISTED.__setitem__(0, 7.0)]),
+        (
+            lambda x: x * NESTED["a"]["b"],
+            [lambda: NESTED.update(a={"b": 2.0}), lambda: NESTED["a"].update(b=7.0)],
+        ),
+        (lambda x: x * ORDERED["a"], [lambda: ORDERED.update(a=7.0)]),
+        (lambda x: x * QUEUE[0], [lambda: QUEUE.__setitem__(0, 7.0)]),
+        (keyed, [lambda: keyed.__kwdefaults__.update(scale=7.0)]),
+        (lambda x: x * Rates.scale, [lambda: setattr(Rates, "scale", 7.0)]),
+        (lambda x: Rates.twice(x), [lambda: setattr(Rates, "scale", 5.0)]),
+        (
+            lambda x: RATES.times(x),
+            [lambda: setattr(Rates, "times", lambda self, x: x * 7.0)],
+        ),
+    ],
+)
+def test_what_takes_its_place_is_watched_too(fn, changes):
+    """An equal container may take the place of another, and then change."""
+    compiled = planned(fn)
+    x = nnfast.ones(2)
+    compiled(x)
+    for change in changes:
+        change()
+        for _ in range(2):
+            assert compiled(x).tolist() == fn(x).tolist()

@@ -114,9 +114,10 @@ py::object Call::array(Source& s, size_t i, PyObject* const* leaves) {
     return dense(grad && is_tensor(grad) ? tensor_of(grad)->array : Py_None, i);
   }
   if (s.latest && s.watch.same()) return s.latest;
-  s.watch.look();
+  Watch watch = s.watch;  // `make` may raise, or let another thread in
+  watch.look();
   py::object latest = s.make();
-  s.latest = latest;
+  s.latest = latest, s.watch = watch;
   return latest;
 }
 

@@ -149,19 +149,29 @@ bool Guards::same(const Seen& s) {
   }
 }
 
+// Attributes and calls may run Python code, and so another thread, which may clear the guards.
 bool Guards::hold() {
-  for (size_t i = 0; i < seen_.size(); ++i)
-    if (!same(seen_[i])) return false;
+  for (size_t i = 0; i < seen_.size(); ++i) {
+    if (seen_[i].kind != ATTRIBUTE) {
+      if (!same(seen_[i])) return false;
+    } else if (const Seen s = seen_[i]; !same(s)) {
+      return false;
+    }
+  }
   for (size_t i = 0; i < calls_.size(); ++i) {
     if (calls_[i].watch.same()) continue;
-    if (!calls_[i].read().equal(calls_[i].expected)) return false;
-    calls_[i].watch.look();
+    Call c = calls_[i];
+    c.watch.look();
+    if (!c.read().equal(c.expected)) return false;
+    if (i < calls_.size() && calls_[i].read.is(c.read)) calls_[i].watch = c.watch;
   }
   return true;
 }
 
-void Guards::look() {
-  for (Seen& s : seen_) s.value = now(s);
+void Guards::clear() {
+  std::vector<Seen> seen;
+  std::vector<Call> calls;
+  seen.swap(seen_), calls.swap(calls_);
 }
 
 void bind_guards(py::module_& m) {
@@ -177,7 +187,7 @@ void bind_guards(py::module_& m) {
            py::arg("dict") = py::none(), py::arg("names") = py::tuple(),
            "read() == expected; not asked while these entries of the dict are the same numbers.")
       .def("hold", &Guards::hold, "Whether all is as it was.")
-      .def("look", &Guards::look, "What is there now is what is to stay.");
+      .def("clear", &Guards::clear, "Forget all of it.");
 }
 
 }  // namespace nnf

@@ -43,7 +43,7 @@ class Guards {
             pybind11::tuple names);
 
   bool hold();
-  void look();  // what is there now is what is to stay; calls keep what they expect
+  void clear();  // there is nothing to look at any more
 
   template <class F>
   void each_object(F&& f) {

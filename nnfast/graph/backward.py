@@ -67,7 +67,9 @@ class _Pass:
     def _owned(self, grad: Tensor) -> Tensor:
         """`grad` in memory that no other leaf's gradient shares (rules may pass dy through)."""
         if not MODE.grad and (grad.array.base is not None or id(grad.array) in self.given_away):
-            grad = wrap(grad.array.copy())
+            from nnfast.ops.record import OPS
+
+            grad = OPS["clone"](grad)
         self.given_away.add(id(grad.array))
         return grad
 
@@ -123,7 +125,7 @@ def clear_gradient(leaf: Tensor, set_to_none: bool = True) -> None:
     if set_to_none or leaf.grad is None:
         leaf.grad = None
     else:
-        leaf.grad = wrap(np.zeros(leaf.grad.array.shape, leaf.grad.array.dtype))
+        leaf.grad = wrap(np.zeros(leaf.shape, leaf.dtype))
 
 
 def _key(t: Tensor) -> object:

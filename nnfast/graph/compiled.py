@@ -95,6 +95,11 @@ class Compiled(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
 
+    def __repr__(self) -> str:
+        name = getattr(self.fn, "__name__", type(self.fn).__name__)
+        plans = sum(map(len, self._entries.values()))
+        return f"<compiled {name}: {plans} plans; .plan is the latest>"
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[P, R]:
         return Compiled(deepcopy(self.fn, memo), self._limit, self._disable)
 
@@ -147,14 +152,18 @@ class Compiled(Generic[P, R]):
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
         warnings.warn(
             f"nnfast.compile: {name} runs eagerly, with the same result, because {error}.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
     @property
     def plan(self) -> Plan:
         """The plan that ran last."""
         if self._latest is None:
-            raise StateError("compile", "expected a planned call before looking at the plan.")
+            raise StateError(
+                "compile",
+                "expected a planned call before looking at the plan.",
+                "call the function, or prepare(...) with its arguments.",
+            )
         return self._latest.plan
 
 

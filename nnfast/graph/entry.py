@@ -59,7 +59,8 @@ class Entry:
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        self._identities, self._surroundings = trace.guards, self._around.guards()
+        self._identities, self._surroundings = trace.guards, _core.Guards()
+        self._around.guard(self._surroundings)
         self._call = self._make_call(trace, leaves, structure)
         self.attempt = self._call.attempt
 
@@ -156,7 +157,7 @@ class Entry:
                 return False
             if not self._around.same():
                 return False
-            self._surroundings.look()  # other objects, but equal ones
+            self._around.guard(self._surroundings)  # other objects, but equal ones
         return True
 
     def run(self, leaves: list[Any]) -> Any:
@@ -184,7 +185,7 @@ def _inside(y: Tensor) -> Tensor:
     return _INSIDE(y.requires_grad_())
 
 
-def _as_it_is(input: AnyTensor) -> Result:
+def from_a_plan(input: AnyTensor) -> Result:
     return view(lambda a: a, input.shape, input)
 
 
@@ -197,5 +198,5 @@ def _no_history(dy: Tensor) -> Tensor:
     )
 
 
-_INSIDE = Op(_as_it_is, None, None, ("y",), (), (), False, None)
+_INSIDE = Op(from_a_plan, None, None, ("y",), (), (), False, None)
 _INSIDE.vjp(input=_no_history)

@@ -1,17 +1,23 @@
 """Gradients of parts of one tensor are put together as one call.
 
-Each part leaves zeros with its gradient at its place, and these are added up. That sum is made in
-one array, with the same additions: the same bits.
+Each part leaves zeros with its gradient at its place, and these are added up. Where no two parts
+overlap, that sum is made in one array: each element is 0 plus one gradient, the same bits.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
+from struct import Struct
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from nnfast import _core
-from nnfast.graph.ir import Call, Graph, Kernel, Value
+from nnfast.graph.ir import Call, Graph, Kernel, Value, dense_strides
 
 _MOST, _DIMS = 8, 12  # parts; as kPlaces and kMaxDims in csrc
+_PLACE = Struct(f"{1 + _DIMS}q")  # offset and strides, in elements
 
 
 def join_places(graph: Graph) -> Graph:
@@ -26,7 +32,7 @@ def join_places(graph: Graph) -> Graph:
         if call.op.name == "place" and y.dtype.kind == "f":
             parts[y] = [call]
         found = _summands(call, parts, readers) if call.op.name == "add" else None
-        if found is None or _changed(graph, found, call):
+        if found is None or _changed(graph, found, call) or _overlap(y.shape, found):
             continue
         parts[y], sums[y] = found, call
         for v in call.inputs:
@@ -49,6 +55,28 @@ def _summands(
     return found if len(found) <= _MOST else None
 
 
+def _overlap(shape: tuple[int, ...], parts: list[Call]) -> bool:
+    """Whether two parts have an element in common. Dimensions that all go through alike are left
+    out, for the sake of time."""
+    steps = dense_strides(shape, 1)
+    found = [(*_PLACE.unpack(p.attrs.ljust(_PLACE.size, b"\0")), p.inputs[0].shape) for p in parts]  # type: ignore[union-attr]
+    alike = 0
+    for d, (n, step) in enumerate(zip(shape, steps, strict=True)):
+        if any(part[-1][d : d + 1] != (n,) or part[1 + d] != step for part in found):
+            break
+        alike += 1
+    covered = np.zeros(prod(shape[alike:]), bool)
+    for offset, *strides, sizes in found:
+        if 0 in sizes:
+            continue
+        rest = sizes[alike:]
+        place = as_strided(covered[offset:], rest, strides[alike : alike + len(rest)])
+        if place.any():
+            return True
+        place[...] = True
+    return False
+
+
 def _changed(graph: Graph, parts: list[Call], last: Call) -> bool:
     """Whether something that is put in its place later would have changed by then."""
     reads = {m for part in parts for m in part.reads()}
@@ -58,11 +86,11 @@ def _changed(graph: Graph, parts: list[Call], last: Call) -> bool:
 
 
 def _call(parts: list[Call], last: Call) -> Call:
-    places = (p.attrs.ljust(8 * (1 + _DIMS), b"\0") for p in parts)
+    places = (p.attrs.ljust(_PLACE.size, b"\0") for p in parts)
     return Call(
         Kernel("places", _core.ops()["places"][0]),
         [p.inputs[0] for p in parts],
         last.outputs,
-        b"".join(places).ljust(8 * (1 + _DIMS) * _MOST, b"\0"),
+        b"".join(places).ljust(_PLACE.size * _MOST, b"\0"),
         where=last.where,
     )

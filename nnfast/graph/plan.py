@@ -152,6 +152,9 @@ class Plan:
         """
         return explain(self)
 
+    def __str__(self) -> str:
+        return self.explain()
+
     def draw(self, path: str | Path) -> Path:
         """Write its graph as a picture; returns the path.
 

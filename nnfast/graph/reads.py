@@ -10,8 +10,10 @@ from __future__ import annotations
 import builtins
 import dis
 import sys
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from inspect import getattr_static
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delatt
 _RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise at each call
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
+CONTAINERS = list | dict | set | tuple | deque  # and their subclasses: read by what they hold
 
 
 class Read(NamedTuple):
@@ -76,11 +79,17 @@ class _Scan:
                 self.value(part, label)
         elif isinstance(x, Module):
             for module in x.modules():
-                self.function(type(module).forward, module)
+                self.method(type(module), "forward", module)
         elif _restless(x):
             raise Untraceable(f"{label} gives something else at each call")
         elif not _library(type(x).__module__) and callable(x):
-            self.function(type(x).__call__, x)
+            self.method(type(x), "__call__", x)
+
+    def method(self, kind: type, name: str, instance: Any) -> None:
+        """Enter a method that an instance finds in its class."""
+        if not _library(kind.__module__):
+            self._read(Read("attribute", kind, name, f"{kind.__name__}.{name}"))
+        self.function(getattr(kind, name), instance)
 
     def function(self, fn: Any, instance: Any = None) -> None:
         """Enter a function, whose first argument may be known."""
@@ -97,6 +106,7 @@ class _Scan:
         self.code(fn.__code__, fn, cells, instance)
         self._read(Read("attribute", fn, "__code__", fn.__name__))
         self._read(Read("attribute", fn, "__defaults__", fn.__name__))
+        self._read(Read("attribute", fn, "__kwdefaults__", fn.__name__))
 
     def code(
         self, code: CodeType, fn: FunctionType, cells: dict[str, CellType], instance: Any
@@ -131,15 +141,24 @@ class _Scan:
                     raise Untraceable(f"{label} gives something else at each call")
                 if _library(x.__name__):
                     return
-            elif isinstance(x, Tensor | type) or x is MISSING:
+            elif isinstance(x, Tensor) or x is MISSING:
                 return
+            elif isinstance(x, type):
+                static = getattr_static(x, name, None)
+                if _library(x.__module__) or isinstance(static, property | classmethod):
+                    return
+                if isinstance(static, staticmethod):
+                    static = static.__func__
+                if isinstance(static, FunctionType):
+                    self.function(static)
+                    return
             else:
                 static = getattr(type(x), name, None)
                 if isinstance(static, property):
                     self.function(static.fget, x)
                     return
                 if isinstance(static, FunctionType) and name not in vars_of(x):
-                    self.function(static, x)
+                    self.method(type(x), name, x)
                     return
                 if name not in vars_of(x) and _library(type(x).__module__):
                     return
@@ -163,7 +182,7 @@ def is_record(x: Any) -> bool:
     return (
         hasattr(x, "__dict__")
         and not _library(kind.__module__)
-        and not isinstance(x, Module | Tensor | type | BaseException)
+        and not isinstance(x, Module | Tensor | type | BaseException | CONTAINERS)
         and not callable(x)
     )
 

@@ -3,7 +3,9 @@ holds."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
 from typing import Any
 from zlib import crc32
 
@@ -11,11 +13,10 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.graph.mode import CHANGES
-from nnfast.graph.reads import MISSING, Read, is_record, reads, vars_of
+from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, vars_of
 from nnfast.graph.symbol import Untraceable
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic)
-_CONTAINERS = (list, dict, set, tuple)
 _LARGEST = 1 << 20  # bytes of a NumPy array whose contents are compared at each call
 _LONGEST = 1000  # elements of a container
 
@@ -40,7 +41,7 @@ class Surroundings:
         inside = _inside(x)
         if inside is None or id(x) in self._contents:
             return
-        self._contents[id(x)] = x, dict(vars_of(x)) if is_record(x) else type(x)(x)
+        self._contents[id(x)] = x, dict(vars_of(x)) if is_record(x) else copy(x)
         for y in inside:
             self._copy(y)
 
@@ -48,13 +49,17 @@ class Surroundings:
         """Whether all of it still is what it was."""
         return all(_same(*read) for read in self._reads)
 
-    def guards(self) -> _core.Guards:
-        """Hold while every object still is the very same one, inside containers too.
+    def guard(self, guards: _core.Guards) -> None:
+        """Guards that hold while every object stays the one that it is now, inside containers too.
 
         Attributes of modules are not among them: CHANGES says when to look.
         """
-        guards = _core.Guards()
+        guards.clear()
         guards.attribute(CHANGES, "count")
+        self._reads = [(read, read.now(), contents) for read, _, contents in self._reads]
+        self._contents.clear()
+        for _, x, _ in self._reads:
+            self._copy(x)
         for read, x, contents in self._reads:
             if read.kind == "name":
                 guards.entry(read.owner, read.name)
@@ -67,7 +72,6 @@ class Surroundings:
             guards.items(vars_of(x) if is_record(x) else x)
             for y in before.values() if isinstance(before, dict) else before:
                 _guard_array(guards, y)
-        return guards
 
     def changed(self) -> str | None:
         """The first that is no longer what it was; all are put back."""
@@ -131,7 +135,7 @@ def _inside(x: Any) -> Collection[Any] | None:
     """What a container or plain object holds; None for all others."""
     if is_record(x):
         return vars_of(x).values()
-    if type(x) not in _CONTAINERS:
+    if not isinstance(x, CONTAINERS):
         return None
     if len(x) > _LONGEST:
         raise Untraceable(f"it reads a {type(x).__name__} of {len(x)} elements")
@@ -148,7 +152,7 @@ def _fill(x: Any, before: Any) -> None:
         same = len(x) == len(before) and all(a is b for a, b in zip(x, before, strict=True))
     if not same:
         x.clear()
-        (x.extend if isinstance(x, list) else x.update)(before)
+        (x.extend if isinstance(x, list | deque) else x.update)(before)
 
 
 def _put_back(read: Read, x: Any) -> None:

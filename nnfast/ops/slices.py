@@ -11,7 +11,6 @@ from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.ir import dense_strides
 from nnfast.graph.symbol import Symbol
 from nnfast.ops.operands import AnyTensor
-from nnfast.ops.pad import pad
 from nnfast.ops.record import Result, check_dim, op, out, view
 from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor
@@ -110,8 +109,9 @@ def narrow(input: AnyTensor, dim: int, start: int, length: int) -> Result:
 
 
 def _widened(dy: Tensor, dim: int, start: int, input_shape: tuple[int, ...]) -> Tensor:
-    behind = input_shape[dim] - start - dy.shape[dim]
-    dx: Tensor = pad(dy, (0, 0) * (dy.ndim - 1 - dim) + (start, behind))
+    """Plans put the gradients of several parts together: graph/places.py."""
+    index = (*(slice(None),) * dim, slice(start, start + dy.shape[dim]))
+    dx: Tensor = place(dy, index, input_shape)
     return dx
 
 
