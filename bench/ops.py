@@ -149,6 +149,9 @@ TABLE = {
     "sum of columns": Op(lambda T, x: x.sum(0), table),
     "embedding": Op(lambda T, w, i: T.nn.functional.embedding(i, w), _with_rows, classes=4),
     "index_fill": Op(lambda T, x, i: T.index_fill(x, 0, i, 1.0), _with_rows, classes=4),
+    "multi_margin_loss": Op(
+        lambda T, x, i: T.nn.functional.multi_margin_loss(x, i), _with_rows, classes=256
+    ),
     "nll_loss": Op(lambda T, x, i: T.nn.functional.nll_loss(x, i), _with_rows, classes=256),
     "binary_cross_entropy": Op(
         lambda T, x, y: T.nn.functional.binary_cross_entropy(x, y), partial(flat, count=2)

@@ -2,6 +2,8 @@
 // products of few rows: tall ones are cut into runs of rows, deep ones into the pieces of K.
 #pragma once
 
+#include <algorithm>
+
 #include "ops/gemm_row.h"
 #include "ops/gemm_turned.h"
 
@@ -39,9 +41,23 @@ MatrixProduct<T> one_piece(const MatrixProduct<T>& p, int64_t k, T* c) {
   return q;
 }
 
+// Elements of workspace of a run of rows: the last is shorter, and may need more.
+template <class T>
+int64_t run_items(const MatrixProduct<T>& p) {
+  const int64_t last = (p.M - 1) / kFewRows * kFewRows;
+  return std::max(Rows<T>::items(some_rows(p, 0), 1), Rows<T>::items(some_rows(p, last), 1));
+}
+
+// That of a piece of K, with results at c.
+template <class T>
+int64_t piece_items(const MatrixProduct<T>& p, T* c) {
+  const int64_t last = (p.K - 1) / kPiece * kPiece;
+  return std::max(Rows<T>::items(one_piece(p, 0, c), 1), Rows<T>::items(one_piece(p, last, c), 1));
+}
+
 template <class T>
 void multiply_tall(const MatrixProduct<T>& p, T* workspace) {
-  const int64_t items = Rows<T>::items(some_rows(p, 0), 1);
+  const int64_t items = run_items(p);
   parallel_for(ceil_div(p.M, kFewRows), p.work(), [&](int64_t task, int worker) {
     Rows<T>::multiply(some_rows(p, task * kFewRows), workspace + worker * items);
   });
@@ -56,7 +72,7 @@ int64_t results_items(const MatrixProduct<T>& p) {
 template <class T>
 void multiply_deep(const MatrixProduct<T>& p, T* workspace) {
   const int64_t pieces = ceil_div(p.K, kPiece), result = round_up(p.M * p.N, 16);
-  const int64_t items = Rows<T>::items(one_piece(p, 0, workspace), 1);
+  const int64_t items = piece_items(p, workspace);
   T* scratch = workspace + results_items(p);
   parallel_for(pieces, p.work(), [&](int64_t t, int worker) {
     Rows<T>::multiply(one_piece(p, t * kPiece, workspace + t * result), scratch + worker * items);
@@ -99,9 +115,9 @@ int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
     case GemmPath::turned:
       return Turned<T>::items(p, workers);
     case GemmPath::tall:
-      return workers * Rows<T>::items(some_rows(p, 0), 1);
+      return workers * run_items(p);
     case GemmPath::deep:
-      return results_items(p) + workers * Rows<T>::items(one_piece(p, 0, p.c), 1);
+      return results_items(p) + workers * piece_items(p, p.c);
     case GemmPath::blocks:
       return Blocks<T>::items(p);
   }
