@@ -28,14 +28,14 @@ def _idle(graph: Graph) -> tuple[int, int] | None:
     it is needed next."""
     uses: dict[Value, list[int]] = {}
     for i, call in enumerate(graph.calls):
-        for m in dict.fromkeys([*(v.memory for v in call.outputs), *call.reads()]):
+        for m in {*[v.memory for v in call.outputs], *call.reads()}:
             uses.setdefault(m, []).append(i)
     peak = _peak(graph, uses)
     results = {v.memory for v in graph.results}
     found: list[tuple[int, int, int]] = []
     for i, call in enumerate(graph.calls[:peak]):
         y = call.outputs[0]
-        if not _is_cheap(call) or y.nbytes < _SMALLEST or y in results:
+        if y.nbytes < _SMALLEST or y in results or not _is_cheap(call):
             continue
         later = [k for k in uses[y] if k > peak]
         idle = peak not in uses[y] and any(i < k < peak for k in uses[y])
@@ -71,9 +71,10 @@ def _is_cheap(call: Call) -> bool:
 def _is_there(graph: Graph, call: Call, i: int, at: int, uses: dict[Value, list[int]]) -> bool:
     """Whether the inputs of call i are as they were, and needed anyhow, at call `at`."""
     reads = set(call.reads())
-    needed = all(m.source is not None or uses[m][-1] >= at for m in reads)
+    if not all(m.source is not None or uses[m][-1] >= at for m in reads):
+        return False
     touched = (v.memory for c in graph.calls[i + 1 : at] for v in (*c.changed, *c.outputs))
-    return needed and reads.isdisjoint(touched)
+    return reads.isdisjoint(touched)
 
 
 def _again(graph: Graph, i: int, at: int) -> Graph:
