@@ -156,9 +156,6 @@ class Plan:
     ) -> None:
         """Runs without committing; visits each instruction until told to stop."""
 
-    def algorithms(self) -> list[str]:
-        """How each instruction is computed; "" where there is one way only."""
-
     def workspace(self) -> int:
         """Bytes, with the present number of threads."""
 
@@ -216,6 +213,9 @@ class Call:
 
     def run(self, leaves: list[Any]) -> Any:
         """The answer to leaves of arguments whose kinds have been looked at, or NotImplemented."""
+
+def algorithm(op: int, attrs: bytes, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> str:
+    """How a call on arrays of such shapes is computed; "" where there is one way only."""
 
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""

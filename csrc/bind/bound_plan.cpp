@@ -4,7 +4,6 @@
 
 #include "base/parallel.h"
 #include "bind/array.h"
-#include "ops/conv_choice.h"
 
 namespace py = pybind11;
 
@@ -213,15 +212,6 @@ int64_t BoundPlan::workspace() {
   arenas_->release(std::move(memory));
   plan_->release(std::move(context));
   return bytes;
-}
-
-std::vector<std::string> BoundPlan::algorithms() {
-  std::unique_ptr<Context> context = plan_->acquire();
-  std::vector<std::string> names;
-  for (size_t i = 0; i < plan_->code().size(); ++i)
-    names.push_back(conv_algorithm(context->call(int(i))));
-  plan_->release(std::move(context));
-  return names;
 }
 
 bool BoundPlan::bind(Context& context, size_t i, PyObject* o) {

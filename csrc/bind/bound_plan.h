@@ -46,7 +46,6 @@ class BoundPlan {
   void replay(const pybind11::tuple& arrays, const pybind11::object& visit);
 
   int64_t workspace();
-  std::vector<std::string> algorithms();  // of each instruction; "" where there is one only
 
   // What the array number `i` of a run must look like, all but its data.
   const View& external(size_t i) const { return externals_[graded_.size() + i].view; }

@@ -42,7 +42,7 @@ std::string conv_algorithm(const OpArgs& args) {
   for (int i = 0; i < 3; ++i) {
     if (args.op->run != runs[i] || args.out[0].size == 0) continue;
     const auto d = ConvDirection(i);
-    return conv_algorithms()[size_t(choose_conv(d, shape_of(d, args)))];
+    return conv_algorithms()[size_t(choose_conv(d, in_whole_rows(shape_of(d, args))))];
   }
   return "";
 }

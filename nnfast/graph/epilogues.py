@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from nnfast.graph.ir import Call, Graph, Value
 
-_NARROW, _FEW = 4, 64  # channels, as in csrc/ops/conv_choice.cpp
 _ACTIVATIONS = {"relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4, "gelu": 5}  # as Activation
 _PARAMETERS = struct.Struct("2d")  # of a map; the first is the slope of leaky_relu
 _BIAS, _RESIDUAL = 2, 3  # inputs of a product
@@ -44,17 +43,13 @@ def _is_product(call: Call) -> bool:
     """Whether it has tiles to do more with, and is faster so.
 
     Convolutions that read the image where it lies, or by Winograd's algorithm, lose more than a
-    pass of its own costs (measured): those of stride 1, or of few channels. They also begin their
-    sums with the bias, others end with it.
+    pass of its own costs (measured). They also begin their sums with the bias.
     """
+    shape = call.outputs[0].shape
     if call.op.name != "conv2d":
-        return call.op.name in ("linear", "matmul") and len(call.outputs[0].shape) == 2
-    attrs, weight = call.op.unpack(call.attrs), call.inputs[1]  # type: ignore[union-attr]
-    assert weight is not None
-    rows, channels, *kernel = weight.shape
-    strided = (attrs.sh, attrs.sw) != (1, 1) and channels > _NARROW
-    wide = kernel == [1, 1] and max(rows, channels) > _FEW
-    return len(call.outputs[0].shape) == 4 and attrs.groups == 1 and (wide or strided)
+        return call.op.name in ("linear", "matmul") and len(shape) == 2
+    attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
+    return len(shape) == 4 and attrs.groups == 1 and call.algorithm == "gemm"
 
 
 def _may_wait(product: Call, others: list[Call | None]) -> bool:

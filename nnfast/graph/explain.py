@@ -77,10 +77,9 @@ def explain(plan: Plan) -> str:
     timed runs with mean time, share, GFLOP/s and GB/s of each."""
     seconds = plan.core.seconds / max(plan.core.timed_runs, 1)
     lines = []
-    algorithms = plan.core.algorithms()
     for number, (call, time) in enumerate(zip(plan.graph.calls, seconds, strict=True)):
         nbytes, flops = bytes_of(call), flops_of(call)
-        text = f"{_text(call)} {algorithms[number]}"
+        text = f"{_text(call)} {call.algorithm}"
         line = f"{number:4}  {text:70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
         if plan.core.timed_runs and number < plan.graph.prologue:
             line += "  once"

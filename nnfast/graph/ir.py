@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnfast import _core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -118,6 +120,12 @@ class Call:
     changed: tuple[Value, ...] = ()
     where: Where | None = None  # None: a pass made it
     overwrites: tuple[tuple[Value, ...], ...] = ()
+
+    @property
+    def algorithm(self) -> str:
+        """How it is computed; "" where there is one way only."""
+        shapes = [v.shape for v in self.inputs if v is not None]
+        return _core.algorithm(self.op.id, self.attrs, shapes, self.outputs[0].shape)
 
     def reads(self) -> Iterator[Value]:
         """The memory it reads."""
