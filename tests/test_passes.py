@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import nnfast
 from nnfast import nn, optim
@@ -19,31 +16,7 @@ from nnfast.graph.plan import OPTIONAL
 from nnfast.models import MODELS
 from nnfast.nn import functional as F
 from nnfast.ops.update import add_
-
-RNG = np.random.default_rng(11)
-
-
-def randn(*shape: int, dtype=np.float32, **options) -> nnfast.Tensor:
-    return nnfast.tensor(RNG.standard_normal(shape).astype(dtype), **options)
-
-
-def names(compiled) -> list[str]:
-    """The kernels of the plan that ran last."""
-    return [c.op.name for c in compiled.plan.graph.calls]
-
-
-def same_bits(fn, *args, disable=(), expected=None):
-    """Run a function eagerly and as a plan; the plan."""
-    compiled = nnfast.compile(fn, disable=disable)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        got = compiled(*args)
-    found = fn(*args) if expected is None else expected
-    for a, b in zip(*(x if isinstance(x, tuple) else (x,) for x in (got, found)), strict=True):
-        assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        assert a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
-    return compiled
-
+from tests.passes import names, randn, same_bits
 
 # ---- all passes -------------------------------------------------------------------------------
 
@@ -225,107 +198,6 @@ def test_updates_that_span_tasks(threads):
             lambda p: optim.Adam(p, lr=0.1), ((16383,), (2, 3), (0, 4), (33000,), (1,)),
             (np.float32,) * 5,
         )  # fmt: skip
-
-
-# ---- fuse_epilogues ---------------------------------------------------------------------------
-
-ACTIVATIONS = {
-    "relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.3), "sigmoid": F.sigmoid,
-    "tanh": F.tanh, "gelu": F.gelu,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_activations_follow_a_linear_layer(name, dtype):
-    act = ACTIVATIONS[name]
-    for m, n, k in ((1, 1, 1), (3, 10, 7), (33, 50, 300), (1, 130, 600)):
-        x, w, b = randn(m, k, dtype=dtype), randn(n, k, dtype=dtype), randn(n, dtype=dtype)
-        compiled = same_bits(lambda x, w, b: act(F.linear(x, w, b)), x, w, b)
-        assert names(compiled) == ["linear"]
-
-
-def test_a_residual_and_then_an_activation():
-    x, w, r = randn(5, 7), randn(9, 7), randn(5, 9)
-    assert names(same_bits(lambda x, w, r: F.relu(r + F.linear(x, w)), x, w, r)) == ["linear"]
-    compiled = same_bits(lambda x, w, r: F.relu(F.linear(x, w)) + r, x, w, r)
-    assert names(compiled) == ["linear", "add"]  # the sum comes after the activation
-    compiled = same_bits(lambda x, w, r: F.linear(x, w) + r + r, x, w, r)
-    assert names(compiled) == ["linear", "add"]
-
-
-def test_a_bias_is_added_by_the_product():
-    x, w, b = randn(5, 7), randn(7, 9), randn(9)
-    assert names(same_bits(lambda x, w, b: (x @ w + b).tanh(), x, w, b)) == ["matmul"]
-    compiled = same_bits(lambda x, w, b: (b.reshape(1, 9) + x @ w).tanh(), x, w, b)
-    assert names(compiled) == ["matmul"]
-    compiled = same_bits(lambda x, w, b: x @ w + b.reshape(9, 1)[:5], x, w, b)
-    assert names(compiled) == ["matmul", "add"]  # one number a row is no bias
-
-
-def test_layers_over_sequences():
-    x, w, b, r = randn(4, 5, 7), randn(9, 7), randn(9), randn(4, 5, 9)
-    compiled = same_bits(lambda x, w, b, r: F.gelu(F.linear(x, w, b)) * 2.0, x, w, b, r)
-    assert names(compiled) == ["linear", "mul"]
-    compiled = same_bits(lambda x, w, b, r: F.linear(x, w, b) + r, x, w, b, r)
-    assert names(compiled) == ["linear"]
-
-
-def test_a_product_that_others_read_stays_as_it_is():
-    def fn(x, w):
-        y = F.linear(x, w)
-        return y.relu(), y.sum()
-
-    assert names(same_bits(fn, randn(3, 4), randn(5, 4))) == ["linear", "relu", "sum"]
-    same_bits(lambda x, w: (lambda y: y + y)(F.linear(x, w)), randn(3, 4), randn(5, 4))
-    same_bits(lambda x, w: F.linear(x, w)[1:].relu(), randn(3, 4), randn(5, 4))
-    same_bits(lambda x, w: F.linear(x, w).mT.relu(), randn(3, 4), randn(5, 4))
-    same_bits(lambda x, w: F.linear(x, w) + F.linear(x, w).mean(), randn(3, 4), randn(5, 4))
-
-
-@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (1, 2), (3, 2), (3, (1, 2))])
-def test_convolutions_that_are_products(kernel, stride):
-    rows = 5 if stride != 1 else 65  # fewer read the image where it lies
-    x, w, b = randn(2, 8, 9, 11), randn(rows, 8, kernel, kernel), randn(rows)
-    r = randn(*F.conv2d(x, w, b, stride).shape)
-    compiled = same_bits(lambda x, w, b: F.conv2d(x, w, b, stride).relu(), x, w, b)
-    assert names(compiled) == ["conv2d"]
-    compiled = same_bits(lambda x, w, r: (F.conv2d(x, w, None, stride) + r).relu(), x, w, r)
-    assert names(compiled) == ["conv2d"]
-    bias = b.reshape(rows, 1, 1)
-    compiled = same_bits(lambda x, w, b: (b + F.conv2d(x, w, None, stride)).tanh(), x, w, bias)
-    assert names(compiled) == ["conv2d"]
-
-
-def test_other_convolutions_stay_apart():
-    x, w = randn(2, 8, 9, 11), randn(5, 8, 3, 3)
-    assert names(same_bits(lambda x, w: F.conv2d(x, w).relu(), x, w)) == ["conv2d", "relu"]
-    w = randn(8, 1, 1, 1)
-    compiled = same_bits(lambda x, w: F.conv2d(x, w, groups=8).relu(), x, w)
-    assert names(compiled) == ["conv2d", "relu"]
-    compiled = same_bits(
-        lambda x, w: F.conv2d(x, w).relu(), randn(2, 8, 16, 16), randn(64, 8, 1, 1)
-    )
-    assert names(compiled) == ["conv2d", "relu"]
-    compiled = same_bits(lambda x, w: F.conv2d(x, w).relu(), x[0], randn(65, 8, 1, 1))
-    assert names(compiled) == ["conv2d", "relu"]  # one image, no batch
-
-
-def test_a_weight_that_changes_before_the_activation():
-    def make():
-        w = nnfast.tensor([[1.0, 2.0]])
-
-        def fn(x):
-            y = F.linear(x, w)
-            add_(w, nnfast.tensor([[1.0, 1.0]]))
-            return y.relu() + w.sum()
-
-        return fn, w
-
-    (eager, a), (fn, b) = make(), make()
-    x = nnfast.tensor([[1.0, 1.0]])
-    assert eager(x).tolist() == nnfast.compile(fn)(x).tolist() == [[8.0]]
-    assert a.tolist() == b.tolist()
 
 
 # ---- share_common -----------------------------------------------------------------------------
@@ -540,158 +412,6 @@ def test_what_a_step_changes_is_no_constant():
     for call in step.plan.graph.calls[: prologue(step)]:
         assert all(not m.source or id(m.source.tensor) not in weights for m in call.reads())
     assert "pack_linear" not in names(step)
-
-
-# ---- fuse_chains ------------------------------------------------------------------------------
-
-
-def chains(compiled) -> list[int]:
-    """How many maps each chain holds."""
-    return [len(n.split()) for n in names(compiled) if n.startswith("chain")]
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(), (0, 3), (1, 1), (3, 5), (7, 2049), (5000,), (33, 1000)])
-def test_maps_of_one_shape_are_a_chain(shape, dtype):
-    x, y = randn(*shape, dtype=dtype), randn(*shape, dtype=dtype)
-    compiled = same_bits(lambda x, y: (((x + y) * x).tanh() - y).exp(), x, y)
-    assert chains(compiled) == [5]
-    assert compiled.plan.arena == 0  # nothing passes through memory
-
-
-@pytest.mark.parametrize(
-    "shape", [(1,), (70,), (30, 1), (1, 70), (2, 1, 1), (2, 30, 1), (2, 1, 70), ()]
-)
-def test_inputs_broadcast(shape):
-    x, b = randn(2, 30, 70), randn(*shape)
-    compiled = same_bits(lambda x, b: F.relu((x * b + 1.0) * 3.0) - b, x, b)
-    assert chains(compiled) == [5]
-
-
-def test_rows_with_a_step_are_read_where_they_lie():
-    x = randn(300, 40)
-    compiled = same_bits(lambda x: x[:, :10].sigmoid() * x[:, 10:20].tanh() + x[:, 20:30], x)
-    assert names(compiled) == ["chain[sigmoid tanh mul add]"]
-
-
-def test_columns_are_left_to_the_map_itself():
-    x = randn(30, 40)
-    compiled = same_bits(lambda x: (x.mT.exp() + 1.0) * 2.0, x)
-    assert names(compiled) == ["exp", "chain[add mul]"]
-
-
-def test_what_others_read_is_written():
-    def fn(x):
-        a = x.exp()
-        b = a + 1.0
-        c = b * a
-        return c, b.sum(), a.sum(0)
-
-    assert chains(same_bits(fn, randn(40, 50))) == [3]
-
-
-def test_a_reader_in_between_ends_a_chain():
-    def fn(x):
-        a = x.exp() * 2.0
-        return a / a.sum()
-
-    compiled = same_bits(fn, randn(40, 50))
-    assert names(compiled) == ["chain[exp mul]", "sum", "div"]
-
-
-def test_a_view_of_a_link_is_another_thing():
-    def fn(x):
-        a = x.exp()
-        return a + a.mT, (a * 2.0)[1:] + a[:-1]
-
-    assert names(same_bits(fn, randn(6, 6))) == ["exp", "add", "mul", "add"]
-
-
-def test_a_change_in_place_ends_a_chain():
-    def run(wrap):
-        w = nnfast.tensor([1.0, 2.0])
-
-        def fn():
-            a = w.exp()
-            add_(w, nnfast.tensor([1.0, 1.0]))
-            return a * w
-
-        return wrap(fn)().tolist(), w.tolist()
-
-    assert run(nnfast.compile) == run(lambda f: f)
-
-
-def test_long_wide_and_deep_chains_are_cut():
-    def long(x):
-        for k in range(40):
-            x = (x * 0.5) + float(k)
-        return x
-
-    def power(x):
-        y = x
-        for _ in range(20):
-            y = y * x
-        return y
-
-    def wide(*xs):
-        y = xs[0]
-        for x in xs[1:]:
-            y = y * x
-        return y
-
-    def deep(x):  # all ten are alive at once
-        ys = [(x + float(k)).tanh() for k in range(10)]
-        y = ys[0]
-        for other in ys[1:]:
-            y = y * other
-        for other in ys:
-            y = y - other
-        return y
-
-    assert max(chains(same_bits(long, randn(9)))) == 11  # each with a number of its own
-    assert max(chains(same_bits(power, randn(9)))) == 16
-    assert max(chains(same_bits(wide, *(randn(5, 3) for _ in range(14))))) == 11
-    same_bits(deep, randn(4, 3000))
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_chains_on_threads(threads):
-    x = randn(5, 40_001)
-    with nnfast.threads(threads):
-        same_bits(lambda x: F.gelu(x * 2.0) + x, x)
-
-
-UNARY = ("exp", "tanh", "sigmoid", "relu", "abs", "neg")
-BINARY = ("add", "mul", "sub", "maximum", "minimum")
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_random_graphs_of_maps(data):
-    """Any graph of maps over shapes that broadcast, some of whose values are results."""
-    shapes = [(3, 5), (5,), (3, 1), (1, 1), (), (4, 3, 5)]
-    inputs = [
-        randn(*s) for s in data.draw(st.lists(st.sampled_from(shapes), min_size=1, max_size=4))
-    ]
-    program = []
-    for k in range(data.draw(st.integers(1, 25))):
-        at = st.integers(0, len(inputs) + k - 1)
-        kind = data.draw(st.sampled_from((*UNARY, *BINARY, "sum")))
-        program.append((kind, data.draw(at), data.draw(at)))
-    wanted = data.draw(st.lists(st.integers(0, len(program) - 1), min_size=1, max_size=4))
-
-    def fn(*inputs):
-        values = list(inputs)
-        for kind, a, b in program:
-            if kind == "sum":
-                values.append(values[a].sum(-1, keepdim=True) if values[a].ndim else values[a])
-            elif kind in UNARY:
-                values.append(getattr(values[a], kind)())
-            else:
-                values.append(getattr(nnfast, kind)(values[a], values[b]))
-        return tuple(values[len(inputs) + k] for k in wanted)
-
-    same_bits(fn, *inputs)
 
 
 # ---- what a plan tells ------------------------------------------------------------------------
