@@ -24,11 +24,14 @@ def hoist_constants(graph: Graph) -> Graph:
     kept: set[Value] = set()
     once, rest = [], []
     for call in graph.calls:
-        made = {v.memory for v in call.outputs}
-        inputs = [v for v in call.inputs if v is not None]
-        hoists = inputs and not call.changed and not made & results
-        if hoists and all(v.memory in kept or is_constant(v) for v in inputs):
-            kept |= made
+        reads = call.reads()
+        if (
+            reads
+            and not call.changed
+            and all([m in kept or is_constant(m) for m in reads])
+            and results.isdisjoint(call.writes())
+        ):
+            kept.update(call.writes())
             once.append(call)
         else:
             rest.append(call)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nnfast.graph.hoist import constants
 from nnfast.graph.ir import Call, Graph, Value
 
@@ -27,5 +25,5 @@ def pack_weights(graph: Graph) -> Graph:
             calls.append(Call(pack_linear, [weight], [packs[key]], pack_linear.pack(None)))
         attrs = call.op.unpack(call.attrs)._replace(in_panels=1)  # type: ignore[union-attr]
         inputs = [call.inputs[0], packs[key], *call.inputs[2:]]
-        calls.append(replace(call, inputs=inputs, attrs=call.op.pack(attrs)))  # type: ignore
+        calls.append(call.of(inputs, call.op.pack(attrs)))  # type: ignore[union-attr]
     return Graph(calls, graph.results)
