@@ -51,7 +51,7 @@ class Value:
         dense = dense_strides(self.shape, self.dtype.itemsize)
         return self.strides in (None, dense) or 0 in self.shape or all(
             n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
 
 
 @lru_cache(1 << 12)

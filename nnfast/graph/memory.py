@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,17 +81,8 @@ def _rounded(nbytes: int) -> int:
 
 
 def _place(blocks: list[Block]) -> int:
-    """Offsets, the largest block first, each at the lowest place that is free all its time."""
-    blocks.sort(key=lambda b: -b.nbytes)
-    placed: list[tuple[int, int, int, int]] = []  # begin, end, first, last; by begin
-    for block in blocks:
-        at, nbytes, block_first, block_last = 0, block.nbytes, block.first, block.last
-        for begin, end, first, last in placed:
-            if first <= block_last and last >= block_first:
-                if begin - at >= nbytes:
-                    break
-                if end > at:
-                    at = end
-        block.offset = at
-        insort(placed, (at, at + nbytes, block_first, block_last))
-    return max((end for _, end, _, _ in placed), default=0)
+    """Offsets: the largest block first, each at the lowest place that is free all its time."""
+    offsets, total = _core.place([(b.nbytes, b.first, b.last) for b in blocks])
+    for block, offset in zip(blocks, offsets, strict=True):
+        block.offset = offset
+    return total
