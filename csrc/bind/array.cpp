@@ -100,13 +100,6 @@ bool kernel_dtype(PyObject* descr, DType* t) {
 char dtype_kind(const Array* a) { return py::detail::array_descriptor_proxy(a->descr)->kind; }
 
 bool read_form(PyObject* array, Form* form) {
-  if (is_plain_array(array)) {
-    const Array* a = array_of(array);
-    if (a->nd > kMaxDims || !kernel_dtype(a->descr, &form->dtype)) return false;
-    form->ndim = a->nd;
-    std::copy_n(a->dimensions, a->nd, form->shape);
-    return true;
-  }
   auto dtype = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "dtype"));
   auto shape = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "shape"));
   const bool known = dtype && shape && api->PyArrayDescr_Check_(dtype.ptr()) &&

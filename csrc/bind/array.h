@@ -22,8 +22,8 @@ bool is_plain_array(PyObject* o);  // an ndarray itself, of no subclass
 bool kernel_dtype(PyObject* descr, DType* t);
 char dtype_kind(const Array* a);  // as np.dtype.kind
 
-// Shape and dtype of an array, or of what stands for one while a function is traced. False, with no
-// error set, if kernels do not know the dtype or it has too many dimensions.
+// Shape and dtype of what stands for an array while a function is traced, or of any other object
+// that has them. False, with no error set, if kernels do not know them.
 struct Form {
   DType dtype;
   int ndim;

@@ -54,7 +54,8 @@ bool has_form(PyObject* x, DType* t) {
 // operands and float tensors of one call have one dtype.
 bool fits(const Op& op, Kind kind, PyObject* x, bool changes, bool* decided, DType* common) {
   DType t;
-  if (!is_tensor(x) || !(mode().trace ? has_form(x, &t) : has_memory(x, changes, &t))) return false;
+  if (!is_tensor(x) || !(has_memory(x, changes, &t) || (mode().trace && has_form(x, &t))))
+    return false;
   if (kind == Kind::any) return true;
   if (kind == Kind::integer) return t == DType::i64;
   if (kind == Kind::boolean) return t == DType::b8;

@@ -119,13 +119,21 @@ bool CallKey::add_input(PyObject* tensor, bool strides) {
     numbers_[n_numbers_++] = -1;
     return true;
   }
-  PyObject* array = tensor_of(tensor)->array;
+  if (!is_plain_array(tensor_of(tensor)->array)) return add_form(tensor_of(tensor)->array);
+  const Array* a = array_of(tensor_of(tensor)->array);
+  DType t;
+  if (a->nd > kMaxDims || !kernel_dtype(a->descr, &t)) return false;
+  numbers_[n_numbers_++] = a->nd << 8 | int(t);
+  for (int d = 0; d < a->nd; ++d) numbers_[n_numbers_++] = a->dimensions[d];
+  for (int d = 0; strides && d < a->nd; ++d) numbers_[n_numbers_++] = a->strides[d];
+  return true;
+}
+
+bool CallKey::add_form(PyObject* stand_in) {
   Form form;
-  if (!read_form(array, &form)) return false;
+  if (!read_form(stand_in, &form)) return false;
   numbers_[n_numbers_++] = form.ndim << 8 | int(form.dtype);
   for (int d = 0; d < form.ndim; ++d) numbers_[n_numbers_++] = form.shape[d];
-  if (strides && is_plain_array(array))
-    for (int d = 0; d < form.ndim; ++d) numbers_[n_numbers_++] = array_of(array)->strides[d];
   return true;
 }
 

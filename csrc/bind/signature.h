@@ -20,6 +20,7 @@ class CallKey {
  private:
   friend class SignatureCache;
   bool add_input(PyObject* tensor, bool strides);
+  bool add_form(PyObject* stand_in);
 
   int64_t numbers_[kMaxArgs * (2 * kMaxDims + 1)];  // dtypes, shapes, for views also strides
   size_t n_numbers_ = 0;
