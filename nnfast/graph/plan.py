@@ -57,6 +57,12 @@ class Plan:
     `sources` and `checks` say how the arrays that come with a run are found and looked at; see
     csrc/bind/call.h. `modules` were called while it was traced; `step` holds the number of the
     present call.
+
+    >>> import nnfast
+    >>> double = nnfast.compile(lambda x: 2 * x)
+    >>> _ = double(nnfast.ones(2))
+    >>> type(double.plan).__name__
+    'Plan'
     """
 
     def __init__(
