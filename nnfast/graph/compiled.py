@@ -130,7 +130,9 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step, self._disable)
+            entry = Entry(
+                self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
+            )
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise
