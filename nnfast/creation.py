@@ -153,7 +153,12 @@ def ones(
 def empty(
     *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of whatever lies in its memory, float32 unless told."""
+    """A tensor of whatever lies in its memory, float32 unless told.
+
+    >>> import nnfast
+    >>> nnfast.empty(2, 3).shape
+    (2, 3)
+    """
     check_device("empty", device)
     return _filled("empty", size, None, dtype or float32, requires_grad)
 
@@ -180,7 +185,12 @@ def full(
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros of the shape and, unless told, the dtype of `input`."""
+    """Zeros of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.zeros_like(nnfast.tensor([3.0, 4.0]))
+    tensor([0., 0.])
+    """
     check_device("zeros_like", device)
     return _filled("zeros_like", (input.shape,), 0, dtype or input.dtype, requires_grad)
 
@@ -188,7 +198,12 @@ def zeros_like(
 def ones_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones of the shape and, unless told, the dtype of `input`."""
+    """Ones of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.ones_like(nnfast.tensor([3, 4]))
+    tensor([1, 1])
+    """
     check_device("ones_like", device)
     return _filled("ones_like", (input.shape,), 1, dtype or input.dtype, requires_grad)
 
@@ -196,7 +211,12 @@ def ones_like(
 def empty_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`empty` of the shape and, unless told, the dtype of `input`."""
+    """`empty` of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.empty_like(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     check_device("empty_like", device)
     return _filled("empty_like", (input.shape,), None, dtype or input.dtype, requires_grad)
 
@@ -209,7 +229,12 @@ def full_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value, of the shape and, unless told, the dtype of `input`."""
+    """One value, of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.full_like(nnfast.zeros(2), 7)
+    tensor([7., 7.])
+    """
     check_device("full_like", device)
     return _filled("full_like", (input.shape,), fill_value, dtype or input.dtype, requires_grad)
 
@@ -359,7 +384,12 @@ def eye(
 def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor with a copy of `data`, of this one's dtype."""
+    """A tensor with a copy of `data`, of this one's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.float64).new_tensor([1, 2])
+    tensor([1., 2.], dtype=float64)
+    """
     check_device("new_tensor", device)
     return tensor(data, dtype or self.dtype, requires_grad)
 
@@ -367,7 +397,12 @@ def new_tensor(
 def new_zeros(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros of this tensor's dtype."""
+    """Zeros of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.int64).new_zeros(2)
+    tensor([0, 0])
+    """
     check_device("new_zeros", device)
     return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -375,7 +410,12 @@ def new_zeros(
 def new_ones(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones of this tensor's dtype."""
+    """Ones of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.int64).new_ones(2)
+    tensor([1, 1])
+    """
     check_device("new_ones", device)
     return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -383,7 +423,12 @@ def new_ones(
 def new_empty(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`empty` of this tensor's dtype."""
+    """`empty` of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1).new_empty(2, 3).shape
+    (2, 3)
+    """
     check_device("new_empty", device)
     return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -397,7 +442,12 @@ def new_full(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value, of this tensor's dtype."""
+    """One value, of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1).new_full((2,), 7)
+    tensor([7., 7.])
+    """
     check_device("new_full", device)
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 

@@ -38,49 +38,91 @@ def numel(input: Tensor) -> int:
 
 
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the elements are floats."""
+    """Whether the elements are floats.
+
+    >>> import nnfast
+    >>> nnfast.is_floating_point(nnfast.ones(2))
+    True
+    """
     return input.is_floating_point()
 
 
 def is_complex(input: Tensor) -> bool:
-    """False: there are no complex tensors."""
+    """False: there are no complex tensors.
+
+    >>> import nnfast
+    >>> nnfast.is_complex(nnfast.ones(2))
+    False
+    """
     return False
 
 
 def is_nonzero(input: Tensor) -> bool:
-    """Whether the one element is not 0."""
+    """Whether the one element is not 0.
+
+    >>> import nnfast
+    >>> nnfast.is_nonzero(nnfast.tensor([3.0]))
+    True
+    """
     return bool(input.item())
 
 
 def is_same_size(input: Tensor, other: Tensor) -> bool:
-    """Whether both have one shape."""
+    """Whether both have one shape.
+
+    >>> import nnfast
+    >>> nnfast.is_same_size(nnfast.ones(2, 3), nnfast.ones(3, 2))
+    False
+    """
     return input.shape == other.shape
 
 
 def is_signed(input: Tensor) -> bool:
-    """Whether the dtype has negative numbers."""
+    """Whether the dtype has negative numbers.
+
+    >>> import nnfast
+    >>> nnfast.is_signed(nnfast.ones(2))
+    True
+    """
     return input.dtype.kind in "fi"
 
 
 def get_default_dtype() -> np.dtype[Any]:
-    """float32: what creation functions and layers make unless they are told."""
+    """float32: what creation functions and layers make unless they are told.
+
+    >>> import nnfast
+    >>> nnfast.get_default_dtype()
+    dtype('float32')
+    """
     return float32
 
 
 def set_default_dtype(d: Any, /) -> None:
-    """Accepts float32 alone: give `dtype` to creation functions and layers, or call .double()."""
+    """Accepts float32 alone: give `dtype` to creation functions and layers, or call .double().
+
+    >>> import nnfast
+    >>> nnfast.set_default_dtype(nnfast.float32)
+    """
     if as_dtype(d, "set_default_dtype") != float32:
         hint = "pass dtype=nnfast.float64, or call model.double()."
         fail("set_default_dtype", "float32", str(d), hint, DTypeError)
 
 
 def set_default_device(device: Any) -> None:
-    """Accepts the CPU alone."""
+    """Accepts the CPU alone.
+
+    >>> import nnfast
+    >>> nnfast.set_default_device("cpu")
+    """
     check_device("set_default_device", device)
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Changes nothing: results never depend on threads or chance."""
+    """Changes nothing: results never depend on threads or chance.
+
+    >>> import nnfast
+    >>> nnfast.use_deterministic_algorithms(True)
+    """
 
 
 def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:

@@ -18,6 +18,8 @@ from nnfast.tensor import Tensor
 class Hardtanh(_InPlace):
     """y = min(max(x, min_val), max_val).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Hardtanh()(nnfast.tensor([-2.0, 0.5, 2.0]))
     tensor([-1. ,  0.5,  1. ])
@@ -41,6 +43,8 @@ class Hardtanh(_InPlace):
 class ReLU6(Hardtanh):
     """y = min(max(x, 0), 6).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU6()(nnfast.tensor([-1.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
@@ -56,6 +60,8 @@ class ReLU6(Hardtanh):
 class Hardsigmoid(_InPlace):
     """y = min(max(x + 3, 0), 6) / 6.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Hardsigmoid()(nnfast.tensor([-4.0, 0.0, 4.0]))
     tensor([0. , 0.5, 1. ])
@@ -68,6 +74,8 @@ class Hardsigmoid(_InPlace):
 
 class Hardswish(_InPlace):
     """y = x min(max(x + 3, 0), 6) / 6.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Hardswish()(nnfast.tensor([-4.0, 3.0, 4.0]))
@@ -120,6 +128,8 @@ class RReLU(_InPlace):
 
     In evaluation a is the mean of both.
 
+    Shapes: any, the same out.
+
     Source: Xu et al., Empirical evaluation of rectified activations in convolution network, 2015.
 
     >>> import nnfast
@@ -144,6 +154,8 @@ class RReLU(_InPlace):
 
 class Threshold(_InPlace):
     """y = x where x > threshold, else value.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Threshold(1.0, -7.0)(nnfast.tensor([0.5, 2.0]))
@@ -177,6 +189,8 @@ class _WithLambda(Module):
 class Hardshrink(_WithLambda):
     """y = 0 where |x| <= lambd, else x.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Hardshrink()(nnfast.tensor([0.25, -2.0]))
     tensor([ 0., -2.])
@@ -188,6 +202,8 @@ class Hardshrink(_WithLambda):
 
 class Softshrink(_WithLambda):
     """y = x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Softshrink()(nnfast.tensor([0.25, -2.0]))
@@ -203,6 +219,8 @@ class Softshrink(_WithLambda):
 class Sign(Module):
     """y = -1, 0 or 1 by the sign of x, as units of the first networks. Gradient 0.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Sign()(nnfast.tensor([-2.0, 0.0, 0.5]))
     tensor([-1.,  0.,  1.])
@@ -215,6 +233,8 @@ class Sign(Module):
 
 class HardThreshold(Module):
     """y = 1 where x >= threshold, else 0: the unit of McCulloch and Pitts. Gradient 0.
+
+    Shapes: any, the same out.
 
     Source: McCulloch and Pitts, A logical calculus of the ideas immanent in nervous activity, 1943.
 

@@ -77,6 +77,8 @@ from nnfast.ops.bits import lcm as lcm
 from nnfast.ops.changes import addcdiv as addcdiv
 from nnfast.ops.changes import addcmul as addcmul
 from nnfast.ops.changes import lerp as lerp
+from nnfast.ops.clip import clamp as clamp
+from nnfast.ops.clip import clip as clip
 from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.conv_nd import conv1d as conv1d
 from nnfast.ops.conv_nd import conv3d as conv3d
@@ -102,8 +104,6 @@ from nnfast.ops.dropout_family import stochastic_depth as stochastic_depth
 from nnfast.ops.dropout_family import vanilla_dropout as vanilla_dropout
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import cast as cast
-from nnfast.ops.elementwise import clamp as clamp
-from nnfast.ops.elementwise import clip as clip
 from nnfast.ops.elementwise import eq as eq
 from nnfast.ops.elementwise import erf as erf
 from nnfast.ops.elementwise import exp as exp

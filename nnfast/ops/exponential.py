@@ -14,6 +14,8 @@ from nnfast.tensor import Tensor
 def rsqrt(input: Operand) -> Result:
     """y = 1 / sqrt(x); inf at 0, NaN below.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.rsqrt(nnfast.tensor([4.0, 0.25]))
     tensor([0.5, 2. ])
@@ -27,6 +29,8 @@ rsqrt.vjp(input=lambda dy, y: dy * y * y * y * -0.5)
 @op("exp2", methods=("exp2",), floats=True)
 def exp2(input: Operand) -> Result:
     """y = 2^x, exact for integers.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.exp2(nnfast.tensor([3.0, -1.0]))
@@ -42,6 +46,8 @@ exp2.vjp(input=lambda dy, y: dy * y * math.log(2))
 def expm1(input: Operand) -> Result:
     """y = e^x - 1, precise near 0.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.expm1(nnfast.tensor([0.0, 1e-10]))
     tensor([0.e+00, 1.e-10])
@@ -55,6 +61,8 @@ expm1.vjp(input=lambda dy, y: dy * (y + 1.0))
 @op("log2", methods=("log2",), floats=True)
 def log2(input: Operand) -> Result:
     """y = log x / log 2, exact for powers of 2; -inf at 0, NaN below.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.log2(nnfast.tensor([8.0, 0.5]))
@@ -70,6 +78,8 @@ log2.vjp(input=lambda dy, input: dy / (input * math.log(2)))
 def log10(input: Operand) -> Tensor:
     """y = log x / log 10; -inf at 0, NaN below.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.log10(nnfast.tensor([1.0, 100.0]))
     tensor([0., 2.])
@@ -82,6 +92,8 @@ def log10(input: Operand) -> Tensor:
 def square(input: Operand) -> Tensor:
     """y = x x.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.square(nnfast.tensor([-3.0, 2.0]))
     tensor([9., 4.])
@@ -93,6 +105,8 @@ def square(input: Operand) -> Tensor:
 @method
 def reciprocal(input: Operand) -> Tensor:
     """y = 1 / x.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.reciprocal(nnfast.tensor([4.0, -0.5]))

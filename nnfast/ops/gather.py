@@ -101,6 +101,8 @@ take_backward.vjp(dy=lambda ddx, index, dim, ignored: _taken(ddx, index, dim, ig
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of x along a dimension with the numbers in the vector `index`.
 
+    Shapes: (*, N, *), index (n,) -> (*, n, *). Any dtype; index of integers.
+
     >>> import nnfast
     >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> nnfast.ops.index_select(x, 0, nnfast.tensor([1]))

@@ -114,6 +114,8 @@ def index_put(
 ) -> Tensor:
     """A copy of x with x[indices] = values, or x[indices] += values, repeated places included.
 
+    Shapes: input (*), values that broadcast to that of input[indices] -> (*). Any dtype.
+
     >>> import nnfast
     >>> i = nnfast.tensor([0, 0, 2])
     >>> nnfast.index_put(nnfast.zeros(3), (i,), nnfast.tensor(1.0), accumulate=True)
@@ -135,6 +137,8 @@ def scatter(
     src is a tensor at least as large as index, or a number. reduce="add" adds instead,
     "multiply" multiplies.
 
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
+
     >>> import nnfast
     >>> nnfast.scatter(nnfast.zeros(2, 3), 1, nnfast.tensor([[2], [0]]), 1.0)
     tensor([[0., 0., 1.],
@@ -154,6 +158,8 @@ def scatter(
 @method
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of x with y[i, index[i, j, k], k] += src[i, j, k] for dim = 1, likewise for others.
+
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
 
     >>> import nnfast
     >>> i = nnfast.tensor([0, 0, 2])
@@ -197,6 +203,8 @@ def index_add(
 ) -> Tensor:
     """A copy of x with alpha source[j] added to slice index[j] of a dimension.
 
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input.
+
     >>> import nnfast
     >>> i = nnfast.tensor([1, 1])
     >>> nnfast.index_add(nnfast.zeros(3), 0, i, nnfast.ones(2))
@@ -208,14 +216,29 @@ def index_add(
 
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy of x with source[j] as slice index[j] of a dimension."""
+    """A copy of x with source[j] as slice index[j] of a dimension.
+
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input.
+
+    >>> import nnfast
+    >>> nnfast.index_copy(nnfast.zeros(3), 0, nnfast.tensor([2, 0]), nnfast.tensor([5.0, 6.0]))
+    tensor([6., 0., 5.])
+    """
     i, d = _rows("index_copy", input, dim, index, source)
     return scattered(input, d, i, source, False)
 
 
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """A copy of x with one value in the slices `index` of a dimension."""
+    """A copy of x with one value in the slices `index` of a dimension.
+
+    Shapes: input (*, N, *), index (n,), value a number or scalar -> that of input. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.index_fill(nnfast.zeros(2, 3), 1, nnfast.tensor([0, 2]), 7)
+    tensor([[7., 0., 7.],
+            [7., 0., 7.]])
+    """
     i, d = _rows("index_fill", input, dim, index)
     v = as_tensor(value, "index_fill")
     if v.ndim:
@@ -230,6 +253,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy of x with one value where mask is true; both are broadcast together.
 
+    Shapes: two that broadcast to that of the result; value a number or scalar. Any dtype; mask of
+    bool.
+
     >>> import nnfast
     >>> x = nnfast.tensor([1.0, 2.0, 3.0])
     >>> nnfast.masked_fill(x, x > 1, 0)
@@ -243,6 +269,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @method
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy of x with the first elements of source, in order, where mask is true.
+
+    Shapes: mask broadcasts to that of input; source has an element for each true one.
 
     >>> import nnfast
     >>> x = nnfast.zeros(3)

@@ -35,6 +35,8 @@ def scatter_reduce(
     "amin". Where nothing goes, x stays. Equal largest ones share the gradient evenly. Products and
     largest elements are computed by NumPy: a compiled function runs eagerly.
 
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
+
     >>> import nnfast
     >>> i, src = nnfast.tensor([0, 0, 2]), nnfast.tensor([1.0, 5.0, 3.0])
     >>> nnfast.scatter_reduce(nnfast.ones(3), 0, i, src, "amax")
@@ -59,6 +61,8 @@ def index_reduce(
     """A copy of x whose slices index[j] along a dimension are reduced with source[j].
 
     `reduce`: "prod", "mean", "amax" or "amin"; see scatter_reduce.
+
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input.
 
     >>> import nnfast
     >>> i = nnfast.tensor([1, 1])

@@ -56,6 +56,14 @@ class Optimizer:
 
     `how`: PyTorch's foreach, fused and capturable make no difference here, where every update is
     one pass over memory and part of a plan.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.Parameter(nnfast.ones(1))
+    >>> optimizer = nnfast.optim.SGD([{"params": [w], "lr": 0.5}])
+    >>> w.sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([0.5])
     """
 
     op: ClassVar[Op[Any]]
