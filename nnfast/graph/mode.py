@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 # Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
-# trace(op, inputs, result) in place of running an op, or None.
+# trace(op, inputs, result, packed attributes) in place of running an op, or None.
 MODE = _core.MODE
 
 
