@@ -16,7 +16,7 @@ from nnfast.tensor import Tensor
 
 
 class Hardtanh(_InPlace):
-    """y = min(max(x, min_val), max_val).
+    """y = min(max(x, min_val), max_val); `min_value` and `max_value` are older names.
 
     Shapes: any, the same out.
 
@@ -25,8 +25,17 @@ class Hardtanh(_InPlace):
     tensor([-1. ,  0.5,  1. ])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         self.min_val = number("Hardtanh", "min_val", min_val, -math.inf, math.inf)
         self.max_val = number("Hardtanh", "max_val", max_val, -math.inf, math.inf)
         if not self.min_val < self.max_val:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.along import gather
 from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
@@ -270,11 +270,15 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     tensor([2., 1.])
     """
     x = input.detach()._values()
+    if x.dtype.kind != "f":
+        fail("histc", "floats", str(x.dtype), "convert with x.float().", DTypeError)
     if bins <= 0 or max < min:
         fail("histc", "bins > 0 and max >= min", f"bins={bins}, min={min}, max={max}")
     low, high = (min, max) if min != max else (x.min(initial=np.inf), x.max(initial=-np.inf))
     if x.size == 0:
         return wrap(np.zeros(bins, x.dtype))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        fail("histc", "finite elements, or min and max", f"{low} to {high}")
     return wrap(np.histogram(x, bins, (low, high))[0].astype(x.dtype))
 
 
