@@ -23,7 +23,13 @@ from nnfast.tensor import Tensor, UsedGradient
 
 
 class Entry:
-    """A traced function, and the plan that came of it."""
+    """A traced function, and the plan that came of it.
+
+    `like`: an earlier one of the same function, which may know its surroundings still.
+    """
+
+    _around: Surroundings
+    _surroundings: _core.Guards
 
     def __init__(
         self,
@@ -33,8 +39,11 @@ class Entry:
         arenas: Any,
         step: Sequence[int],
         disable: Collection[str] = (),
+        like: Entry | None = None,
     ) -> None:
-        self._around = Surroundings(fn, [x for x in leaves if callable(x)])
+        called = [x for x in leaves if callable(x)]
+        known = like if like is not None and like._knows(called) else None
+        self._around = Surroundings(fn, called) if known is None else known._around
         trace = Trace()
         MODE.trace, grad = trace, MODE.grad
         try:
@@ -59,10 +68,15 @@ class Entry:
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        self._identities, self._surroundings = trace.guards, _core.Guards()
-        self._around.guard(self._surroundings)
+        self._identities = trace.guards
+        self._surroundings = self._around.guards() if known is None else known._surroundings.copy()
         self._call = self._make_call(trace, leaves, structure)
         self.attempt = self._call.attempt
+
+    def _knows(self, arguments: Sequence[Any]) -> bool:
+        """Whether the function, with these to call, would still read what it read here."""
+        same = list(map(id, arguments)) == list(map(id, self._around.arguments))
+        return same and self._surroundings.hold()
 
     def _make_call(self, trace: Trace, leaves: Sequence[Any], structure: Any) -> _core.Call:
         """What runs the plan: as long as nothing has changed no Python code is between."""

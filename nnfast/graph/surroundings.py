@@ -30,6 +30,7 @@ class Surroundings:
     """
 
     def __init__(self, fn: Callable[..., Any], arguments: list[Any]) -> None:
+        self.arguments = arguments  # those that can be called
         self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
         self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
         for read in reads(fn, arguments):
@@ -48,6 +49,12 @@ class Surroundings:
     def same(self) -> bool:
         """Whether all of it still is what it was."""
         return all(_same(*read) for read in self._reads)
+
+    def guards(self) -> _core.Guards:
+        """As `guard`."""
+        guards = _core.Guards()
+        self.guard(guards)
+        return guards
 
     def guard(self, guards: _core.Guards) -> None:
         """Guards that hold while every object stays the one that it is now, inside containers too.
