@@ -30,7 +30,13 @@ PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their co
 
 
 class Compiled(Generic[P, R]):
-    """A function that runs as plans; see `compile`."""
+    """A function that runs as plans; see `compile`.
+
+    >>> import nnfast
+    >>> double = nnfast.compile(lambda x: 2 * x)
+    >>> double(nnfast.ones(2))
+    tensor([2., 2.])
+    """
 
     def __init__(
         self,
@@ -124,7 +130,9 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step, self._disable)
+            entry = Entry(
+                self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
+            )
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise

@@ -23,7 +23,13 @@ from nnfast.tensor import Tensor, UsedGradient
 
 
 class Entry:
-    """A traced function, and the plan that came of it."""
+    """A traced function, and the plan that came of it.
+
+    `like`: an earlier one of the same function, which may know its surroundings still.
+    """
+
+    _around: Surroundings
+    _surroundings: _core.Guards
 
     def __init__(
         self,
@@ -33,8 +39,11 @@ class Entry:
         arenas: Any,
         step: Sequence[int],
         disable: Collection[str] = (),
+        like: Entry | None = None,
     ) -> None:
-        self._around = Surroundings(fn, *rebuild(leaves, structure))
+        self._objects = _objects(leaves, structure)
+        known = like if like is not None and like._knows(self._objects) else None
+        self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
         trace = Trace()
         MODE.trace, grad = trace, MODE.grad
         try:
@@ -59,10 +68,14 @@ class Entry:
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        self._identities, self._surroundings = trace.guards, _core.Guards()
-        self._around.guard(self._surroundings)
+        self._identities = trace.guards
+        self._surroundings = self._around.guards() if known is None else known._surroundings.copy()
         self._call = self._make_call(trace, leaves, structure)
         self.attempt = self._call.attempt
+
+    def _knows(self, objects: Any) -> bool:
+        """Whether the function, given these, would still read what it read here."""
+        return bool(self._objects == objects) and self._surroundings.hold()
 
     def _make_call(self, trace: Trace, leaves: Sequence[Any], structure: Any) -> _core.Call:
         """What runs the plan: as long as nothing has changed no Python code is between."""
@@ -183,6 +196,13 @@ class Entry:
             for i, asked in self._asked:
                 leaves[i].requires_grad = asked
         return result
+
+
+def _objects(leaves: Sequence[Any], structure: Any) -> Any:
+    """The arguments that a function may read attributes of, and where; None if there are none."""
+    plain = (Tensor, np.ndarray, np.generic, int, float, str, bytes, type(None))
+    found = [(i, id(x)) for i, x in enumerate(leaves) if not isinstance(x, plain)]
+    return (structure, found) if found else None
 
 
 def _symbols(trace: Trace, leaves: Sequence[Any]) -> list[Any]:

@@ -7,7 +7,6 @@ it replaces: the same bits. A product is fused with what reads it only if nobody
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from dataclasses import replace
 
 from nnfast.graph.ir import Call, Graph, Value
@@ -19,15 +18,14 @@ _BIAS, _RESIDUAL = 2, 3  # inputs of a product
 
 def fuse_epilogues(graph: Graph) -> Graph:
     """Activations, biases and residuals become part of the product before them."""
-    readers = Counter(m for call in graph.calls for m in set(call.reads()))
-    readers.update(v.memory for v in graph.results)
+    readers = graph.readers()
     calls: list[Call | None] = []
     products: dict[Value, int] = {}  # by the memory that they fill: where they stand
     for call in graph.calls:
         for x in dict.fromkeys(call.inputs):
-            place = products.get(x.memory) if x is not None else None
-            if x is None or place is None or readers[x.memory] > 1:
+            if x is None or x.memory not in products or readers[x.memory] > 1:
                 continue
+            place = products[x.memory]
             product = calls[place]
             fused = None if product is None else _fused(product, call, x)
             if fused is not None and _may_wait(fused, calls[place + 1 :]):
@@ -45,9 +43,9 @@ def _is_product(call: Call) -> bool:
     Convolutions that read the image where it lies, or by Winograd's algorithm, lose more than a
     pass of its own costs (measured). They also begin their sums with the bias.
     """
-    shape = call.outputs[0].shape
-    if call.op.name != "conv2d":
-        return call.op.name in ("linear", "matmul") and len(shape) == 2
+    name, shape = call.op.name, call.outputs[0].shape
+    if name != "conv2d":
+        return name in ("linear", "matmul") and len(shape) == 2
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
     return len(shape) == 4 and attrs.groups == 1 and call.algorithm == "gemm"
 

@@ -20,10 +20,10 @@ def constants(graph: Graph) -> Callable[[Value | None], bool]:
         return isinstance(v.memory.source, Captured) and v.memory not in changed
 
     for call in graph.calls:
-        outputs = {v.memory for v in call.outputs}
-        pure = any(call.inputs) and not call.changed and not outputs & outside
-        if pure and all(map(is_constant, call.inputs)):
-            made |= outputs
+        reads = call.reads()
+        pure = reads and not call.changed and outside.isdisjoint(call.writes())
+        if pure and all(map(is_constant, reads)):
+            made.update(call.writes())
     return is_constant
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from nnfast.graph.hoist import constants
@@ -64,7 +63,7 @@ def _on(call: Call, made: Call, packs: dict[Any, Value], calls: list[Call], **at
         packs[key] = made.outputs[0]
         calls.append(made)
     packed = call.op.pack(call.op.unpack(call.attrs)._replace(**attrs))  # type: ignore[union-attr]
-    return replace(call, inputs=[call.inputs[0], packs[key], *call.inputs[2:]], attrs=packed)
+    return call.of([call.inputs[0], packs[key], *call.inputs[2:]], packed)
 
 
 _PACKERS: dict[str, Callable[[Call, Value, dict[Any, Value], list[Call]], Call]] = {

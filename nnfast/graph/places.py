@@ -17,13 +17,16 @@ from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value, dense_strides
 
 _MOST, _DIMS = 8, 12  # parts; as kPlaces and kMaxDims in csrc
+_PLACES = _core.ops()["places"][0]
 _PLACE = Struct(f"{1 + _DIMS}q")  # offset and strides, in elements
 
 
 def join_places(graph: Graph) -> Graph:
     """Sums of `place` alone become one call, where the last addition stood."""
-    readers = Counter(v.memory for call in graph.calls for v in call.inputs if v is not None)
-    readers.update(v.memory for v in graph.results)
+    if not graph.calls_any("place"):
+        return graph
+    readers = Counter([m for call in graph.calls for m in call.reads()])
+    readers.update([v.memory for v in graph.results])
     parts: dict[Value, list[Call]] = {}  # of which calls of `place` a value is the sum
     sums: dict[Value, Call] = {}
     gone: set[int] = set()
@@ -88,7 +91,7 @@ def _changed(graph: Graph, parts: list[Call], last: Call) -> bool:
 def _call(parts: list[Call], last: Call) -> Call:
     places = (p.attrs.ljust(_PLACE.size, b"\0") for p in parts)
     return Call(
-        Kernel("places", _core.ops()["places"][0]),
+        Kernel("places", _PLACES),
         [p.inputs[0] for p in parts],
         last.outputs,
         b"".join(places).ljust(_PLACE.size * _MOST, b"\0"),

@@ -313,13 +313,13 @@ def _among(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == m or name.startswith(f"{m}.") for m in modules)
 
 
-@lru_cache(1024)
-def _chains(code: CodeType) -> tuple[tuple[str, str, list[str]], ...]:
+@lru_cache(1 << 12)
+def _chains(code: CodeType) -> list[tuple[str, str, list[str]]]:
     """(kind, root, attributes) of each `root.a.b` that the code loads or stores."""
-    return tuple(_find_chains(code))
+    return list(_read_chains(code))
 
 
-def _find_chains(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
+def _read_chains(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
     chain: tuple[str, str, list[str]] | None = None
     for step in dis.get_instructions(code):
         name = step.opname

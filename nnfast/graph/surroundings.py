@@ -54,6 +54,12 @@ class Surroundings:
             same_entries(_tensors_of(m), was) for m, was in self._modules
         )
 
+    def guards(self) -> _core.Guards:
+        """As `guard`."""
+        guards = _core.Guards()
+        self.guard(guards)
+        return guards
+
     def guard(self, guards: _core.Guards) -> None:
         """Guards that hold while every object stays the one that it is now, inside containers too.
 

@@ -13,6 +13,8 @@ from nnfast.tensor import Tensor
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """y = input + alpha other.
 
+    Shapes: two that broadcast to that of y. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.add(nnfast.tensor([1.0, 2.0]), 1)
     tensor([2., 3.])
@@ -23,6 +25,8 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """y = input - alpha other.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
     >>> import nnfast
     >>> nnfast.sub(nnfast.tensor([1.0, 2.0]), 1)
@@ -43,6 +47,8 @@ def _scaled(where: str, input: Operand, other: Operand, alpha: float) -> Operand
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """y = input / other; "trunc" rounds it towards 0, "floor" down. Integers give float32 if None.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.div(nnfast.tensor([1, 2]), 2)

@@ -104,7 +104,7 @@ class Op(Generic[P], _core.Op):
 
     Calls begin in csrc/bind/op.cpp. The ordinary one ends there too: tensors of fitting dtypes,
     numbers as operands, other arguments as in an earlier call with the same shapes, for which the
-    shape rule's answer is remembered. All others come to `_call`.
+    shape rule's answer is remembered; so while a function is traced. All others come to `_call`.
     """
 
     def __init__(
@@ -129,7 +129,8 @@ class Op(Generic[P], _core.Op):
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
+        self._layout = _layout(attrs)
+        self._pack = getattr(attrs, "packed", None) or getattr(self._layout, "pack", None)
         self.integers: Callable[..., Any] | None = None  # called instead where no input is a float
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
@@ -204,7 +205,8 @@ class Op(Generic[P], _core.Op):
     def execute(self, inputs: list[Tensor | None], result: Result) -> Any:
         """Run the op on checked inputs and leave a node if gradients are wanted."""
         if MODE.trace is not None:
-            return MODE.trace(self, inputs, result)
+            packed = self.pack(result.attrs) if result.compute is None else None
+            return MODE.trace(self, inputs, result, packed)
         return self._run(inputs, result)
 
     def pack(self, attrs: Any) -> bytes:
@@ -214,7 +216,7 @@ class Op(Generic[P], _core.Op):
 
     def unpack(self, packed: bytes) -> Any:
         """The attributes that `pack` packed, where they are numbers."""
-        return self.attrs._make(_layout(self.attrs).unpack(packed))
+        return self.attrs._make(self._layout.unpack(packed))
 
     # ---- gradients ------------------------------------------------------------------------
 
