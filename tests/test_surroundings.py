@@ -15,7 +15,7 @@ import nnfast
 from nnfast import nn, optim
 from tests.plans import falls_back, mlp, planned, trainer
 
-ONE = nnfast.ones(1)
+ONE, PAIR = nnfast.ones(1), nnfast.ones(2, 1)
 RATE = 2.0
 CONFIG = SimpleNamespace(rate=2.0, deep=SimpleNamespace(rate=2.0), rates=[2.0], table={"a": [2.0]})
 VALUES = np.array([2.0, 3.0])
@@ -89,8 +89,36 @@ def test_changes_outside_are_noticed(fn, change):
     compiled = planned(fn)
     before = compiled(ONE).tolist()
     assert before == fn(ONE).tolist()
+    assert compiled(PAIR).tolist() == fn(PAIR).tolist()  # a plan that shares what was read
     change()
     assert compiled(ONE).tolist() == fn(ONE).tolist() != before
+    assert compiled(PAIR).tolist() == fn(PAIR).tolist()
+
+
+def test_a_module_that_only_one_of_two_plans_calls():
+    """Both share what was read; each looks at the modules that it called itself."""
+    small, large = nn.Dropout(0.5).eval(), nn.Dropout(0.5).eval()
+
+    def fn(x):
+        return (small if len(x) == 1 else large)(x)
+
+    compiled = planned(fn)
+    assert compiled(ONE).tolist() == ONE.tolist()
+    assert compiled(PAIR).tolist() == PAIR.tolist()
+    large.p = 1.0
+    large.train()
+    assert compiled(ONE).tolist() == ONE.tolist()
+    assert compiled(PAIR).tolist() == [[0.0], [0.0]]
+
+
+def test_what_changed_between_two_plans():
+    """The second is made of what there is then."""
+    rates = [2.0]
+    compiled = planned(lambda x: x * rates[0])
+    assert compiled(ONE).tolist() == [2.0]
+    rates[0] = 3.0
+    assert compiled(PAIR).tolist() == [[3.0], [3.0]]
+    assert compiled(ONE).tolist() == [3.0]
 
 
 def test_a_helper_that_is_exchanged():

@@ -129,7 +129,8 @@ class Op(Generic[P], _core.Op):
         self._read_signature(rule)
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
+        self._layout = _layout(attrs)
+        self._pack = getattr(attrs, "packed", None) or getattr(self._layout, "pack", None)
         self.integers: Callable[..., Any] | None = None  # called instead where no input is a float
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
@@ -215,7 +216,7 @@ class Op(Generic[P], _core.Op):
 
     def unpack(self, packed: bytes) -> Any:
         """The attributes that `pack` packed, where they are numbers."""
-        return self.attrs._make(_layout(self.attrs).unpack(packed))
+        return self.attrs._make(self._layout.unpack(packed))
 
     # ---- gradients ------------------------------------------------------------------------
 
