@@ -69,6 +69,8 @@ class _Recurrent(Module):
 class RNNBase(_Recurrent):
     """Recurrent layers above each other, in one direction or both; see RNN, GRU and LSTM.
 
+    Shapes: as RNN.
+
     >>> import nnfast
     >>> nnfast.nn.RNNBase("GRU", 3, 5).weight_ih_l0.shape
     (15, 3)
@@ -299,8 +301,6 @@ class LSTM(RNNBase):
 
     Arguments and shapes as in RNN, but hx = (h_0, c_0), and so is the answer (y, (h, c)). The rows
     of each weight are those of i, f, g and o. With proj_size the states are w_hr h, of that size.
-
-    Shapes: as RNN.
 
     Ranges: 0 <= proj_size < hidden_size.
 
