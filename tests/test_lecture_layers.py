@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,10 @@ def test_parameter_dict() -> None:
     assert ps.pop("b").shape == (3,) and list(nn.ParameterDict(ps)) == ["a", "c"]
     ps.clear()
     assert len(ps) == 0
+    one = nnfast.ones(1)
+    assert list(nn.ParameterDict({"b": one, "a": one})) == ["a", "b"]  # as in PyTorch
+    for kept in ([("b", one), ("a", one)], OrderedDict(b=one, a=one)):
+        assert list(nn.ParameterDict(kept)) == ["b", "a"]
     with pytest.raises(KeyError):
         ps["a"]
 

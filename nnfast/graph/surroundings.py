@@ -4,7 +4,7 @@ holds."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any
 from zlib import crc32
@@ -15,6 +15,7 @@ from nnfast import _core
 from nnfast.graph.mode import CHANGES
 from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, slots_of, vars_of
 from nnfast.graph.symbol import Untraceable
+from nnfast.tensor import Tensor
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _LARGEST = 1 << 20  # bytes of a NumPy array whose contents are compared at each call
@@ -29,11 +30,12 @@ class Surroundings:
     is put back.
     """
 
-    def __init__(self, fn: Callable[..., Any], arguments: list[Any]) -> None:
-        self.arguments = arguments  # those that can be called
+    def __init__(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
         self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
-        for read in reads(fn, arguments):
+        found, modules = reads(fn, args, kwargs)
+        self._modules = [(m, _tensors_of(m)) for m in modules]
+        for read in found:
             x = read.now()
             self._reads.append((read, x, mark(x)))
             self._copy(x)
@@ -48,7 +50,9 @@ class Surroundings:
 
     def same(self) -> bool:
         """Whether all of it still is what it was."""
-        return all(_same(*read) for read in self._reads)
+        return all(_same(*read) for read in self._reads) and all(
+            same_entries(_tensors_of(m), was) for m, was in self._modules
+        )
 
     def guards(self) -> _core.Guards:
         """As `guard`."""
@@ -72,6 +76,9 @@ class Surroundings:
                 guards.entry(read.owner, read.name)
             elif read.kind == "cell":
                 guards.cell(read.owner)
+            elif read.kind == "own":
+                if not _is_module(read.owner):
+                    guards.entry(vars_of(read.owner), read.name)
             elif read.kind == "gradient":
                 guards.gradient(read.owner)
             elif not _is_told(read, x, contents):
@@ -105,13 +112,27 @@ def _guard_array(guards: _core.Guards, x: Any) -> None:
 
 def _is_told(read: Read, x: Any, contents: Any) -> bool:
     """Whether CHANGES counts what would make it another: an attribute of a module."""
-    from nnfast.nn.module import Module
-
     return (
-        isinstance(read.owner, Module)
+        _is_module(read.owner)
         and read.name in vars_of(read.owner)
         and (contents is None or isinstance(x, _PLAIN))
     )
+
+
+def _is_module(x: Any) -> bool:
+    from nnfast.nn.module import Module
+
+    return isinstance(x, Module)
+
+
+def _tensors_of(module: Any) -> dict[str, Any]:
+    """Parameters, buffers and modules that a module has of its own."""
+    return {k: v for k, v in vars_of(module).items() if isinstance(v, Tensor) or _is_module(v)}
+
+
+def same_entries(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether both have the same objects under the same names."""
+    return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
 
 
 def _same(read: Read, x: Any, contents: Any) -> bool:
@@ -188,8 +209,9 @@ def _fill(x: Any, before: Any) -> None:
 def _put_back(read: Read, x: Any) -> None:
     if read.kind == "cell":
         read.owner.cell_contents = x
-    elif read.kind == "name":
-        read.owner.pop(read.name, None) if x is MISSING else read.owner.update({read.name: x})
+    elif read.kind in ("name", "own"):
+        names = read.owner if read.kind == "name" else vars_of(read.owner)
+        names.pop(read.name, None) if x is MISSING else names.update({read.name: x})
     elif x is MISSING:
         delattr(read.owner, read.name)
     elif read.name in vars_of(read.owner):

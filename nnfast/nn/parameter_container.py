@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index
 from typing import Any, Self
@@ -146,8 +147,14 @@ class ParameterDict(_Parameters):
             del self[key]
 
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add parameters of a dict or of (name, parameter) pairs; those of a known name replace."""
+        """Add parameters of a dict or of (name, parameter) pairs; those of a known name replace.
+
+        Names of a plain dict are sorted, as in PyTorch: the state of an optimizer goes by the
+        order of its parameters. Others keep their order.
+        """
         known = isinstance(parameters, Mapping | ParameterDict)
         pairs: Any = parameters.items() if known else parameters  # type: ignore[union-attr]
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs = sorted(pairs, key=lambda pair: pair[0])
         for key, value in pairs:
             self[key] = value
