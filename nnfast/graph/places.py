@@ -17,7 +17,6 @@ from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value, dense_strides
 
 _MOST, _DIMS = 8, 12  # parts; as kPlaces and kMaxDims in csrc
-_PLACES = _core.ops()["places"][0]
 _PLACE = Struct(f"{1 + _DIMS}q")  # offset and strides, in elements
 
 
@@ -91,7 +90,7 @@ def _changed(graph: Graph, parts: list[Call], last: Call) -> bool:
 def _call(parts: list[Call], last: Call) -> Call:
     places = (p.attrs.ljust(_PLACE.size, b"\0") for p in parts)
     return Call(
-        Kernel("places", _PLACES),
+        Kernel("places", _core.ops()["places"][0]),
         [p.inputs[0] for p in parts],
         last.outputs,
         b"".join(places).ljust(_PLACE.size * _MOST, b"\0"),

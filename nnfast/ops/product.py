@@ -119,7 +119,6 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 ger = outer
-methods(ger=ger)
 
 
 @method
