@@ -7,6 +7,7 @@ that declares it, whose signature and docstring are its own.
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -92,6 +93,7 @@ def build(folder: Path) -> int:
     """Write the site; returns how many names it has."""
     import pdoc.render
 
+    warnings.filterwarnings("ignore", module="pdoc")  # annotations that it cannot link
     modules = {name: prepare(name) for name in MODULES if public(import_module(name))}
     pdoc.render.configure(docformat="markdown", footer_text="nnfast")
     for name, module in modules.items():

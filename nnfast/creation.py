@@ -107,6 +107,43 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return wrap(array)
 
 
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A vector on the memory of a buffer (bytearray, mmap, array, ...), without a copy.
+
+    `count` elements, or all, from byte `offset` on. A tensor on `bytes` is read-only as they are.
+    Errors: no element, a part of one, or more than there are.
+
+    >>> import nnfast
+    >>> nnfast.frombuffer(bytearray([1, 0, 2, 0]), dtype=nnfast.int16)
+    tensor([1, 2], dtype=int16)
+    """
+    known, size = as_dtype(dtype, "frombuffer"), memoryview(buffer).nbytes
+    rest = size - offset
+    if not 0 <= offset < size or count == 0 or count < -1:
+        got = f"count={count}, offset={offset} of {size} bytes"
+        fail("frombuffer", "at least one element of the buffer", got)
+    if count * known.itemsize > rest:
+        fail("frombuffer", f"{count} elements of {known.itemsize} bytes", f"{rest} bytes")
+    if count == -1 and rest % known.itemsize:
+        fail("frombuffer", f"whole elements of {known.itemsize} bytes", f"{rest} bytes")
+    array = as_array(np.frombuffer(buffer, known, count, offset), "frombuffer")
+    return Tensor(array, requires_grad)
+
+
+def scalar_tensor(
+    s: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of no dimensions; float32 unless told, whatever the number.
+
+    >>> import nnfast
+    >>> nnfast.scalar_tensor(3)
+    tensor(3.)
+    """
+    return tensor(s, float32 if dtype is None else dtype, requires_grad, device)
+
+
 def from_dlpack(x: Any) -> Tensor:
     """A tensor on the memory of whatever speaks DLPack, without a copy.
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.device import check_device
+from nnfast.device import CPU, check_device, device
 from nnfast.errors import DTypeError, fail
-from nnfast.tensor import Tensor, as_dtype, float32
+from nnfast.tensor import PRINTED, Tensor, as_dtype, float32
 
 finfo, iinfo = np.finfo, np.iinfo
 e, pi, inf, nan, newaxis = math.e, math.pi, math.inf, math.nan, None
@@ -123,6 +123,116 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> import nnfast
     >>> nnfast.use_deterministic_algorithms(True)
     """
+
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory, cut off from the graph.
+
+    >>> import nnfast
+    >>> nnfast.detach(nnfast.ones(1, requires_grad=True)).requires_grad
+    False
+    """
+    return input.detach()
+
+
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2},
+    "full": {"threshold": math.inf},
+}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors are printed from now on; what is None stays as it was.
+
+    `precision`: digits behind the point (at first, as many as tell a number from its neighbours);
+    `threshold`: elements above which only `edgeitems` at each end are shown; `linewidth`:
+    characters of a line; `profile`: "default", "short" or "full" to begin with; `sci_mode`:
+    True for 1.0e+00, False for never.
+
+    >>> import nnfast
+    >>> nnfast.set_printoptions(precision=2)
+    >>> nnfast.tensor([1 / 3, 2.0])
+    tensor([0.33, 2.  ])
+    >>> nnfast.set_printoptions(profile="default")
+    """
+    if profile is not None:
+        if profile not in _PROFILES:
+            fail("set_printoptions", f"profile one of {', '.join(_PROFILES)}", repr(profile))
+        PRINTED.clear()
+        PRINTED.update(_PROFILES[profile])
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "max_line_width": linewidth,
+    }
+    for name, value in given.items():
+        if value is not None:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                fail("set_printoptions", f"a number >= 0 as {name}", repr(value))
+            PRINTED[name] = value
+    if sci_mode is not None:
+        digits = PRINTED.get("precision", 4)
+        PRINTED["suppress_small"] = not sci_mode
+        PRINTED["formatter"] = {"float_kind": f"{{:.{digits}e}}".format} if sci_mode else None
+
+
+def get_default_device() -> device:
+    """The CPU.
+
+    >>> import nnfast
+    >>> nnfast.get_default_device()
+    device(type='cpu')
+    """
+    return CPU
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """True: all are.
+
+    >>> import nnfast
+    >>> nnfast.are_deterministic_algorithms_enabled()
+    True
+    """
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Takes "highest", "high" and "medium", and changes nothing: products are float32's.
+
+    >>> import nnfast
+    >>> nnfast.set_float32_matmul_precision("high")
+    """
+    if precision not in ("highest", "high", "medium"):
+        fail("set_float32_matmul_precision", "highest, high or medium", repr(precision))
+
+
+def get_float32_matmul_precision() -> str:
+    """ "highest": products of float32 are computed in float32.
+
+    >>> import nnfast
+    >>> nnfast.get_float32_matmul_precision()
+    'highest'
+    """
+    return "highest"
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether a dtype becomes another without changing its kind: float, integer or bool.
+
+    >>> import nnfast
+    >>> nnfast.can_cast(nnfast.int64, nnfast.float32), nnfast.can_cast(nnfast.float32, nnfast.int64)
+    (True, False)
+    """
+    return np.can_cast(as_dtype(from_, "can_cast"), as_dtype(to, "can_cast"), "same_kind")
 
 
 def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:

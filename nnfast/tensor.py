@@ -28,6 +28,7 @@ int16 = np.dtype(np.int16)
 int8 = np.dtype(np.int8)
 uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
+PRINTED: dict[str, Any] = {}  # how, as nnfast.set_printoptions was told
 KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
 
 
@@ -344,7 +345,7 @@ class Tensor(_core.Tensor, Facts, Methods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        text = np.array2string(self._values(), separator=", ", prefix="tensor(")
+        text = np.array2string(self._values(), separator=", ", prefix="tensor(", **PRINTED)
         if self.dtype not in (float32, int64, bool_):
             text += f", dtype={self.dtype}"
         if self.node is not None:

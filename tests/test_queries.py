@@ -16,6 +16,12 @@ def test_the_head_of_a_program() -> None:
     assert (device.type, device.index, nnfast.cuda.device_count()) == ("cpu", None, 0)
     nnfast.cuda.manual_seed_all(0)
     nnfast.use_deterministic_algorithms(True)
+    nnfast.set_float32_matmul_precision("high")
+    with pytest.raises(NNFastError, match="highest, high or medium"):
+        nnfast.set_float32_matmul_precision("low")
+    assert nnfast.are_deterministic_algorithms_enabled()
+    assert nnfast.get_float32_matmul_precision() == "highest"
+    assert nnfast.get_default_device() == device == nnfast.Generator().device
     x = nnfast.zeros(2, device=device).to(device, non_blocking=True)
     assert x.device == device == "cpu" and x.device.type == "cpu"
     with device:
@@ -69,6 +75,45 @@ def test_dtypes_that_meet() -> None:
     with pytest.raises(NNFastError):
         nnfast.set_default_dtype(nnfast.float64)
     nnfast.set_default_dtype(nnfast.float32)
+
+
+def test_how_tensors_are_printed() -> None:
+    x = nnfast.tensor([1 / 3, 2e-8])
+    before = repr(x)
+    try:
+        nnfast.set_printoptions(precision=2, sci_mode=False)
+        assert repr(x) == "tensor([0.33, 0.  ])"
+        nnfast.set_printoptions(sci_mode=True)
+        assert repr(x) == "tensor([3.33e-01, 2.00e-08])"
+        nnfast.set_printoptions(profile="short")
+        assert repr(nnfast.arange(2000)) == "tensor([   0,    1, ..., 1998, 1999])"
+        nnfast.set_printoptions(profile="full", linewidth=20)
+        assert "..." not in repr(nnfast.arange(2000))
+        assert max(len(line) for line in repr(nnfast.arange(9)).split("\n")) <= 20
+        with pytest.raises(NNFastError, match="profile"):
+            nnfast.set_printoptions(profile="long")
+        with pytest.raises(NNFastError, match="precision"):
+            nnfast.set_printoptions(precision=-1)
+    finally:
+        nnfast.set_printoptions(profile="default")
+    assert repr(x) == before
+
+
+def test_which_dtypes_become_which() -> None:
+    dtypes = [nnfast.bool, nnfast.uint8, nnfast.int32, nnfast.int64, nnfast.float32, nnfast.float64]
+    kinds = {"b": 0, "u": 1, "i": 1, "f": 2}
+    for a in dtypes:
+        for b in dtypes:
+            if "u" not in (a.kind, b.kind):
+                assert nnfast.can_cast(a, b) == (kinds[a.kind] <= kinds[b.kind])
+
+
+def test_a_generator_that_goes_on() -> None:
+    g = nnfast.Generator().manual_seed(3)
+    nnfast.rand(2, generator=g)
+    other = g.clone_state()
+    assert nnfast.rand(3, generator=g).tolist() == nnfast.rand(3, generator=other).tolist()
+    assert other.initial_seed() == 3
 
 
 def test_inference_mode_and_states() -> None:

@@ -119,7 +119,7 @@ int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
     case GemmPath::deep:
       return results_items(p) + workers * piece_items(p, p.c);
     case GemmPath::blocks:
-      return Blocks<T>::items(p);
+      return Blocks<T>::items(p, workers);
   }
   return 0;
 }

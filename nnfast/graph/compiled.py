@@ -118,7 +118,7 @@ class Compiled(Generic[P, R]):
             leaves, structure = flatten((args, kwargs))
         else:  # the ordinary call
             leaves, structure = list(args), _tensors(len(args))
-        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
+        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]), _alike(leaves))
         try:
             refused = key in self._refused
         except TypeError:
@@ -130,7 +130,9 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step, self._disable)
+            entry = Entry(
+                self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
+            )
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise
@@ -228,6 +230,12 @@ def compile(
 def _tensors(n: int) -> Any:
     """The structure of n tensors as arguments."""
     return flatten(((0,) * n, {}))[1]
+
+
+def _alike(leaves: list[Any]) -> tuple[int, ...] | None:
+    """Which arguments are one tensor, where it has a gradient, the sum of both; None if none."""
+    ids = [id(x) if isinstance(x, Tensor) and x.requires_grad else i for i, x in enumerate(leaves)]
+    return None if len(set(ids)) == len(ids) else tuple([ids.index(i) for i in ids])
 
 
 def _kind(x: Any) -> Any:

@@ -16,17 +16,28 @@ from nnfast.tensor import Tensor
 
 
 class Hardtanh(_InPlace):
-    """y = min(max(x, min_val), max_val).
+    """y = min(max(x, min_val), max_val); `min_value` and `max_value` are older names.
 
     Shapes: any, the same out.
+
+    Ranges: min_val < max_val.
 
     >>> import nnfast
     >>> nnfast.nn.Hardtanh()(nnfast.tensor([-2.0, 0.5, 2.0]))
     tensor([-1. ,  0.5,  1. ])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         self.min_val = number("Hardtanh", "min_val", min_val, -math.inf, math.inf)
         self.max_val = number("Hardtanh", "max_val", max_val, -math.inf, math.inf)
         if not self.min_val < self.max_val:
@@ -45,6 +56,8 @@ class ReLU6(Hardtanh):
 
     Shapes: any, the same out.
 
+    Source: Howard et al., MobileNets, 2017.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU6()(nnfast.tensor([-1.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
@@ -62,6 +75,8 @@ class Hardsigmoid(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Courbariaux, Bengio and David, BinaryConnect, 2015.
+
     >>> import nnfast
     >>> nnfast.nn.Hardsigmoid()(nnfast.tensor([-4.0, 0.0, 4.0]))
     tensor([0. , 0.5, 1. ])
@@ -77,6 +92,8 @@ class Hardswish(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Howard et al., Searching for MobileNetV3, 2019.
+
     >>> import nnfast
     >>> nnfast.nn.Hardswish()(nnfast.tensor([-4.0, 3.0, 4.0]))
     tensor([0., 3., 4.])
@@ -91,6 +108,8 @@ class PReLU(Module):
     """y = x where x > 0, else w x; w is learned, one for all channels or one for each.
 
     Shapes: input (N, C, ...) with num_parameters = C, or any with num_parameters = 1.
+
+    Ranges: num_parameters >= 1.
 
     Source: He et al., Delving deep into rectifiers, 2015.
 
@@ -129,6 +148,8 @@ class RReLU(_InPlace):
     In evaluation a is the mean of both.
 
     Shapes: any, the same out.
+
+    Ranges: lower <= upper.
 
     Source: Xu et al., Empirical evaluation of rectified activations in convolution network, 2015.
 
@@ -204,6 +225,8 @@ class Softshrink(_WithLambda):
     """y = x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
 
     Shapes: any, the same out.
+
+    Ranges: lambd >= 0.
 
     >>> import nnfast
     >>> nnfast.nn.Softshrink()(nnfast.tensor([0.25, -2.0]))

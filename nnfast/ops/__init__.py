@@ -124,6 +124,7 @@ from nnfast.ops.elementwise import sqrt as sqrt
 from nnfast.ops.embedding import embedding as embedding
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1
+from nnfast.ops.exponential import ldexp as ldexp
 from nnfast.ops.exponential import log2 as log2
 from nnfast.ops.exponential import log10 as log10
 from nnfast.ops.exponential import reciprocal as reciprocal
@@ -153,6 +154,7 @@ from nnfast.ops.join import concat as concat
 from nnfast.ops.join import concatenate as concatenate
 from nnfast.ops.join import hstack as hstack
 from nnfast.ops.join import split as split
+from nnfast.ops.join import split_with_sizes as split_with_sizes
 from nnfast.ops.join import stack as stack
 from nnfast.ops.join import tensor_split as tensor_split
 from nnfast.ops.join import unbind as unbind
@@ -238,6 +240,11 @@ from nnfast.ops.pool_nd import max_pool3d as max_pool3d
 from nnfast.ops.pool_nd import max_unpool1d as max_unpool1d
 from nnfast.ops.pool_nd import max_unpool2d as max_unpool2d
 from nnfast.ops.pool_nd import max_unpool3d as max_unpool3d
+from nnfast.ops.powers import chain_matmul as chain_matmul
+from nnfast.ops.powers import matrix_power as matrix_power
+from nnfast.ops.powers import multi_dot as multi_dot
+from nnfast.ops.powers import vander as vander
+from nnfast.ops.powers import vecdot as vecdot
 from nnfast.ops.product import addbmm as addbmm
 from nnfast.ops.product import addmm as addmm
 from nnfast.ops.product import addmv as addmv
@@ -327,6 +334,8 @@ from nnfast.ops.sort import bucketize as bucketize
 from nnfast.ops.sort import histc as histc
 from nnfast.ops.sort import kthvalue as kthvalue
 from nnfast.ops.sort import median as median
+from nnfast.ops.sort import nanmedian as nanmedian
+from nnfast.ops.sort import nanquantile as nanquantile
 from nnfast.ops.sort import quantile as quantile
 from nnfast.ops.sort import searchsorted as searchsorted
 from nnfast.ops.sort import sort as sort

@@ -9,7 +9,7 @@ from nnfast.ops.activation import _pair
 from nnfast.ops.clip import ClipAttrs, _clip
 from nnfast.ops.elementwise import abs, broadcast_shape, sum_to, where
 from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import Result, like, op, out
+from nnfast.ops.record import Result, like, method, op, out
 from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor
 
@@ -144,6 +144,7 @@ prelu_backward.vjp(
 )
 
 
+@method
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """y = x where x > 0, else w x, with one slope w for all or one for each channel.
 
@@ -181,6 +182,7 @@ def threshold(input: Operand, threshold: float, value: float) -> Tensor:
     return y
 
 
+@method
 def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """y = 0 where |x| <= lambd, else x.
 

@@ -175,6 +175,7 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "index_put": index_put,
     "index_reduce": index_reduce,
     "lcm": bits.lcm,
+    "ldexp": exponential.ldexp,
     "le": elementwise.le,
     "lerp": lerp,
     "less": aliases.less,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nnfast.ops.elementwise import div, log, mul
-from nnfast.ops.operands import Operand
+from nnfast.ops.elementwise import cast, div, log, mul
+from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.record import Result, like, method, op
 from nnfast.tensor import Tensor
 
@@ -113,4 +113,21 @@ def reciprocal(input: Operand) -> Tensor:
     tensor([ 0.25, -2.  ])
     """
     y: Tensor = div(1.0, input)
+    return y
+
+
+@method
+def ldexp(input: Operand, other: Operand) -> Tensor:
+    """y = input 2^other.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
+
+    >>> import nnfast
+    >>> nnfast.ldexp(nnfast.tensor([1.0, 3.0]), nnfast.tensor([3, -1]))
+    tensor([8. , 1.5])
+    """
+    x, n = as_tensor(input, "ldexp"), as_tensor(other, "ldexp")
+    if n.dtype.kind != "f" and x.dtype.kind == "f":
+        n = cast(n, x.dtype)  # 2^n is then as wide as x
+    y: Tensor = mul(x, exp2(n))
     return y

@@ -109,7 +109,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     tensor([[3., 4.]])
     """
     i = as_tensor(index, "index_select")
-    if i.ndim != 1:
-        fail("index_select", "a vector as index", f"shape {i.shape}", index=i)
-    y: Tensor = take(input, i, dim)
-    return y
+    if i.ndim > 1 or (input.ndim == 0 and i.array.size != 1):
+        what = "a vector as index" if input.ndim else "one number as index of a scalar"
+        fail("index_select", what, f"shape {i.shape}", index=i)
+    y: Tensor = take(input if input.ndim else reshape(input, 1), reshape(i, -1), dim)
+    return y if input.ndim else reshape(y, ())

@@ -226,7 +226,6 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-@method
 def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
@@ -257,7 +256,29 @@ def split(
     return tuple(parts)
 
 
-methods(split_with_sizes=split)
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the sizes given, one behind the other.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *), N the sum of the sizes. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.split_with_sizes(nnfast.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    return split(input, split_sizes, dim)
+
+
+def _split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of so many slices each (the last may have fewer), or of the sizes given; see `split`.
+
+    >>> import nnfast
+    >>> nnfast.arange(3).split(split_size=2)
+    (tensor([0, 1]), tensor([2]))
+    """
+    return split(input, split_size, dim)
+
+
+methods(split=_split, split_with_sizes=split_with_sizes)
 
 
 @method

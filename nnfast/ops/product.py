@@ -119,6 +119,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 ger = outer
+methods(ger=ger)
 
 
 @method

@@ -69,6 +69,10 @@ def index_reduce(
     >>> nnfast.index_reduce(nnfast.ones(3), 0, i, nnfast.tensor([2.0, 3.0]), "prod")
     tensor([1., 6., 1.])
     """
+    if input.ndim == 0 == source.ndim:
+        one = index_reduce(reshape(input, 1), dim, index, reshape(source, 1), reduce,
+                           include_self=include_self)  # fmt: skip
+        return reshape(one, ())
     i, d = _rows("index_reduce", input, dim, index, source)
     if reduce == "sum":
         fail(
