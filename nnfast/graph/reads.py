@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import builtins
 import dis
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from inspect import getattr_static
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast.graph.symbol import Untraceable
@@ -30,13 +39,16 @@ _RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise 
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
-CONTAINERS = list | dict | set | tuple | deque  # and their subclasses: read by what they hold
+# And their subclasses: read by what they hold.
+CONTAINERS = list | dict | set | tuple | deque | bytearray
 
 
 class Read(NamedTuple):
-    """One thing read: an entry of a namespace, a variable of the closure, or an attribute."""
+    """One thing read: an entry of a namespace, a variable of the closure, an attribute, or whether
+    a tensor has a gradient."""
 
-    kind: str  # "name", "cell", "attribute", or "own": an attribute that is not of the class
+    # "name", "cell", "attribute", "own": an attribute that is not of the class, or "gradient"
+    kind: str
     owner: Any
     name: str
     label: str  # for messages
@@ -49,6 +61,8 @@ class Read(NamedTuple):
             return getattr(self.owner, self.name, MISSING)
         if self.kind == "own":
             return vars_of(self.owner).get(self.name, MISSING)
+        if self.kind == "gradient":
+            return self.owner.grad is not None
         try:
             return self.owner.cell_contents
         except ValueError:  # not assigned yet
@@ -101,13 +115,17 @@ class _Scan:
 
         if isinstance(x, Tensor | ModuleType):
             return
-        if isinstance(x, MethodType):
+        if x is os.environ or x is os.getenv:
+            self._read(Read("attribute", os.environ, "_data", "os.environ"))
+        elif isinstance(x, MethodType):
             self._bound(x.__func__, x.__self__)
         elif isinstance(x, Compiled):
             self.value(x.fn, label)
         elif isinstance(x, FunctionType):
             self.function(x, {})
         elif isinstance(x, partial):
+            for name in ("args", "keywords"):
+                self._read(Read("attribute", x, name, f"{label}.{name}"))
             for part in (x.func, *x.args, *x.keywords.values()):
                 self.value(part, label)
         elif isinstance(x, Module):
@@ -214,9 +232,17 @@ class _Scan:
             if isinstance(x, ModuleType):
                 if _among(f"{x.__name__}.{name}", _RESTLESS):
                     raise Untraceable(f"{label} gives something else at each call")
+                if x is os and name in ("environ", "getenv"):
+                    return self.value(os.environ, label)
                 if _library(x.__name__):
                     return
-            elif isinstance(x, Tensor) or x is MISSING:
+            elif isinstance(x, Tensor):
+                if name == "grad":
+                    self._read(Read("gradient", x, name, label))
+                elif name == "requires_grad":
+                    self._read(Read("attribute", x, name, label))
+                return
+            elif x is MISSING:
                 return
             else:
                 own = not isinstance(x, type) and name in vars_of(x)
@@ -285,9 +311,18 @@ def _protocol(x: Any) -> list[str]:
 
 
 def vars_of(x: Any) -> dict[str, Any]:
-    """The attributes that an object has of its own."""
+    """The attributes that an object has of its own, but for those in slots."""
     found: dict[str, Any] = getattr(x, "__dict__", {})
     return found
+
+
+def slots_of(x: Any) -> list[str]:
+    """The names of its attributes that lie in slots."""
+    return [
+        name
+        for kind in type(x).__mro__ if not _library(kind.__module__)
+        for name, y in kind.__dict__.items() if isinstance(y, MemberDescriptorType)
+    ]  # fmt: skip
 
 
 def is_record(x: Any) -> bool:
@@ -298,8 +333,8 @@ def is_record(x: Any) -> bool:
     if kind is SimpleNamespace or (kind.__module__, kind.__name__) == ("argparse", "Namespace"):
         return True
     return (
-        hasattr(x, "__dict__")
-        and not _library(kind.__module__)
+        not _library(kind.__module__)
+        and (hasattr(x, "__dict__") or bool(slots_of(x)))
         and not isinstance(x, Module | Tensor | type | BaseException | CONTAINERS)
         and not callable(x)
     )

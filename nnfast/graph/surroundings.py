@@ -13,7 +13,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.graph.mode import CHANGES
-from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, vars_of
+from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, slots_of, vars_of
 from nnfast.graph.symbol import Untraceable
 from nnfast.tensor import Tensor
 
@@ -44,7 +44,7 @@ class Surroundings:
         inside = _inside(x)
         if inside is None or id(x) in self._contents:
             return
-        self._contents[id(x)] = x, dict(vars_of(x)) if is_record(x) else copy(x)
+        self._contents[id(x)] = x, _attributes(x) if is_record(x) else copy(x)
         for y in inside:
             self._copy(y)
 
@@ -79,11 +79,15 @@ class Surroundings:
             elif read.kind == "own":
                 if not _is_module(read.owner):
                     guards.entry(vars_of(read.owner), read.name)
+            elif read.kind == "gradient":
+                guards.gradient(read.owner)
             elif not _is_told(read, x, contents):
                 guards.attribute(read.owner, read.name)
             _guard_array(guards, x)
         for x, before in self._contents.values():
             guards.items(vars_of(x) if is_record(x) else x)
+            for name in slots_of(x) if is_record(x) else ():
+                guards.attribute(x, name)
             for y in before.values() if isinstance(before, dict) else before:
                 _guard_array(guards, y)
 
@@ -93,7 +97,10 @@ class Surroundings:
         for read, x in found:
             _put_back(read, x)
         for x, before in self._contents.values():
-            _fill(vars_of(x) if is_record(x) else x, before)
+            if is_record(x):
+                _restore(x, before)
+            else:
+                _fill(x, before)
         return found[0][0].label if found else None
 
 
@@ -148,7 +155,7 @@ def mark(x: Any, seen: tuple[int, ...] = ()) -> Any:
     inside = _inside(x)
     if inside is None or id(x) in seen:
         return None
-    keys: Any = vars_of(x) if is_record(x) else x if isinstance(x, dict) else ()
+    keys: Any = _attributes(x) if is_record(x) else x if isinstance(x, dict) else ()
     seen = (*seen, id(x))
     return type(x), tuple(_marks(keys, seen)), tuple(_marks(inside, seen))
 
@@ -162,12 +169,28 @@ def _marks(values: Iterable[Any], seen: tuple[int, ...]) -> Iterator[Any]:
 def _inside(x: Any) -> Collection[Any] | None:
     """What a container or plain object holds; None for all others."""
     if is_record(x):
-        return vars_of(x).values()
+        return _attributes(x).values()
     if not isinstance(x, CONTAINERS):
         return None
     if len(x) > _LONGEST:
         raise Untraceable(f"it reads a {type(x).__name__} of {len(x)} elements")
     return x.values() if isinstance(x, dict) else x
+
+
+def _attributes(x: Any) -> dict[str, Any]:
+    """Those of a plain object, as they are now."""
+    return vars_of(x) | {name: getattr(x, name) for name in slots_of(x) if hasattr(x, name)}
+
+
+def _restore(x: Any, before: dict[str, Any]) -> None:
+    """Make the attributes of a plain object what they were."""
+    slots = slots_of(x)
+    _fill(vars_of(x), {name: y for name, y in before.items() if name not in slots})
+    for name in slots:
+        if name in before:
+            object.__setattr__(x, name, before[name])  # also where the class is frozen
+        elif hasattr(x, name):
+            object.__delattr__(x, name)
 
 
 def _fill(x: Any, before: Any) -> None:
@@ -180,7 +203,7 @@ def _fill(x: Any, before: Any) -> None:
         same = len(x) == len(before) and all(a is b for a, b in zip(x, before, strict=True))
     if not same:
         x.clear()
-        (x.extend if isinstance(x, list | deque) else x.update)(before)
+        (x.extend if isinstance(x, list | deque | bytearray) else x.update)(before)
 
 
 def _put_back(read: Read, x: Any) -> None:

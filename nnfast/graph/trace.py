@@ -185,11 +185,10 @@ class Trace(Tracing):
     ) -> None:
         """Note a call that changes some of its inputs."""
         values = [self.value(x) for x in inputs]
-        changed: list[Value] = []
-        for x, v, name in zip(inputs, values, op.inputs, strict=True):
-            if x is not None and v is not None and name in op.mutates:
+        for x in map(inputs.__getitem__, op.changes):
+            if x is not None:
                 x._version += 1
-                changed.append(v)
+        changed = [v for v in map(values.__getitem__, op.changes) if v is not None]
         self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
     def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
@@ -244,8 +243,8 @@ class Trace(Tracing):
 
 
 def _address(array: np.ndarray) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+    """Of its first element; strides are not negative."""
+    return _core.bounds(array)[0]
 
 
 def follow(

@@ -141,6 +141,25 @@ class ParameterDict(_Parameters):
         del self[key]
         return p
 
+    def popitem(self) -> tuple[str, Parameter]:
+        """Remove and return the latest name and its parameter."""
+        key = list(self)[-1]
+        return key, self.pop(key)
+
+    def setdefault(self, key: str, default: Any = None) -> Parameter:
+        """The parameter of that name, which `default` becomes if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another dict of the same parameters."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new dict with a parameter made of `default` under each name."""
+        return ParameterDict(OrderedDict((key, default) for key in keys))
+
     def clear(self) -> None:
         """Remove all."""
         for key in list(self):
