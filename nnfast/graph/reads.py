@@ -69,13 +69,15 @@ class Read(NamedTuple):
             return MISSING
 
 
-def reads(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Read], list[Module]]:
-    """All that `fn(*args, **kwargs)` may read, and the modules that it can reach; raises
-    Untraceable if that differs from call to call."""
+def reads(
+    fn: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[list[Read], list[Module], bool]:
+    """All that `fn(*args, **kwargs)` may read, the modules that it can reach, and whether its code
+    mentions gradients; raises Untraceable if what it reads differs from call to call."""
     scan = _Scan()
     scan.call(fn, args, kwargs)
     scan.objects_reached()
-    return list(scan.found.values()), list(scan.modules)
+    return list(scan.found.values()), list(scan.modules), "grad" in scan.names
 
 
 class _Scan:
@@ -83,7 +85,7 @@ class _Scan:
         self.found: dict[tuple[str, int, str], Read] = {}
         self.modules: dict[Module, None] = {}
         self._seen: dict[Any, Any] = {}  # values keep what the ids stand for alive
-        self._names: dict[str, None] = {}  # that the code mentions
+        self.names: dict[str, None] = {}  # that the code mentions
         self._objects: dict[int, Any] = {}  # whose use is not followed step by step
 
     def call(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -119,6 +121,11 @@ class _Scan:
             self._read(Read("attribute", os.environ, "_data", "os.environ"))
         elif isinstance(x, MethodType):
             self._bound(x.__func__, x.__self__)
+            if isinstance(x.__self__, Module):
+                self._reach(x.__self__)
+                if _library(x.__func__.__module__):  # its code is not followed
+                    for name in vars_of(x.__self__):
+                        self._read(Read("attribute", x.__self__, name, name))
         elif isinstance(x, Compiled):
             self.value(x.fn, label)
         elif isinstance(x, FunctionType):
@@ -194,7 +201,7 @@ class _Scan:
         self, code: CodeType, fn: FunctionType, cells: dict[str, CellType], known: dict[str, Any]
     ) -> None:
         """Follow the chains of names and attributes in `code` and in what it defines inside."""
-        self._names.update(dict.fromkeys(code.co_names))
+        self.names.update(dict.fromkeys(code.co_names))
         if not {"super", "getattr"}.isdisjoint(code.co_names):
             self._objects.update({id(x): x for x in known.values() if _is_users(x)})
         for kind, root, attributes in _chains(code):
@@ -215,7 +222,7 @@ class _Scan:
             if isinstance(constant, CodeType):
                 self.code(constant, fn, cells, known)
             elif isinstance(constant, str) and constant.isidentifier():  # getattr(x, "rate")
-                self._names[constant] = None
+                self.names[constant] = None
 
     def _read(self, read: Read) -> Any:
         self.found.setdefault((read.kind, id(read.owner), read.name), read)
@@ -276,7 +283,7 @@ class _Scan:
         done: set[tuple[int, str]] = set()
         while True:
             objects = list(self._objects.values())
-            pairs = [(x, name) for x in objects for name in (*self._names, *_protocol(x))]
+            pairs = [(x, name) for x in objects for name in (*self.names, *_protocol(x))]
             pairs = [(x, name) for x, name in pairs if (id(x), name) not in done]
             if not pairs:
                 return
