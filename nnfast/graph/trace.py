@@ -201,7 +201,7 @@ class Trace(Tracing):
             value = x.array.value  # type: ignore[union-attr]
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
-        if any(s < 0 for s in new.strides):
+        if min(new.strides, default=0) < 0:
             raise self.give_up("it uses a view with a negative step")
         offset = _address(new) - _address(layout) if new.size else 0
         view = Value(new.shape, new.dtype, value.memory, value.offset + offset, new.strides)
