@@ -129,9 +129,11 @@ class _Scan:
             for part in (x.func, *x.args, *x.keywords.values()):
                 self.value(part, label)
         elif isinstance(x, Module):
-            self.modules.update(dict.fromkeys(x.modules()))
-            for module in x.modules():
-                self.method(type(module), "forward", module)
+            self._reach(x)
+            if id(x) not in self._seen:
+                self._seen[id(x)] = x
+                for module in x.modules():
+                    self.method(type(module), "forward", module)
         elif _restless(x):
             raise Untraceable(f"{label} gives something else at each call")
         elif isinstance(wrapped := getattr(x, "__wrapped__", None), FunctionType):
@@ -145,6 +147,10 @@ class _Scan:
             self._objects[id(x)] = x
             if callable(x) and not isinstance(x, type | Module):
                 self.method(type(x), "__call__", x)
+
+    def _reach(self, module: Module) -> None:
+        if module not in self.modules:
+            self.modules.update(dict.fromkeys(module.modules()))
 
     def _whole(self, x: Any, label: str) -> None:
         """All that x holds is read."""
@@ -221,7 +227,7 @@ class _Scan:
 
         for name in attributes:
             if isinstance(x, Module):
-                self.modules.update(dict.fromkeys(x.modules()))
+                self._reach(x)
             label = f"{label}.{name}"
             if isinstance(x, ModuleType):
                 if _among(f"{x.__name__}.{name}", _RESTLESS):
