@@ -196,9 +196,11 @@ class Trace(Tracing):
 
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape" and not value.is_dense():
-            x = OPS["clone"](x)
-            value = x.array.value  # type: ignore[union-attr]
+        if op.name == "reshape":
+            if not value.is_dense():
+                value = OPS["clone"](x).array.value
+            shape, dtype = result.specs[0]
+            return self.symbol(Value(shape, dtype, value.memory, value.offset))
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
         if min(new.strides, default=0) < 0:
