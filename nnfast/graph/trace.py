@@ -210,12 +210,14 @@ class Trace(Tracing):
 
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape" and not value.is_dense():
-            x = OPS["clone"](x)
-            value = x.array.value  # type: ignore[union-attr]
+        if op.name == "reshape":
+            if not value.is_dense():
+                value = OPS["clone"](x).array.value
+            shape, dtype = result.specs[0]
+            return self.symbol(Value(shape, dtype, value.memory, value.offset))
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
-        if any(s < 0 for s in new.strides):
+        if min(new.strides, default=0) < 0:
             raise self.give_up("it uses a view with a negative step")
         offset = _address(new) - _address(layout) if new.size else 0
         view = Value(new.shape, new.dtype, value.memory, value.offset + offset, new.strides)
