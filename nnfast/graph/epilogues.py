@@ -47,7 +47,7 @@ def _is_product(call: Call) -> bool:
     if name != "conv2d":
         return name in ("linear", "matmul") and len(shape) == 2
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
-    return len(shape) == 4 and attrs.groups == 1 and call.algorithm == "gemm"
+    return len(shape) == 4 and attrs.groups == 1 and call.algorithm in ("gemm", "channels")
 
 
 def _may_wait(product: Call, others: list[Call | None]) -> bool:

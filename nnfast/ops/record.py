@@ -127,6 +127,7 @@ class Op(Generic[P], _core.Op):
         self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
+        self.changes = [i for i, name in enumerate(self.inputs) if name in mutates]
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
         self._layout = _layout(attrs)
@@ -136,7 +137,7 @@ class Op(Generic[P], _core.Op):
         self.joint: _Rule | None = None
         super().__init__(
             rule, bytes(map(KINDS.index, self.kinds)), tuple(self.inputs), self.required, self.id,
-            _bits(i for i, name in enumerate(self.inputs) if name in mutates),
+            _bits(self.changes),
             _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
         )  # fmt: skip
 
