@@ -12,7 +12,7 @@ namespace nnf {
 
 constexpr int64_t kFewColumns = 64;         // of a tall product
 constexpr int64_t kDeepItems = 1 << 14;     // of C, at most, in a deep one
-constexpr int64_t kShallow = 64;            // K of a shallow one, at most,
+constexpr int64_t kShallow = 256;           // K of a shallow one, at most,
 constexpr int64_t kShallowItems = 1 << 16;  // if B has no more elements: L2 holds it
 constexpr int64_t kShallowRows = 32;        // at least: they are cut into tasks
 constexpr int64_t kFlat = 8;                // K where all that counts is to write C
