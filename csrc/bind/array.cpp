@@ -1,9 +1,11 @@
 #include "bind/array.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "bind/memory.h"
+#include "kernels/table.h"
 
 namespace py = pybind11;
 
@@ -56,9 +58,18 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
     PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
     return nullptr;
   }
-  uint64_t largest = 0;  // a negative one is huge
-  for (int64_t i = 0; i < v.size; ++i) largest = std::max(largest, v.ptr<uint64_t>()[i]);
-  return PyBool_FromLong(v.size == 0 || largest < n);
+  if (n > INT64_MAX) {
+    PyErr_SetString(PyExc_ValueError, "all_below: expected n below 2**63");
+    return nullptr;
+  }
+  constexpr int64_t kPart = 65536;
+  std::atomic<bool> all{true};
+  parallel_for(ceil_div(v.size, kPart), 0.25 * double(v.size), [&](int64_t task, int) {
+    const int64_t i = task * kPart;
+    if (!kernels<int64_t>().all_exist(least(kPart, v.size - i), v.ptr<int64_t>() + i, int64_t(n)))
+      all.store(false, std::memory_order_relaxed);
+  });
+  return PyBool_FromLong(all.load());
 }
 
 PyMethodDef all_below_method = {
