@@ -13,6 +13,7 @@ from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 from typing import Any
 
+import nnfast
 import nnfast.ops
 from nnfast.ops.record import Op
 
@@ -23,7 +24,6 @@ MODULES = [
     "nnfast.autograd.functional",
     "nnfast.cuda",
     "nnfast.data",
-    "nnfast.device",
     "nnfast.errors",
     "nnfast.func",
     "nnfast.graph.compiled",
@@ -43,25 +43,36 @@ MODULES = [
     "nnfast.optim",
     "nnfast.optim.lr_scheduler",
     "nnfast.optim.swa_utils",
-    "nnfast.queries",
     "nnfast.serialize",
     "nnfast.train",
 ]
 
 
 def public(module: ModuleType) -> list[str]:
-    """The names that a module offers: its own, and those that it exports on purpose."""
-    exports = hasattr(module, "__path__") or module.__name__ in (
-        "nnfast.linalg",
-        "nnfast.nn.functional",
-    )
+    """The names that a module offers: what a package or a list of names exports, a module's own.
+
+    Of a family of ops: the records, the functions that nnfast.ops exports or Tensor has, and
+    what these take or answer.
+    """
+    name = module.__name__
+    family = name.startswith("nnfast.ops.")
+    exports = hasattr(module, "__path__") or name == "nnfast.linalg"
     return [
-        name
-        for name, value in vars(module).items()
-        if not name.startswith("_")
+        entry
+        for entry, value in vars(module).items()
+        if not entry.startswith("_")
         and isinstance(value, Op | FunctionType | type)
-        and (exports or getattr(value, "__module__", "") == module.__name__)
+        and (exports or getattr(value, "__module__", "") == name)
+        and (not family or isinstance(value, Op) or _offered(value))
     ]
+
+
+def _offered(value: Any) -> bool:
+    """Whether it is for readers, not a helper of its family: a function, or what one takes."""
+    if value.__name__.endswith(("Hyper", "MinMax", "Mode")):
+        return True
+    offered = [*vars(nnfast.ops).values(), *vars(nnfast.Tensor).values()]
+    return any(value is other for other in offered)
 
 
 def prepare(name: str) -> Any:
@@ -81,7 +92,7 @@ def build(folder: Path) -> int:
     """Write the site; returns how many names it has."""
     import pdoc.render
 
-    modules = {name: prepare(name) for name in MODULES}
+    modules = {name: prepare(name) for name in MODULES if public(import_module(name))}
     pdoc.render.configure(docformat="markdown", footer_text="nnfast")
     for name, module in modules.items():
         page = folder / f"{name.replace('.', '/')}.html"

@@ -25,12 +25,14 @@ from nnfast.creation import empty_like as empty_like  # noqa: E402
 from nnfast.creation import eye as eye  # noqa: E402
 from nnfast.creation import from_dlpack as from_dlpack  # noqa: E402
 from nnfast.creation import from_numpy as from_numpy  # noqa: E402
+from nnfast.creation import frombuffer as frombuffer  # noqa: E402
 from nnfast.creation import full as full  # noqa: E402
 from nnfast.creation import full_like as full_like  # noqa: E402
 from nnfast.creation import linspace as linspace  # noqa: E402
 from nnfast.creation import logspace as logspace  # noqa: E402
 from nnfast.creation import ones as ones  # noqa: E402
 from nnfast.creation import ones_like as ones_like  # noqa: E402
+from nnfast.creation import scalar_tensor as scalar_tensor  # noqa: E402
 from nnfast.creation import tensor as tensor  # noqa: E402
 from nnfast.creation import zeros as zeros  # noqa: E402
 from nnfast.creation import zeros_like as zeros_like  # noqa: E402
@@ -103,6 +105,7 @@ from nnfast.ops import cast as cast  # noqa: E402
 from nnfast.ops import cat as cat  # noqa: E402
 from nnfast.ops import cdist as cdist  # noqa: E402
 from nnfast.ops import ceil as ceil  # noqa: E402
+from nnfast.ops import chain_matmul as chain_matmul  # noqa: E402
 from nnfast.ops import chunk as chunk  # noqa: E402
 from nnfast.ops import clamp as clamp  # noqa: E402
 from nnfast.ops import clamp_max as clamp_max  # noqa: E402
@@ -188,6 +191,7 @@ from nnfast.ops import isreal as isreal  # noqa: E402
 from nnfast.ops import kron as kron  # noqa: E402
 from nnfast.ops import kthvalue as kthvalue  # noqa: E402
 from nnfast.ops import lcm as lcm  # noqa: E402
+from nnfast.ops import ldexp as ldexp  # noqa: E402
 from nnfast.ops import le as le  # noqa: E402
 from nnfast.ops import lerp as lerp  # noqa: E402
 from nnfast.ops import less as less  # noqa: E402
@@ -211,6 +215,7 @@ from nnfast.ops import masked_fill as masked_fill  # noqa: E402
 from nnfast.ops import masked_scatter as masked_scatter  # noqa: E402
 from nnfast.ops import masked_select as masked_select  # noqa: E402
 from nnfast.ops import matmul as matmul  # noqa: E402
+from nnfast.ops import matrix_power as matrix_power  # noqa: E402
 from nnfast.ops import max as max  # noqa: E402
 from nnfast.ops import maximum as maximum  # noqa: E402
 from nnfast.ops import mean as mean  # noqa: E402
@@ -274,6 +279,7 @@ from nnfast.ops import slice_scatter as slice_scatter  # noqa: E402
 from nnfast.ops import softmax as softmax  # noqa: E402
 from nnfast.ops import sort as sort  # noqa: E402
 from nnfast.ops import split as split  # noqa: E402
+from nnfast.ops import split_with_sizes as split_with_sizes  # noqa: E402
 from nnfast.ops import sqrt as sqrt  # noqa: E402
 from nnfast.ops import square as square  # noqa: E402
 from nnfast.ops import squeeze as squeeze  # noqa: E402
@@ -310,6 +316,7 @@ from nnfast.ops import unique as unique  # noqa: E402
 from nnfast.ops import unique_consecutive as unique_consecutive  # noqa: E402
 from nnfast.ops import unravel_index as unravel_index  # noqa: E402
 from nnfast.ops import unsqueeze as unsqueeze  # noqa: E402
+from nnfast.ops import vander as vander  # noqa: E402
 from nnfast.ops import var as var  # noqa: E402
 from nnfast.ops import var_mean as var_mean  # noqa: E402
 from nnfast.ops import vdot as vdot  # noqa: E402
@@ -320,6 +327,7 @@ from nnfast.ops import xlogy as xlogy  # noqa: E402
 from nnfast.ops.pieces import take as take  # noqa: E402
 from nnfast.queries import Size as Size  # noqa: E402
 from nnfast.queries import contiguous_format as contiguous_format  # noqa: E402
+from nnfast.queries import detach as detach  # noqa: E402
 from nnfast.queries import e as e  # noqa: E402
 from nnfast.queries import finfo as finfo  # noqa: E402
 from nnfast.queries import get_default_dtype as get_default_dtype  # noqa: E402
@@ -340,6 +348,7 @@ from nnfast.queries import promote_types as promote_types  # noqa: E402
 from nnfast.queries import result_type as result_type  # noqa: E402
 from nnfast.queries import set_default_device as set_default_device  # noqa: E402
 from nnfast.queries import set_default_dtype as set_default_dtype  # noqa: E402
+from nnfast.queries import set_printoptions as set_printoptions  # noqa: E402
 from nnfast.queries import strided as strided  # noqa: E402
 from nnfast.queries import use_deterministic_algorithms as use_deterministic_algorithms  # noqa: E402
 from nnfast.random import bernoulli as bernoulli  # noqa: E402

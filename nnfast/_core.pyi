@@ -1,6 +1,6 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,9 @@ def run(
 ) -> None:
     """Runs one op."""
 
+def bounds(array: np.ndarray) -> tuple[int, int]:
+    """The addresses of the first byte of an array and behind its last."""
+
 def all_below(labels: np.ndarray, n: int, /) -> bool:
     """Whether all of int64 `labels` are at least 0 and below n."""
 
@@ -128,8 +131,8 @@ class Plan:
     def __init__(
         self,
         calls: list[tuple[int, bytes, int, list[int]]],
-        operands: list[tuple[int, int, int, tuple[int, ...], list[int]]],
-        externals: list[tuple[int, tuple[int, ...], list[int], bool]],
+        operands: list[tuple[int, int, int, tuple[int, ...], Sequence[int]]],
+        externals: list[tuple[int, tuple[int, ...], Sequence[int], bool]],
         tensors: list[Any],
         arena: int,
         arenas: Arenas,
@@ -219,6 +222,10 @@ def algorithm(op: int, attrs: bytes, inputs: list[tuple[int, ...]], output: tupl
 
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""
+
+def place(blocks: Sequence[tuple[int, int, int]]) -> tuple[list[int], int]:
+    """Offsets for blocks (bytes, first, last), and how many bytes they take together: two overlap
+    only if the calls from first to last, at which they are used, do not."""
 
 def is_map(op: int, /) -> bool:
     """Whether it is elementwise, so that its output may lie in the memory of an input."""

@@ -120,7 +120,13 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Threads that ops called from this Python thread use."""
+    """Threads that ops called from this Python thread use.
+
+    >>> import nnfast
+    >>> with nnfast.threads(1):
+    ...     nnfast.get_num_threads()
+    1
+    """
     return _core.num_threads()
 
 
@@ -221,6 +227,11 @@ def config() -> dict[str, str]:
 
 
 def show_config() -> None:
-    """Print version, ISA, threads (with the reason for each), memory and compiler."""
+    """Print version, ISA, threads (with the reason for each), memory and compiler.
+
+    >>> import nnfast
+    >>> nnfast.show_config()  # doctest: +NORMALIZE_WHITESPACE
+    nnfast: ...
+    """
     for key, value in config().items():
         print(f"{key:>20}: {value}")

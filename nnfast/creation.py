@@ -107,6 +107,43 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return wrap(array)
 
 
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A vector on the memory of a buffer (bytearray, mmap, array, ...), without a copy.
+
+    `count` elements, or all, from byte `offset` on. A tensor on `bytes` is read-only as they are.
+    Errors: no element, a part of one, or more than there are.
+
+    >>> import nnfast
+    >>> nnfast.frombuffer(bytearray([1, 0, 2, 0]), dtype=nnfast.int16)
+    tensor([1, 2], dtype=int16)
+    """
+    known, size = as_dtype(dtype, "frombuffer"), memoryview(buffer).nbytes
+    rest = size - offset
+    if not 0 <= offset < size or count == 0 or count < -1:
+        got = f"count={count}, offset={offset} of {size} bytes"
+        fail("frombuffer", "at least one element of the buffer", got)
+    if count * known.itemsize > rest:
+        fail("frombuffer", f"{count} elements of {known.itemsize} bytes", f"{rest} bytes")
+    if count == -1 and rest % known.itemsize:
+        fail("frombuffer", f"whole elements of {known.itemsize} bytes", f"{rest} bytes")
+    array = as_array(np.frombuffer(buffer, known, count, offset), "frombuffer")
+    return Tensor(array, requires_grad)
+
+
+def scalar_tensor(
+    s: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of no dimensions; float32 unless told, whatever the number.
+
+    >>> import nnfast
+    >>> nnfast.scalar_tensor(3)
+    tensor(3.)
+    """
+    return tensor(s, float32 if dtype is None else dtype, requires_grad, device)
+
+
 def from_dlpack(x: Any) -> Tensor:
     """A tensor on the memory of whatever speaks DLPack, without a copy.
 
@@ -153,7 +190,12 @@ def ones(
 def empty(
     *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of whatever lies in its memory, float32 unless told."""
+    """A tensor of whatever lies in its memory, float32 unless told.
+
+    >>> import nnfast
+    >>> nnfast.empty(2, 3).shape
+    (2, 3)
+    """
     check_device("empty", device)
     return _filled("empty", size, None, dtype or float32, requires_grad)
 
@@ -180,7 +222,12 @@ def full(
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros of the shape and, unless told, the dtype of `input`."""
+    """Zeros of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.zeros_like(nnfast.tensor([3.0, 4.0]))
+    tensor([0., 0.])
+    """
     check_device("zeros_like", device)
     return _filled("zeros_like", (input.shape,), 0, dtype or input.dtype, requires_grad)
 
@@ -188,7 +235,12 @@ def zeros_like(
 def ones_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones of the shape and, unless told, the dtype of `input`."""
+    """Ones of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.ones_like(nnfast.tensor([3, 4]))
+    tensor([1, 1])
+    """
     check_device("ones_like", device)
     return _filled("ones_like", (input.shape,), 1, dtype or input.dtype, requires_grad)
 
@@ -196,7 +248,12 @@ def ones_like(
 def empty_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`empty` of the shape and, unless told, the dtype of `input`."""
+    """`empty` of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.empty_like(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     check_device("empty_like", device)
     return _filled("empty_like", (input.shape,), None, dtype or input.dtype, requires_grad)
 
@@ -209,7 +266,12 @@ def full_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value, of the shape and, unless told, the dtype of `input`."""
+    """One value, of the shape and, unless told, the dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.full_like(nnfast.zeros(2), 7)
+    tensor([7., 7.])
+    """
     check_device("full_like", device)
     return _filled("full_like", (input.shape,), fill_value, dtype or input.dtype, requires_grad)
 
@@ -359,7 +421,12 @@ def eye(
 def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor with a copy of `data`, of this one's dtype."""
+    """A tensor with a copy of `data`, of this one's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.float64).new_tensor([1, 2])
+    tensor([1., 2.], dtype=float64)
+    """
     check_device("new_tensor", device)
     return tensor(data, dtype or self.dtype, requires_grad)
 
@@ -367,7 +434,12 @@ def new_tensor(
 def new_zeros(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros of this tensor's dtype."""
+    """Zeros of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.int64).new_zeros(2)
+    tensor([0, 0])
+    """
     check_device("new_zeros", device)
     return zeros(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -375,7 +447,12 @@ def new_zeros(
 def new_ones(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones of this tensor's dtype."""
+    """Ones of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1, dtype=nnfast.int64).new_ones(2)
+    tensor([1, 1])
+    """
     check_device("new_ones", device)
     return ones(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -383,7 +460,12 @@ def new_ones(
 def new_empty(
     self: Tensor, *size: Sizes, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`empty` of this tensor's dtype."""
+    """`empty` of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1).new_empty(2, 3).shape
+    (2, 3)
+    """
     check_device("new_empty", device)
     return empty(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
@@ -397,7 +479,12 @@ def new_full(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value, of this tensor's dtype."""
+    """One value, of this tensor's dtype.
+
+    >>> import nnfast
+    >>> nnfast.ones(1).new_full((2,), 7)
+    tensor([7., 7.])
+    """
     check_device("new_full", device)
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
 

@@ -319,7 +319,14 @@ def vmap(
 
 
 def stack_module_state(models: list[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The parameters, and the buffers, of models of one kind, stacked along a new dimension 0."""
+    """The parameters, and the buffers, of models of one kind, stacked along a new dimension 0.
+
+    >>> import nnfast
+    >>> models = [nnfast.nn.Linear(3, 1) for _ in range(2)]
+    >>> parameters, buffers = nnfast.func.stack_module_state(models)
+    >>> {name: p.shape for name, p in parameters.items()}
+    {'weight': (2, 1, 3), 'bias': (2, 1)}
+    """
     found = []
     for named in ("named_parameters", "named_buffers"):
         each = [dict(getattr(m, named)()) for m in models]

@@ -100,12 +100,23 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed the default generator from the operating system; returns the seed."""
+    """Seed the default generator from the operating system; returns the seed.
+
+    >>> import nnfast
+    >>> nnfast.seed() == nnfast.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    >>> import nnfast
+    >>> _ = nnfast.manual_seed(7)
+    >>> nnfast.initial_seed()
+    7
+    """
     return default_generator.initial_seed()
 
 
@@ -123,5 +134,13 @@ def get_rng_state() -> Tensor:
 
 
 def set_rng_state(new_state: Any) -> None:
-    """Let the default generator go on from a state."""
+    """Let the default generator go on from a state.
+
+    >>> import nnfast
+    >>> state = nnfast.get_rng_state()
+    >>> x = nnfast.rand(3)
+    >>> nnfast.set_rng_state(state)
+    >>> nnfast.equal(x, nnfast.rand(3))
+    True
+    """
     default_generator.set_state(new_state)

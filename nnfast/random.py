@@ -194,7 +194,12 @@ def _check_weights(values: np.ndarray, least: int) -> None:
 def rand_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`rand` of the shape and dtype of `input`."""
+    """`rand` of the shape and dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.rand_like(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     check_device("rand_like", device)
     return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
@@ -202,7 +207,12 @@ def rand_like(
 def randn_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """`randn` of the shape and dtype of `input`."""
+    """`randn` of the shape and dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.randn_like(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     check_device("randn_like", device)
     return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
@@ -210,7 +220,12 @@ def randn_like(
 def randint_like(
     input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """`randint` of the shape and dtype of `input`."""
+    """`randint` of the shape and dtype of `input`.
+
+    >>> import nnfast
+    >>> nnfast.randint_like(nnfast.zeros(3), 5, 6)
+    tensor([5., 5., 5.])
+    """
     check_device("randint_like", device)
     bounds = (0, low) if high is None else (low, high)
     return randint(*bounds, input.shape, dtype=dtype or input.dtype)

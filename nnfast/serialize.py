@@ -79,6 +79,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     Nothing is copied; bytes come from the disk when they are first used, so do not truncate the
     file meanwhile (`save` to the same name is safe). Raises FormatError, with the file and the
     tensor, for anything that is not as the format says. Example: see `save`.
+
+    >>> import nnfast
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nnfast.serialize.save({"w": nnfast.ones(2)}, f"{folder}/w.safetensors")
+    ...     nnfast.serialize.load(f"{folder}/w.safetensors")["w"]
+    array([1., 1.], dtype=float32)
     """
     where, data = _open("load", path)
     entries, pairs, start = _parse(where, data)
@@ -93,7 +100,15 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The `metadata` that a safetensors file was saved with, without touching its tensors."""
+    """The `metadata` that a safetensors file was saved with, without touching its tensors.
+
+    >>> import nnfast
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nnfast.serialize.save({"w": nnfast.ones(2)}, f"{folder}/w.safetensors", {"epoch": "3"})
+    ...     nnfast.serialize.metadata(f"{folder}/w.safetensors")
+    {'epoch': '3'}
+    """
     return _parse(*_open("metadata", path))[1]
 
 

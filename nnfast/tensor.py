@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfast import _core
-from nnfast.device import CPU, device
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.facts import Facts
 from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
 
@@ -28,10 +28,11 @@ int16 = np.dtype(np.int16)
 int8 = np.dtype(np.int8)
 uint8 = np.dtype(np.uint8)
 bool_ = np.dtype(np.bool_)
+PRINTED: dict[str, Any] = {}  # how, as nnfast.set_printoptions was told
 KERNEL_DTYPES = (float32, float64, int64, bool_)  # those that csrc knows
 
 
-class Tensor(_core.Tensor, Methods):
+class Tensor(_core.Tensor, Facts, Methods):
     """An n-dimensional array that remembers how it was computed.
 
     `array` is the NumPy array underneath (shared, not copied). `grad` is filled by `backward`
@@ -58,109 +59,31 @@ class Tensor(_core.Tensor, Methods):
     # ---- the array ------------------------------------------------------------------------
 
     def dim(self) -> int:
-        """Number of dimensions."""
+        """Number of dimensions.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).dim()
+        2
+        """
         return self.array.ndim
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
+        """The shape, or the size of one dimension.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).size(), nnfast.ones(2, 3).size(-1)
+        ((2, 3), 3)
+        """
         return self.array.shape if dim is None else self.array.shape[dim]
 
     def numel(self) -> int:
-        """Number of elements."""
+        """Number of elements.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).numel()
+        6
+        """
         return self.array.size
-
-    def nelement(self) -> int:
-        """Number of elements."""
-        return self.array.size
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self.array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self.array.nbytes
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Elements from one place to the next along each dimension, or along one."""
-        steps = tuple(s // self.array.itemsize for s in self.array.strides)
-        return steps if dim is None else steps[dim]
-
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie one behind the other, in C order."""
-        return bool(self.array.flags.c_contiguous)
-
-    def is_floating_point(self) -> bool:
-        """Whether the elements are floats."""
-        return self.array.dtype.kind == "f"
-
-    @property
-    def device(self) -> device:
-        """Always "cpu"."""
-        return CPU
-
-    @property
-    def is_cpu(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def is_cuda(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self.array.itemsize
-
-    def ndimension(self) -> int:
-        """Number of dimensions."""
-        return self.array.ndim
-
-    def get_device(self) -> int:
-        """-1, as of every tensor on the CPU."""
-        return -1
-
-    def data_ptr(self) -> int:
-        """The address of the first element."""
-        return self.array.__array_interface__["data"][0]
-
-    def is_complex(self) -> bool:
-        """False: there are no complex tensors."""
-        return False
-
-    def is_signed(self) -> bool:
-        """Whether the dtype has negative numbers."""
-        return self.array.dtype.kind in "fi"
-
-    def is_nonzero(self) -> bool:
-        """Whether the one element is not 0."""
-        return bool(self.item())
-
-    def is_same_size(self, other: Tensor) -> bool:
-        """Whether both have one shape."""
-        return self.shape == other.shape
-
-    def cuda(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Not available: raises DTypeError."""
-        hint = "leave the call out."
-        return fail("cuda", "the device 'cpu'", "'cuda'", hint, DTypeError)
-
-    def half(self) -> Tensor:
-        """Not available: raises DTypeError."""
-        hint = "use float(): training needs its range."
-        return fail("half", "float32 or float64", "float16", hint, DTypeError)
-
-    def bfloat16(self) -> Tensor:
-        """Not available: raises DTypeError."""
-        hint = "use float()."
-        return fail("bfloat16", "float32 or float64", "bfloat16", hint, DTypeError)
-
-    def pin_memory(self) -> Tensor:
-        """Itself: there is no device to copy to."""
-        return self
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The NumPy array underneath, sharing memory. Not of a tensor that requires gradients,
@@ -186,13 +109,23 @@ class Tensor(_core.Tensor, Methods):
         return self.array
 
     def item(self) -> Any:
-        """The one element, as a Python number."""
+        """The one element, as a Python number.
+
+        >>> import nnfast
+        >>> nnfast.tensor([3.0]).item()
+        3.0
+        """
         if self.array.size != 1:
             fail("item", "a tensor of one element", f"shape {self.shape}", "use numpy().")
         return self._values().item()
 
     def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
+        """Nested lists of Python numbers.
+
+        >>> import nnfast
+        >>> nnfast.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         return self._values().tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -215,17 +148,34 @@ class Tensor(_core.Tensor, Methods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded op made it."""
+        """Whether no recorded op made it.
+
+        >>> import nnfast
+        >>> x = nnfast.ones(1, requires_grad=True)
+        >>> x.is_leaf, (2 * x).is_leaf
+        (True, False)
+        """
         return self.node is None
 
     @property
     def grad_fn(self) -> Any:
-        """The node of the op that made it; None of a leaf."""
+        """The node of the op that made it; None of a leaf.
+
+        >>> import nnfast
+        >>> x = nnfast.ones(1, requires_grad=True)
+        >>> x.grad_fn is None, (2 * x).grad_fn is None
+        (True, False)
+        """
         return self.node
 
     @property
     def data(self) -> Tensor:
-        """The same memory without history. Assigning replaces the array."""
+        """The same memory without history. Assigning replaces the array.
+
+        >>> import nnfast
+        >>> nnfast.ones(1, requires_grad=True).data.requires_grad
+        False
+        """
         return self.detach()
 
     @data.setter
@@ -265,7 +215,14 @@ class Tensor(_core.Tensor, Methods):
         return register_hook(self, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-        """Call `hook` with this leaf when a backward pass has added to its `grad`."""
+        """Call `hook` with this leaf when a backward pass has added to its `grad`.
+
+        >>> import nnfast
+        >>> x = nnfast.ones(1, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda x: print(x.grad))
+        >>> (3 * x).backward()
+        tensor([3.])
+        """
         from nnfast.graph.hooks import add_hook
 
         if self.node is not None or not self.requires_grad:
@@ -292,13 +249,25 @@ class Tensor(_core.Tensor, Methods):
 
     @property
     def retains_grad(self) -> bool:
-        """Whether `retain_grad` was asked for; False for a leaf."""
+        """Whether `retain_grad` was asked for; False for a leaf.
+
+        >>> import nnfast
+        >>> y = 2 * nnfast.ones(1, requires_grad=True)
+        >>> y.retain_grad()
+        >>> y.retains_grad
+        True
+        """
         from nnfast.graph.hooks import retains_grad
 
         return retains_grad(self)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for (or refuse) gradients of this leaf; returns itself."""
+        """Ask for (or refuse) gradients of this leaf; returns itself.
+
+        >>> import nnfast
+        >>> nnfast.ones(1).requires_grad_().requires_grad
+        True
+        """
         if requires_grad and self.array.dtype.kind != "f":
             fail(
                 "requires_grad_",
@@ -326,6 +295,12 @@ class Tensor(_core.Tensor, Methods):
         `gradient` is the gradient of something with respect to self (1 for a scalar).
         `create_graph` records the backward pass, so that it can be differentiated again.
         Raises StateError on a second call without `retain_graph`.
+
+        >>> import nnfast
+        >>> x = nnfast.tensor([3.0], requires_grad=True)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor([6.])
         """
         from nnfast.graph.backward import run_backward, run_backward_into
 
@@ -370,7 +345,7 @@ class Tensor(_core.Tensor, Methods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        text = np.array2string(self._values(), separator=", ", prefix="tensor(")
+        text = np.array2string(self._values(), separator=", ", prefix="tensor(", **PRINTED)
         if self.dtype not in (float32, int64, bool_):
             text += f", dtype={self.dtype}"
         if self.node is not None:

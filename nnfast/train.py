@@ -18,7 +18,12 @@ Batches = Iterable[tuple[np.ndarray, ...]]
 
 
 class Score(NamedTuple):
-    """Mean loss and share of right answers over `count` samples."""
+    """Mean loss and share of right answers over `count` samples.
+
+    >>> import nnfast
+    >>> nnfast.train.Score(loss=0.25, accuracy=0.9, count=100)
+    Score(loss=0.25, accuracy=0.9, count=100)
+    """
 
     loss: float
     accuracy: float
@@ -49,6 +54,13 @@ def training_step(model: Module, optimizer: Optimizer) -> Step:
     """A function of (inputs, labels) that does one update with cross entropy, to be compiled.
 
     It returns the loss and the scores that the update was made with.
+
+    >>> import nnfast
+    >>> model = nnfast.nn.Linear(2, 3)
+    >>> step = nnfast.train.training_step(model, nnfast.optim.SGD(model.parameters(), lr=0.1))
+    >>> loss, scores = nnfast.compile(step)(nnfast.rand(8, 2), nnfast.zeros(8, dtype=nnfast.int64))
+    >>> scores.shape
+    (8, 3)
     """
 
     def step(inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,6 +84,14 @@ def train_epoch(
 
     `on_batch` is told the size of each batch when it is done. The score is that of the outputs
     seen while training, so dropout lowers it.
+
+    >>> import nnfast
+    >>> import numpy as np
+    >>> model = nnfast.nn.Linear(2, 3)
+    >>> step = nnfast.train.training_step(model, nnfast.optim.SGD(model.parameters(), lr=0.1))
+    >>> batches = [(np.ones((8, 2), np.float32), np.zeros(8, np.int64))] * 20
+    >>> nnfast.train.train_epoch(model, step, batches).count
+    160
     """
     model.train()
     running = _Running()
@@ -84,7 +104,14 @@ def train_epoch(
 
 @no_grad()
 def evaluate(model: Module, batches: Batches) -> Score:
-    """Mean cross entropy and accuracy over batches of (inputs, labels), in evaluation mode."""
+    """Mean cross entropy and accuracy over batches of (inputs, labels), in evaluation mode.
+
+    >>> import nnfast
+    >>> import numpy as np
+    >>> batches = [(np.eye(3, dtype=np.float32), np.arange(3))]
+    >>> nnfast.train.evaluate(nnfast.nn.Identity(), batches).accuracy
+    1.0
+    """
     before = model.training
     model.eval()
     running = _Running()

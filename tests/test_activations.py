@@ -123,6 +123,14 @@ def test_layers_of_the_lectures() -> None:
     assert nn.HardThreshold(0.5)(x).tolist() == [0, 0, 0, 1]
 
 
+def test_hardtanh_knows_older_names() -> None:
+    x = nnfast.tensor([-3.0, 0.5, 3.0])
+    layer = nn.Hardtanh(min_value=-2, max_value=1)
+    assert layer(x).tolist() == nn.Hardtanh(-2, 1)(x).tolist() == [-2, 0.5, 1]
+    with pytest.raises(NNFastError, match="min_val < max_val"):
+        nn.Hardtanh(min_value=1)
+
+
 def test_rrelu() -> None:
     _ = nnfast.manual_seed(0)
     layer, n = nn.RReLU(0.2, 0.6), 10_000

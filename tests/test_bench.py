@@ -78,8 +78,8 @@ def test_names_are_unique_in_full_size() -> None:
     assert len(set(names)) == len(names)
 
 
-# A format of the ISA's own, which is made once of a weight: no other library has it.
-WITHOUT_A_ROW = {"pack_linear"}
+# Formats of the ISA's own, made once of a weight: no other library has them.
+WITHOUT_A_ROW = {"pack_linear", "transform_conv2d"}
 
 
 def test_every_op_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

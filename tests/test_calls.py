@@ -187,7 +187,7 @@ def test_a_record_is_a_function_and_a_method() -> None:
 def test_a_trace_gets_every_call_of_its_thread() -> None:
     seen: list[str] = []
 
-    def trace(op: Any, inputs: Any, result: Any) -> Any:
+    def trace(op: Any, inputs: Any, result: Any, packed: Any) -> Any:
         seen.append(op.name)
         return run_untraced(op, inputs, result)
 

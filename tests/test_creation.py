@@ -117,6 +117,29 @@ def test_torch_shares_memory() -> None:
     assert np.shares_memory(nnfast.as_tensor(t).numpy(), t.numpy())
 
 
+def test_buffers() -> None:
+    memory = bytearray(np.arange(6, dtype=np.int16).tobytes())
+    x = nnfast.frombuffer(memory, dtype=nnfast.int16)
+    memory[0] = 9
+    assert x.tolist() == [9, 1, 2, 3, 4, 5]
+    assert nnfast.frombuffer(memory, dtype=nnfast.int16, count=2, offset=4).tolist() == [2, 3]
+    floats = nnfast.frombuffer(np.ones(3, np.float32), dtype=nnfast.float32, requires_grad=True)
+    (floats * 2).sum().backward()
+    assert floats.grad.tolist() == [2, 2, 2]
+    wrong = ((7, -1, 0), (8, 3, 0), (8, -1, 8), (8, -1, -1), (8, 0, 0), (0, -1, 0))
+    for size, count, offset in wrong:
+        with pytest.raises(nnfast.NNFastError, match="frombuffer"):
+            nnfast.frombuffer(bytearray(size), dtype=nnfast.int32, count=count, offset=offset)
+    with pytest.raises(nnfast.NNFastError, match="read-only"):
+        nnfast.frombuffer(bytes(4), dtype=nnfast.float32).zero_()
+
+
+def test_scalars() -> None:
+    assert nnfast.scalar_tensor(3).dtype == nnfast.float32 == nnfast.scalar_tensor(True).dtype
+    x = nnfast.scalar_tensor(3, dtype=nnfast.float64, requires_grad=True)
+    assert x.shape == () and x.requires_grad and x.dtype == nnfast.float64
+
+
 def test_copies() -> None:
     x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x)), copy.copy(x)):

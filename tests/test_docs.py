@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+import nnfast
 from nnfast.ops import OPS
 
 ROOT = Path(__file__).parent.parent
@@ -40,21 +46,80 @@ def test_readme_has_two_commands() -> None:
     assert [c.strip().partition("&& ")[2] for c in commands] == ["nnfast train", "pytest -n 2"]
 
 
-def test_reference_has_all_that_is_public() -> None:
-    """A page for every op, and a docstring behind every name."""
+@lru_cache
+def reference() -> ModuleType:
+    """docs/reference.py."""
     path = ROOT / "docs" / "reference.py"
     spec = importlib.util.spec_from_file_location("reference", path)
     assert spec is not None and spec.loader is not None
-    reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reference)
-    found = {}
-    for name in reference.MODULES:
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def public(modules: Iterable[str]) -> dict[str, Any]:
+    """What the reference shows of these modules, each thing once."""
+    found: dict[int, tuple[str, Any]] = {}
+    for name in modules:
         module = importlib.import_module(name)
-        found.update({id(getattr(module, n)): (module, n) for n in reference.public(module)})
-    missing = [op.name for op in OPS.values() if id(op) not in found and op.kernel is not None]
-    assert sorted(n for n in missing if not OPS[n].rule.__name__.startswith("_")) == []
-    bare = [f"{m.__name__}.{n}" for m, n in found.values() if not getattr(m, n).__doc__]
-    assert sorted(bare) == []
+        for entry in reference().public(module):
+            value = getattr(module, entry)
+            if getattr(value, "__module__", "").startswith("nnfast"):  # not finfo, Size
+                found.setdefault(id(value), (f"{name}.{entry}", value))
+    return dict(found.values())
+
+
+def methods(known: Iterable[Any]) -> dict[str, Any]:
+    """Methods and properties of Tensor that are not among the functions of the reference."""
+    own = [c for c in nnfast.Tensor.__mro__ if c.__module__ in ("nnfast.tensor", "nnfast.facts")]
+    members = {n: m for c in reversed(own) for n, m in vars(c).items() if not n.startswith("_")}
+    seen = {id(value) for value in known}
+    return {f"Tensor.{n}": m for n, m in members.items() if id(m) not in seen}
+
+
+def for_readers() -> dict[str, Any]:
+    """All but the pages of the families of ops, where what is inner stands too."""
+    names = public(n for n in reference().MODULES if not n.startswith("nnfast.ops."))
+    return {**names, **methods(names.values())}
+
+
+def doc(value: Any) -> str:
+    return inspect.getdoc(value) or ""
+
+
+def test_reference_has_all_ops() -> None:
+    shown = {id(value) for value in public(reference().MODULES).values()}
+    inner = [op for op in OPS.values() if op.kernel is None or op.rule.__name__.startswith("_")]
+    assert sorted(op.name for op in OPS.values() if id(op) not in shown and op not in inner) == []
+
+
+def say(names: Iterable[str], what: str) -> None:
+    """Fail with all of the names, not the first few."""
+    assert not (found := list(names)), f"{len(found)} without {what}: {' '.join(found)}"
+
+
+def test_every_name_has_a_sentence() -> None:
+    names = {**public(reference().MODULES), **for_readers()}
+    say((n for n, x in names.items() if not doc(x).split("\n\n")[0].endswith(".")), "a sentence")
+
+
+IN_PLACE = re.compile(r"`\w+` (in place|of the tensor itself)")
+
+
+def test_every_name_has_an_example() -> None:
+    """A method that changes its tensor is shown at the function that it is made of."""
+    bare = {n: x for n, x in for_readers().items() if ">>>" not in doc(x)}
+    say((n for n, x in bare.items() if not IN_PLACE.match(doc(x))), "an example")
+
+
+CONTAINERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}
+
+
+def test_ops_and_layers_say_their_shapes() -> None:
+    functions = public(["nnfast.ops", "nnfast.nn.functional"])
+    layers = {n: x for n, x in public(["nnfast.nn"]).items() if hasattr(x, "forward")}
+    names = {n: x for n, x in {**functions, **layers}.items() if x.__name__ not in CONTAINERS}
+    say((n for n, x in names.items() if not re.search(r"\bShapes\b", doc(x))), "its shapes")
 
 
 def test_readme_links_exist() -> None:

@@ -76,6 +76,17 @@ def test_clip_grad_value(dtype: str) -> None:
     assert params[0].grad.array is memory
 
 
+def test_skip_init_draws_nothing() -> None:
+    nnfast.manual_seed(3)
+    expected = nnfast.rand(4).tolist()
+    nnfast.manual_seed(3)
+    layer = utils.skip_init(nnfast.nn.Linear, 3, 2, bias=False)
+    assert layer.weight.shape == (2, 3) and layer.bias is None
+    assert nnfast.rand(4).tolist() == expected
+    with pytest.raises(NNFastError, match="a class of modules"):
+        utils.skip_init(nnfast.ones, 2)
+
+
 def test_vector_and_back() -> None:
     rng = np.random.default_rng(1)
     params = [nnfast.from_numpy(np.asarray(rng.standard_normal(s))) for s in SHAPES]

@@ -30,7 +30,7 @@ GRADIENTS = [name for name in NAMES if SPECS[name].grad]
 
 
 # Ops whose result is a format of the ISA's own: the tests of what reads it are theirs.
-FORMATS = {"pack_linear"}  # tests/test_gemm.py
+FORMATS = {"pack_linear", "transform_conv2d"}  # tests/test_gemm.py, tests/test_winograd.py
 
 
 def test_every_op_has_a_spec_and_every_spec_an_op() -> None:

@@ -227,6 +227,29 @@ MAKERS: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "LBFGS", "Rprop"])
+def test_a_rate_may_be_a_tensor(name: str) -> None:
+    results = []
+    for lr in (0.25, nnfast.tensor(0.25), nnfast.tensor([0.25], dtype=nnfast.float64)):
+        w = nnfast.tensor([1.0, -2.0], requires_grad=True)
+        optimizer = getattr(nnfast.optim, name)([w], lr=lr)
+        schedule = nnfast.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+
+        def closure(w: Any = w, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = (w * w).sum()
+            loss.backward()
+            return loss
+
+        for _ in range(3):
+            optimizer.step(closure)
+            schedule.step()
+        results.append((w.tolist(), schedule.get_last_lr()))
+    assert results[0] == results[1] == results[2]
+    with pytest.raises(NNFastError, match="one element"):
+        getattr(nnfast.optim, name)([w], lr=nnfast.tensor([0.1, 0.2]))
+
+
 def test_bits_do_not_depend_on_isa_or_threads() -> None:
     before, bits = _core.isa(), set()
     rng = np.random.default_rng(1)

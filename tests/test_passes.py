@@ -316,6 +316,34 @@ def test_packed_weights_give_the_same_bits(isa, rows, n, k, dtype):
     assert prologue(turned) == 1
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_transformed_weights_give_the_same_bits(isa, groups):
+    net = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1, groups=groups), nn.Conv2d(32, 5, 1)).eval()
+    with nnfast.no_grad():
+        predict = same_bits(net, randn(3, 32, 18, 20))
+    assert names(predict) == ["transform_conv2d", "conv2d", "conv2d"]
+    assert prologue(predict) == 1
+    assert [c.algorithm for c in predict.plan.graph.calls][1] == "winograd"
+    assert flops_of(predict.plan.graph.calls[1]) == 2 * 3 * 32 * 18 * 20 * 9 * 32 // groups
+
+
+def test_a_weight_that_a_batch_norm_scales_is_packed_too():
+    net = nn.Sequential(nn.Conv2d(32, 32, 3), nn.BatchNorm2d(32), nn.Flatten(), nn.Linear(8192, 3))
+    predict = nnfast.compile(net.eval())
+    with nnfast.no_grad():
+        predict(randn(2, 32, 18, 18))
+    assert names(predict)[prologue(predict) :] == ["conv2d", "linear"]
+    assert "transform_conv2d" in names(predict)
+
+
+def test_a_large_weight_is_not_transformed():
+    """Its transform would cost more to read than to make."""
+    net = nn.Conv2d(256, 256, 3, padding=1).eval()
+    with nnfast.no_grad():
+        predict = same_bits(net, randn(1, 256, 8, 8))
+    assert names(predict) == ["conv2d"]
+
+
 def changes(net: nn.Module):
     """Ways to change a weight: by an op, an array, an optimizer, a plan, a state."""
     weight = net[0].weight

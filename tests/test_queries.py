@@ -71,6 +71,28 @@ def test_dtypes_that_meet() -> None:
     nnfast.set_default_dtype(nnfast.float32)
 
 
+def test_how_tensors_are_printed() -> None:
+    x = nnfast.tensor([1 / 3, 2e-8])
+    before = repr(x)
+    try:
+        nnfast.set_printoptions(precision=2, sci_mode=False)
+        assert repr(x) == "tensor([0.33, 0.  ])"
+        nnfast.set_printoptions(sci_mode=True)
+        assert repr(x) == "tensor([3.33e-01, 2.00e-08])"
+        nnfast.set_printoptions(profile="short")
+        assert repr(nnfast.arange(2000)) == "tensor([   0,    1, ..., 1998, 1999])"
+        nnfast.set_printoptions(profile="full", linewidth=20)
+        assert "..." not in repr(nnfast.arange(2000))
+        assert max(len(line) for line in repr(nnfast.arange(9)).split("\n")) <= 20
+        with pytest.raises(NNFastError, match="profile"):
+            nnfast.set_printoptions(profile="long")
+        with pytest.raises(NNFastError, match="precision"):
+            nnfast.set_printoptions(precision=-1)
+    finally:
+        nnfast.set_printoptions(profile="default")
+    assert repr(x) == before
+
+
 def test_inference_mode_and_states() -> None:
     w = nnfast.ones(2, requires_grad=True)
     with nnfast.inference_mode():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nnfast
+from nnfast.ops import powers
 
 
 @pytest.mark.parametrize("low", [None, -0.5, "row"])
@@ -143,6 +144,48 @@ CALLS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
                       *t.split(tensor=x, split_size_or_sections=2, dim=1), x.type(t.float64)),
         (A,),
     ),
+    "matrix_power": (
+        lambda t, x: (*(t.matrix_power(x, n) for n in (0, 1, 2, 3, 7)), x[0].matrix_power(6)),
+        (A[:, :, :3],),
+    ),
+    "chains": (
+        lambda t, x, y: (t.chain_matmul(x), t.chain_matmul(x, y, x, y), t.chain_matmul(y, x),
+                         t.linalg.multi_dot([x[0], y, x, y[:, 0]]),
+                         t.linalg.multi_dot((x, y[:, 1])), t.linalg.vecdot(x, x[0], dim=0)),
+        (A[0], A[1].T),
+    ),
+    "vander": (
+        lambda t, x: (t.vander(x.detach()), t.vander(x.detach(), 2, True),
+                      t.vander(x.detach(), 1), t.vander(x.detach(), 5)),
+        (B[:, 0],),
+    ),
+    "vander of integers": (lambda t, x: (t.vander(x), t.vander(x[:0]), t.vander(x, 0)), (J,)),
+    "ldexp": (lambda t, x, n: (t.ldexp(x, n), x.ldexp(n - 4), x.mul(1).ldexp_(n)), (A, J)),
+    "of scalars": (
+        lambda t, x, y, i: (
+            x.index_select(0, i), x.index_select(0, i[0]), y.index_select(1, i[0]),
+            x.index_add(0, i, y[0, 0], alpha=2), x.index_add(-1, i[0], y[0, 0]),
+            x.index_copy(0, i, y[0, 0]), x.index_copy(0, i[0], y[0, :1]),
+            y[0].index_copy(0, i[0], x), x.index_fill(0, i, 2.0), x.index_fill(0, i[0], x * 2),
+            x.index_reduce(0, i, y[0, 0], "mean"), x.gather(0, i), x.gather(0, i[0]),
+            y[0].gather(0, i[0]), x.gather(0, t.cat([i, i])), x.gather(0, i[:0]),
+            x.scatter(0, i, 2.0), x.scatter(0, i[0], y[0, 0]), x.scatter(0, i, y[0, :1]),
+            y[0].scatter(0, i[0], x), x.scatter_add(0, i, y[0, :1]),
+        ),
+        (np.array(1.5), A[0], np.array([0])),
+    ),
+    "masked_scatter": (
+        lambda t, x, y: (x[:, :1].masked_scatter(y[:, 0] > -9, x),
+                         t.masked_scatter(x, x > 0, x * 2)),
+        (A[0], B),
+    ),
+    "histc": (lambda t, x: (t.histc(x, 4), t.histc(x * 0 + 2, 4), t.histc(x[:0], 4)), (A[0],)),
+    "methods": (
+        lambda t, x, w: (x.prelu(w), x.hardshrink(0.3), x[0, 0].ger(x[0, 1]),
+                         *x.split(split_size=2, dim=1), *x.split_with_sizes([1, 3], 2),
+                         *t.split_with_sizes(x, (1, 1)), t.detach(x)),
+        (A, np.array([0.25, -0.5, 1.5])),
+    ),
     "searchsorted": (
         lambda t, x, y: (t.searchsorted(x, y, out_int32=True),
                          t.searchsorted(x.flip(0), y, sorter=t.arange(x.shape[0] - 1, -1, -1))),
@@ -151,6 +194,7 @@ CALLS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce", "ignore:torch.chain_matmul")
 @pytest.mark.parametrize("name", CALLS)
 def test_is_pytorchs(name: str) -> None:
     torch = pytest.importorskip("torch")
@@ -174,7 +218,7 @@ def test_is_pytorchs(name: str) -> None:
 
 
 # what a compiled function cannot plan: NumPy computes it, or its shape depends on values
-IN_NUMPY = ("bits", "mode", "searchsorted", "unique_consecutive")
+IN_NUMPY = ("bits", "histc", "masked_scatter", "mode", "searchsorted", "unique_consecutive")
 KINDS = ("sum", "prod", "mean", "amax", "amin")
 
 
@@ -242,6 +286,36 @@ def test_runs_in_a_plan(name: str) -> None:
         both_ways(lambda *xs: call(nnfast, *xs), arrays)
 
 
+def test_powers_and_chains_as_numpy_does() -> None:
+    x, y = A[0], A[1].T
+    assert np.allclose(nnfast.matrix_power(nnfast.tensor(x[:, :3]), 5).numpy(),
+                       np.linalg.matrix_power(x[:, :3], 5))  # fmt: skip
+    chain = [x, y, x, y[:, 0]]
+    assert np.allclose(nnfast.linalg.multi_dot([nnfast.tensor(a) for a in chain]).numpy(),
+                       np.linalg.multi_dot(chain))  # fmt: skip
+    for N, increasing in ((None, False), (2, True), (5, False), (1, True), (0, False)):
+        got = nnfast.vander(nnfast.tensor(B[:, 0]), N, increasing)
+        assert np.allclose(got.numpy(), np.vander(B[:, 0], N, increasing))
+    assert nnfast.ldexp(nnfast.tensor(x), nnfast.tensor(J)).tolist() == np.ldexp(x, J).tolist()
+    least, cuts = powers._order((10, 100, 5, 50))  # (A B) C: 5,000 and 2,500 products, not 75,000
+    assert least == 7500 and cuts[0, 2] == 1
+
+
+def test_powers_have_gradients_of_any_order() -> None:
+    x = nnfast.tensor(B[:, 0], requires_grad=True)
+    m = nnfast.tensor(A[0, :, :3], requires_grad=True)
+    for fn, of in ((nnfast.vander, x), (lambda m: nnfast.matrix_power(m, 3), m)):
+        assert nnfast.autograd.gradcheck(fn, of) and nnfast.autograd.gradgradcheck(fn, of)
+
+
+def test_scalars_have_one_slice() -> None:
+    x, i = nnfast.tensor(5.0), nnfast.tensor([0])
+    assert x.index_select(0, i).shape == () and x.gather(0, i).shape == (1,)
+    assert x.index_add(0, i, nnfast.tensor(2.0)).item() == 7
+    assert x.scatter_add(0, i, nnfast.tensor([2.0])).item() == 7
+    assert x.index_fill(0, i, 3.0).item() == x.index_copy(0, i, nnfast.tensor(3.0)).item() == 3
+
+
 def test_shapes_changed_in_place() -> None:
     x = nnfast.ones(1, 2)
     y = x.unsqueeze_(0)
@@ -292,6 +366,22 @@ def test_what_tensors_say_of_themselves() -> None:
             lambda: nnfast.ones(3).scatter_reduce(0, nnfast.tensor([0]), nnfast.ones(1), "max"),
             "reduce one of",
         ),
+        (lambda: nnfast.matrix_power(nnfast.ones(2, 3), 2), "square"),
+        (lambda: nnfast.matrix_power(nnfast.eye(2), -1), "n >= 0"),
+        (lambda: nnfast.matrix_power(nnfast.eye(2), 1.5), "an integer n"),
+        (lambda: nnfast.chain_matmul(nnfast.ones(2)), "matrices"),
+        (lambda: nnfast.chain_matmul(nnfast.eye(2), nnfast.eye(3)), "follow from each other"),
+        (lambda: nnfast.linalg.multi_dot([nnfast.eye(2)]), "at least two"),
+        (lambda: nnfast.vander(nnfast.eye(2)), "a vector"),
+        (lambda: nnfast.vander(nnfast.ones(2), -1), "N >= 0"),
+        (lambda: nnfast.histc(nnfast.tensor([1, 2])), "floats"),
+        (lambda: nnfast.histc(nnfast.tensor([1.0, float("nan")])), "finite"),
+        (lambda: nnfast.tensor(1.0).index_select(0, nnfast.tensor([0, 0])), "one number"),
+        (
+            lambda: nnfast.tensor(1.0).index_add(0, nnfast.tensor([0]), nnfast.ones(1)),
+            r"a source of shape \(\)",
+        ),
+        (lambda: nnfast.ones(2).index_add(0, nnfast.tensor(0), nnfast.tensor(1.0)), "a source"),
         (
             lambda: nnfast.index_reduce(nnfast.ones(3), 0, nnfast.tensor([0]), nnfast.ones(1),
                                         "sum"),

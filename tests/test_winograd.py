@@ -12,7 +12,7 @@ import pytest
 from nnfast import _core
 from nnfast.creation import tensor
 from nnfast.ops import OPS, conv2d
-from nnfast.ops.conv import conv2d_input, conv2d_weight
+from nnfast.ops.conv import conv2d_input, conv2d_weight, transform_conv2d
 from tests import op_checks
 from tests.specs import conv
 
@@ -68,3 +68,21 @@ def test_error_in_norm(isa: str, channels: int, outputs: int, size: int, padding
     assert error(conv2d_input(tensor(dy), tensor(w), (size, size), padding=padding), dx) < 2e-5
     dw = conv.conv2d_weight(dy.astype(float), x.astype(float), (3, 3), padding=padding)
     assert error(conv2d_weight(tensor(dy), tensor(x), (3, 3), padding=padding), dw) < 2e-5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_transformed_weight_gives_the_bits_of_the_weight(isa: str, dtype: str) -> None:
+    """For any number of threads; and nothing is read of the weight itself."""
+    rng = np.random.default_rng(0)
+    op = OPS["conv2d"]
+    for x_shape, w_shape, arguments in LAYERS:
+        x, w = (tensor(rng.standard_normal(s).astype(dtype)) for s in (x_shape, w_shape))
+        bias = tensor(rng.standard_normal(w_shape[0]).astype(dtype))
+        expected = conv2d(x, w, bias, **arguments).numpy()
+        attrs = op.rule(x, w, bias, **arguments).attrs._replace(transformed=1)
+        for threads in (1, 3):
+            _core.set_num_threads(threads)
+            u = transform_conv2d(w, attrs.groups)
+            y = np.full_like(expected, np.nan)
+            _core.run(op.id, op.pack(attrs), (x.numpy(), u.numpy(), bias.numpy()), (y,))
+            assert y.tobytes() == expected.tobytes(), (x_shape, w_shape, threads)

@@ -72,6 +72,15 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   return PyBool_FromLong(all.load());
 }
 
+// The addresses of the first byte of an array and behind its last.
+std::pair<py::ssize_t, py::ssize_t> bounds(const py::array& array) {
+  auto first = reinterpret_cast<py::ssize_t>(array.data()), last = first;
+  if (array.size() == 0) return {first, last};
+  for (int d = 0; d < array.ndim(); ++d)
+    (array.strides(d) < 0 ? first : last) += (array.shape(d) - 1) * array.strides(d);
+  return {first, last + array.itemsize()};
+}
+
 PyMethodDef all_below_method = {
     "all_below", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(all_below)), METH_FASTCALL,
     "all_below(labels, n): whether all of int64 `labels` are at least 0 and below n."};
@@ -100,6 +109,19 @@ bool kernel_dtype(PyObject* descr, DType* t) {
 }
 
 char dtype_kind(const Array* a) { return py::detail::array_descriptor_proxy(a->descr)->kind; }
+
+bool read_form(PyObject* array, Form* form) {
+  auto dtype = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "dtype"));
+  auto shape = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "shape"));
+  const bool known = dtype && shape && api->PyArrayDescr_Check_(dtype.ptr()) &&
+                     kernel_dtype(dtype.ptr(), &form->dtype) && PyTuple_CheckExact(shape.ptr()) &&
+                     PyTuple_GET_SIZE(shape.ptr()) <= kMaxDims;
+  form->ndim = known ? int(PyTuple_GET_SIZE(shape.ptr())) : 0;
+  for (int d = 0; d < form->ndim; ++d)
+    form->shape[d] = PyLong_AsLongLong(PyTuple_GET_ITEM(shape.ptr(), d));
+  if (PyErr_Occurred()) return PyErr_Clear(), false;
+  return known;
+}
 
 bool make_view(PyObject* o, bool output, View* v) {
   if (o == Py_None && !output) return true;  // an absent optional input
@@ -198,6 +220,8 @@ PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_
 void bind_array(py::module_& m) {
   m.attr("all_below") = py::reinterpret_steal<py::object>(
       PyCFunction_NewEx(&all_below_method, nullptr, m.attr("__name__").ptr()));
+  m.def("bounds", &bounds, py::arg("array"),
+        "The addresses of the first byte of an array and behind its last.");
 }
 
 }  // namespace nnf

@@ -22,6 +22,15 @@ bool is_plain_array(PyObject* o);  // an ndarray itself, of no subclass
 bool kernel_dtype(PyObject* descr, DType* t);
 char dtype_kind(const Array* a);  // as np.dtype.kind
 
+// Shape and dtype of what stands for an array while a function is traced, or of any other object
+// that has them. False, with no error set, if kernels do not know them.
+struct Form {
+  DType dtype;
+  int ndim;
+  int64_t shape[kMaxDims];
+};
+bool read_form(PyObject* array, Form* form);
+
 // Fills `v` from a NumPy array; on failure sets a Python error and returns false.
 bool make_view(PyObject* o, bool output, View* v);
 bool is_dense(const View& v);

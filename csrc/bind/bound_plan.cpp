@@ -24,18 +24,9 @@ View make_view(int dtype, const Shape& shape, const Shape& strides) {
     v.stride[d] = strides[d];
     v.size *= shape[d];
   }
+  if (v.size > 0 && std::any_of(strides.begin(), strides.end(), [](int64_t s) { return s < 0; }))
+    throw py::value_error("_core.Plan: a negative stride");
   return v;
-}
-
-// Bytes from the first element to behind the last; strides are not negative.
-int64_t extent(const View& v) {
-  if (v.size == 0) return 0;
-  int64_t last = 0;
-  for (int d = 0; d < v.ndim; ++d) {
-    if (v.stride[d] < 0) throw py::value_error("_core.Plan: a negative stride");
-    last += (v.shape[d] - 1) * v.stride[d];
-  }
-  return (last + 1) * item_size(v.dtype);
 }
 
 bool same_dtype(DType t, int num) {

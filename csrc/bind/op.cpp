@@ -34,14 +34,28 @@ bool is_number(PyObject* x) { return PyFloat_CheckExact(x) || PyLong_CheckExact(
 
 // ---- conversion --------------------------------------------------------------------------------
 
+// Whether kernels can read the array of a tensor as it is, and write to it where it changes.
+bool has_memory(PyObject* x, bool changes, DType* t) {
+  if (!is_plain_array(tensor_of(x)->array)) return false;
+  const Array* a = array_of(tensor_of(x)->array);
+  const int needed = changes ? kAligned | kContiguous | kWritable : kAligned;
+  return kernel_dtype(a->descr, t) && (a->flags & needed) == needed;
+}
+
+// Whether kernels know the dtype of a tensor whose array may be none yet.
+bool has_form(PyObject* x, DType* t) {
+  Form form;
+  if (!tensor_of(x)->array || !read_form(tensor_of(x)->array, &form)) return false;
+  *t = form.dtype;
+  return true;
+}
+
 // Whether `x` is a tensor fit to be an input of this kind, with what its dtype says of the others:
 // operands and float tensors of one call have one dtype.
 bool fits(const Op& op, Kind kind, PyObject* x, bool changes, bool* decided, DType* common) {
-  if (!is_tensor(x) || !is_plain_array(tensor_of(x)->array)) return false;
-  const Array* a = array_of(tensor_of(x)->array);
   DType t;
-  if (!kernel_dtype(a->descr, &t) || !(a->flags & kAligned)) return false;
-  if (changes && (~a->flags & (kContiguous | kWritable))) return false;
+  if (!is_tensor(x) || !(has_memory(x, changes, &t) || (mode().trace && has_form(x, &t))))
+    return false;
   if (kind == Kind::any) return true;
   if (kind == Kind::integer) return t == DType::i64;
   if (kind == Kind::boolean) return t == DType::b8;
@@ -205,6 +219,20 @@ bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inp
   return true;
 }
 
+// What the trace answers to a call: trace(op, inputs, result, packed attributes).
+PyObject* note(Op* op, const Signature& s, const Inputs& inputs) {
+  auto list = py::reinterpret_steal<py::object>(PyList_New(op->n_inputs));
+  for (int i = 0; list && i < op->n_inputs; ++i) {
+    PyObject* x = inputs.tensors[i] ? inputs.tensors[i] : Py_None;
+    Py_INCREF(x);
+    PyList_SET_ITEM(list.ptr(), i, x);
+  }
+  if (!list) return nullptr;
+  PyObject* packed = s.packed ? s.packed.ptr() : Py_None;
+  PyObject* stack[] = {object_of(op), list.ptr(), s.result.ptr(), packed};
+  return PyObject_Vectorcall(mode().trace, stack, 4, nullptr);
+}
+
 PyObject* execute(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs) {
   if (op->mutates) return mutate(*op, *s, inputs);
   py::object outputs[kMaxArgs];
@@ -258,7 +286,7 @@ PyObject* ordinary_call(Op* op, const Inputs& inputs, const Rest& rest) {
     if (shared) op->cache->add(key, s);
   }
   if (op->values != Py_None && !ask(op->values, *op, inputs, rest)) return nullptr;
-  return execute(op, s, inputs);
+  return mode().trace ? note(op, *s, inputs) : execute(op, s, inputs);
 }
 
 PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
@@ -266,7 +294,7 @@ PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   if (names && PyTuple_GET_SIZE(names) == 0) names = nullptr;
   Inputs inputs;
-  if (!mode().trace && gather(*op, args, n, names, &inputs)) {
+  if (gather(*op, args, n, names, &inputs)) {
     const Py_ssize_t given = n < op->n_inputs ? n : op->n_inputs;
     return ordinary_call(op, inputs, {args + given, n - given, names});
   }

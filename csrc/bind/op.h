@@ -18,6 +18,7 @@ struct Signature {
   pybind11::object packed;    // attributes as the kernel's struct, bytes
   pybind11::object specs;     // (shape, dtype) of each output
   pybind11::object shapes;    // of each input, None where absent
+  pybind11::object result;    // the rule's answer, which has these
   std::vector<View> outputs;  // of a kernel, without memory
   bool is_view = false;
 

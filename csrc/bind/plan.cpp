@@ -1,5 +1,6 @@
 // Plan: made once from lists that nnfast/graph/plan.py prepares, run with one call.
 #include <algorithm>
+#include <numeric>
 
 #include "bind/bound_plan.h"
 #include "ops/conv_choice.h"
@@ -27,6 +28,41 @@ std::string algorithm(int op, const std::string& attrs, const std::vector<Shape>
   const View out = of_shape(output);
   return conv_algorithm(
       {&op_table()[op], in.data(), int(in.size()), &out, 1, attrs.data(), nullptr});
+}
+
+// (bytes, first, last): memory that is used from call `first` to call `last`.
+using BlockSpec = std::tuple<int64_t, int, int>;
+
+// Offsets for blocks, the largest first, each at the lowest place that is free all its time; and
+// how many bytes that takes.
+std::pair<std::vector<int64_t>, int64_t> place(const std::vector<BlockSpec>& blocks) {
+  struct Placed {
+    int64_t begin, end;
+    int first, last;
+  };
+  std::vector<size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::get<0>(blocks[a]) > std::get<0>(blocks[b]);
+  });
+  std::vector<Placed> placed;  // by begin
+  std::vector<int64_t> offsets(blocks.size());
+  int64_t total = 0;
+  for (size_t i : order) {
+    const auto& [bytes, first, last] = blocks[i];
+    int64_t at = 0;
+    for (const Placed& p : placed) {
+      if (p.first > last || p.last < first) continue;
+      if (p.begin - at >= bytes) break;
+      at = std::max(at, p.end);
+    }
+    offsets[i] = at;
+    total = std::max(total, at + bytes);
+    auto next = std::upper_bound(placed.begin(), placed.end(), at,
+                                 [](int64_t begin, const Placed& p) { return begin < p.begin; });
+    placed.insert(next, {at, at + bytes, first, last});
+  }
+  return {offsets, total};
 }
 
 }  // namespace
@@ -59,6 +95,9 @@ void bind_plan(py::module_& m) {
   m.def("algorithm", &algorithm, py::arg("op"), py::arg("attrs"), py::arg("inputs"),
         py::arg("output"),
         "How a call on arrays of such shapes is computed; '' where there is one way only.");
+  m.def("place", &place, py::arg("blocks"),
+        "Offsets for blocks (bytes, first, last), and how many bytes they take together: two "
+        "overlap only if the calls from first to last, at which they are used, do not.");
   m.def(
       "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
       "Whether an op reads inputs of any strides, or C-contiguous ones only.");

@@ -89,6 +89,7 @@ std::shared_ptr<const Signature> make_signature(Op* op, PyObject* const* inputs,
   if (!PyArg_ParseTuple(result, "O!OOp", &PyTuple_Type, &specs, &attrs, &compute, &is_view))
     return nullptr;
   auto s = std::make_shared<Signature>();
+  s->result = py::reinterpret_borrow<py::object>(result);
   s->attrs = py::reinterpret_borrow<py::object>(attrs);
   s->compute = py::reinterpret_borrow<py::object>(compute);
   s->specs = py::reinterpret_borrow<py::object>(specs);
@@ -113,17 +114,27 @@ std::shared_ptr<const Signature> make_signature(Op* op, PyObject* const* inputs,
   return s;
 }
 
-void CallKey::add_input(PyObject* tensor, bool strides) {
+bool CallKey::add_input(PyObject* tensor, bool strides) {
   if (!tensor) {
     numbers_[n_numbers_++] = -1;
-    return;
+    return true;
   }
+  if (!is_plain_array(tensor_of(tensor)->array)) return add_form(tensor_of(tensor)->array);
   const Array* a = array_of(tensor_of(tensor)->array);
   DType t;
-  kernel_dtype(a->descr, &t);
+  if (a->nd > kMaxDims || !kernel_dtype(a->descr, &t)) return false;
   numbers_[n_numbers_++] = a->nd << 8 | int(t);
   for (int d = 0; d < a->nd; ++d) numbers_[n_numbers_++] = a->dimensions[d];
   for (int d = 0; strides && d < a->nd; ++d) numbers_[n_numbers_++] = a->strides[d];
+  return true;
+}
+
+bool CallKey::add_form(PyObject* stand_in) {
+  Form form;
+  if (!read_form(stand_in, &form)) return false;
+  numbers_[n_numbers_++] = form.ndim << 8 | int(form.dtype);
+  for (int d = 0; d < form.ndim; ++d) numbers_[n_numbers_++] = form.shape[d];
+  return true;
 }
 
 bool CallKey::set(const Op& op, PyObject* const* inputs, PyObject* const* rest, Py_ssize_t n_rest,
@@ -133,10 +144,8 @@ bool CallKey::set(const Op& op, PyObject* const* inputs, PyObject* const* rest, 
   names_ = names;
   for (size_t i = 0; i < n_rest_; ++i)
     if (!is_plain(rest[i])) return false;
-  for (int i = 0; i < op.n_inputs; ++i) {
-    if (inputs[i] && array_of(tensor_of(inputs[i])->array)->nd > kMaxDims) return false;
-    add_input(inputs[i], !op.kernel);
-  }
+  for (int i = 0; i < op.n_inputs; ++i)
+    if (!add_input(inputs[i], !op.kernel)) return false;
   hash_ = mix(n_numbers_, n_rest_);
   for (size_t i = 0; i < n_numbers_; ++i) hash_ = mix(hash_, uint64_t(numbers_[i]));
   for (size_t i = 0; i < n_rest_; ++i) hash_ = mix(hash_, uint64_t(PyObject_Hash(rest[i])));

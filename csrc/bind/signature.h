@@ -19,7 +19,8 @@ class CallKey {
 
  private:
   friend class SignatureCache;
-  void add_input(PyObject* tensor, bool strides);
+  bool add_input(PyObject* tensor, bool strides);
+  bool add_form(PyObject* stand_in);
 
   int64_t numbers_[kMaxArgs * (2 * kMaxDims + 1)];  // dtypes, shapes, for views also strides
   size_t n_numbers_ = 0;

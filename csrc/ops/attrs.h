@@ -51,6 +51,10 @@ struct Conv2dAttrs {
   int64_t sh, sw, ph, pw, ph_end, pw_end, dh, dw, groups;
   Activation activation;
   double slope;
+  int64_t transformed;  // w is what transform_conv2d made of it
+};
+struct TransformConvAttrs {
+  int64_t groups;
 };
 
 // pool2d.cpp. The last three are those of avg_pool2d; divisor 0: the size of the window.

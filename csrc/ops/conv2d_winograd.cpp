@@ -12,6 +12,7 @@
 #include "kernels/table.h"
 #include "ops/conv2d_winograd_weight.h"
 #include "ops/conv_epilogue.h"
+#include "ops/registry.h"
 #include "ops/winograd_tiles.h"
 
 namespace nnf {
@@ -23,7 +24,8 @@ constexpr int64_t kFrequencies = kWinogradInputs * kWinogradInputs;
 constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
 constexpr int64_t kMaxTiles = 64;           // of a block
 constexpr int64_t kMinTiles = 20;           // fewer use each weight too little: tasks share blocks
-constexpr int64_t kMinBlocks = 4;           // fewer leave threads without work: the same
+constexpr int64_t kMinBlocks = 4;           // fewer leave threads without work
+constexpr int64_t kSmallBlock = 4;          // tiles of a smaller block, if that makes enough
 constexpr int64_t kWeightBytes = 4 << 20;   // of weights transformed once and kept: in L3
 constexpr int64_t kPartBytes = 384 << 10;   // of those that a task transforms for itself: in L2
 constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
@@ -35,6 +37,7 @@ struct WinogradShape {
   int64_t N, G, C, O, H, W, OH, OW, ph, pw;
   int64_t w_row, w_channel;
   bool rotate;
+  bool transformed;  // the weights are what transform_conv2d made of them
 };
 
 // How a convolution is cut: by its shape and the ISA alone.
@@ -44,6 +47,7 @@ struct WinogradPlan : WinogradTiles {
   int64_t channels;     // whose weights it uses at a time
   bool share;           // tasks share a block
   bool own_weights;     // each task transforms its weights
+  bool transformed;     // nobody has to
 
   int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
   int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
@@ -56,7 +60,9 @@ struct WinogradPlan : WinogradTiles {
            (own_weights ? weight_items(task_blocks) : 0);
   }
   // Of a group: all weights, the images that tasks share, and what each worker has, in this order.
-  int64_t all_weights_items() const { return own_weights ? 0 : weight_items(o_blocks); }
+  int64_t all_weights_items() const {
+    return own_weights || transformed ? 0 : weight_items(o_blocks);
+  }
   int64_t shared_items() const { return share ? image_items() : 0; }
   int64_t group_items() const { return all_weights_items() + shared_items() + worker_items(); }
   int64_t items(int64_t groups) const {
@@ -75,10 +81,15 @@ WinogradPlan make_plan(const WinogradShape& c) {
   const int64_t fitting = kBlockBytes / (per_tile + 1);
   p.share = fitting < kMinTiles;
   p.cut(p.share ? kMaxTiles : least(fitting, kMaxTiles));
-  if (p.blocks < kMinBlocks) p.share = true;
-  p.task_blocks = p.share ? kTaskBlocks : p.o_blocks;
+  if (!p.share && p.blocks < kMinBlocks) {
+    const int64_t target = ceil_div(p.all_tiles(), kMinBlocks);
+    p.share = target < kSmallBlock;
+    if (!p.share) p.cut(target);
+  }
+  p.task_blocks = p.share ? (p.o_blocks < kMinBlocks ? 1 : kTaskBlocks) : p.o_blocks;
   const int64_t channel_bytes = kFrequencies * p.lanes * int64_t(sizeof(T));
-  p.own_weights = p.share && p.o_blocks * c.C * channel_bytes > kWeightBytes;
+  p.transformed = c.transformed;
+  p.own_weights = p.share && !p.transformed && p.o_blocks * c.C * channel_bytes > kWeightBytes;
   p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
   if (p.channels == 0) p.channels = p.lanes;  // no input channels: one step, of nothing
   return p;
@@ -90,7 +101,8 @@ struct Winograd {
   const WinogradPlan p;
   const T *x, *w, *bias;
   const ConvEpilogue<T> ep;
-  T *y, *weights, *image, *workers;
+  T *y, *memory, *image, *workers;
+  const T* weights;  // transformed
   const int64_t group;
 
   Winograd(const WinogradShape& shape, const OpArgs& args, int64_t group, int worker)
@@ -101,9 +113,10 @@ struct Winograd {
         bias(bias_of<T>(args)),
         ep(args),
         y(args.out[0].ptr<T>()),
-        weights(static_cast<T*>(args.workspace) + worker * p.group_items()),
-        image(weights + p.all_weights_items()),
+        memory(static_cast<T*>(args.workspace) + worker * p.group_items()),
+        image(memory + p.all_weights_items()),
         workers(image + p.shared_items()),
+        weights(p.transformed ? w + group * p.weight_items(p.o_blocks) : memory),
         group(group) {}
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
@@ -132,10 +145,10 @@ struct Winograd {
     const int64_t step = p.step(n * k.tiles());
     for (int64_t c0 = 0; c0 == 0 || c0 < c.C; c0 += p.channels) {
       const int64_t channels = least(p.channels, c.C - c0);
-      T* u = p.own_weights ? scratch + p.scratch_items() : weights + p.weight_items(o);
+      const T* u = p.own_weights ? scratch + p.scratch_items() : weights + p.weight_items(o);
       if (p.own_weights)
         for (int64_t b = 0; b < n; ++b)
-          transform_weights(o + b, c0, channels, u + p.weight_items(b));
+          transform_weights(o + b, c0, channels, scratch + p.scratch_items() + p.weight_items(b));
       kernels<T>().winograd_multiply(k.tiles(), channels, n, v + c0 * k.tiles(),
                                      p.step(p.c_blocks * k.tiles()), u, p.step(p.channels),
                                      p.weight_items(1), products, step, c0 > 0);
@@ -199,9 +212,9 @@ struct Winograd {
   }
 
   void run() const {
-    if (!p.own_weights)
+    if (!p.own_weights && !p.transformed)
       parallel_for(p.o_blocks, transform_work(c.C, c.O), [&](int64_t o, int) {
-        transform_weights(o, 0, c.C, weights + p.weight_items(o));
+        transform_weights(o, 0, c.C, memory + p.weight_items(o));
       });
     if (p.share)
       run_shared();
@@ -210,17 +223,20 @@ struct Winograd {
   }
   double work() const {
     const int64_t tiles = p.blocks * p.tiles();
-    return product_work(tiles) + transform_work(tiles, c.C + c.O) + transform_work(c.C, c.O);
+    return product_work(tiles) + transform_work(tiles, c.C + c.O) +
+           (p.transformed ? 0 : transform_work(c.C, c.O));
   }
 };
 
 WinogradShape forward_shape(const ConvShape& s) {
-  return {s.N, s.G, s.C, s.O, s.H, s.W, s.OH, s.OW, s.at.ph, s.at.pw, s.C * 9, 9, false};
+  return {s.N,  s.G,     s.C,     s.O,     s.H, s.W,   s.OH,
+          s.OW, s.at.ph, s.at.pw, s.C * 9, 9,   false, s.at.transformed != 0};
 }
 
 // The gradient is a convolution of dy.
 WinogradShape input_shape(const ConvShape& s) {
-  return {s.N, s.G, s.O, s.C, s.OH, s.OW, s.H, s.W, 2 - s.at.ph, 2 - s.at.pw, 9, s.C * 9, true};
+  return {s.N, s.G,         s.O,         s.C, s.OH,    s.OW, s.H,
+          s.W, 2 - s.at.ph, 2 - s.at.pw, 9,   s.C * 9, true, false};
 }
 
 template <WinogradShape (*shape)(const ConvShape&)>
@@ -264,6 +280,29 @@ bool winograd_pays(ConvDirection d, const ConvShape& s) {
   const double gathered = 9 * C * (H * W * (O + 16) / 0.8 + 6 * O);
   return tiles * (products + transforms) + weights < (direct < gathered ? direct : gathered);
 }
+
+namespace ops {
+
+// Each group's weights as Winograd::weights has them.
+void transform_conv2d(const OpArgs& args) {
+  const View& w = args.in[0];
+  const int64_t G = args.attributes<TransformConvAttrs>().groups, O = w.shape[0] / G;
+  const int64_t C = w.shape[1];
+  for_float(w.dtype, [&](auto* null) {
+    using T = std::remove_pointer_t<decltype(null)>;
+    WinogradTiles p{};
+    p.lanes = kernels<T>().nr / 2;
+    const int64_t blocks = ceil_div(O, p.lanes), step = p.step(C);
+    parallel_for(G * blocks, Winograd<T>::transform_work(C, G * O), [&](int64_t t, int) {
+      const int64_t o = t % blocks * p.lanes;
+      kernels<T>().winograd_weight(int(least(p.lanes, O - o)), C,
+                                   w.ptr<T>() + (t / blocks * O + o) * C * 9, C * 9, 9, false,
+                                   args.out[0].ptr<T>() + t * kFrequencies * step, step);
+    });
+  });
+}
+
+}  // namespace ops
 
 const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
                                      {applies, workspace<input_shape>, run<input_shape>},

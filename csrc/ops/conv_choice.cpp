@@ -56,6 +56,7 @@ const ConvMethod& conv_method(ConvAlgorithm a, ConvDirection d) {
 }
 
 ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s) {
+  if (s.at.transformed) return ConvAlgorithm::winograd;
   const int wanted = forced.load(std::memory_order_relaxed);
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;

@@ -31,9 +31,9 @@ inline ConvShape conv_shape(const View& x, const View& w, const View& y, const C
   ConvShape s;
   s.N = x.ndim == 4 ? x.shape[0] : 1;
   s.G = at.groups;
-  s.O = w.dim(0) / s.G, s.C = w.dim(1);
+  s.O = y.dim(-3) / s.G, s.C = x.dim(-3) / s.G;
   s.H = x.dim(-2), s.W = x.dim(-1);
-  s.KH = w.dim(2), s.KW = w.dim(3);
+  s.KH = at.transformed ? 3 : w.dim(2), s.KW = at.transformed ? 3 : w.dim(3);
   s.OH = y.dim(-2), s.OW = y.dim(-1);
   s.at = at;
   return s;

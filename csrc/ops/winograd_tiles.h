@@ -27,6 +27,7 @@ struct WinogradTiles {
   int64_t blocks;
 
   int64_t tiles() const { return rows * cols * images; }  // of a block, at most
+  int64_t all_tiles() const { return N * image_rows * image_cols; }
   // From one frequency to the next, for n vectors: an odd number, so that all frequencies of a
   // tile do not fall into the same few sets of the cache.
   int64_t step(int64_t n) const { return (n | 1) * lanes; }

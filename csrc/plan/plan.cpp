@@ -10,6 +10,13 @@
 
 namespace nnf {
 
+int64_t extent(const View& v) {
+  if (v.size == 0) return 0;
+  int64_t last = 0;
+  for (int d = 0; d < v.ndim; ++d) last += (v.shape[d] - 1) * v.stride[d];
+  return (last + 1) * item_size(v.dtype);
+}
+
 std::unique_ptr<Memory> Arenas::acquire() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (idle_.empty()) return std::make_unique<Memory>();
@@ -30,10 +37,33 @@ Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::ve
       attrs_(std::move(attrs)),
       users_(size_t(buffers)),
       arena_(arena),
-      commit_(commit),
-      watched_(watched) {
+      commit_(commit) {
   for (size_t i = 0; i < operands_.size(); ++i)
     if (operands_[i].buffer >= 0) users_[operands_[i].buffer].push_back(int(i));
+  for (size_t i = operands_.size() - size_t(watched); i < operands_.size(); ++i) check(int(i));
+  std::stable_sort(checks_.begin(), checks_.end(),
+                   [](const FiniteCheck& a, const FiniteCheck& b) { return a.after < b.after; });
+}
+
+namespace {
+
+bool overlap(const Operand& a, const Operand& b) {
+  auto end = [](const Operand& o) { return o.offset + extent(o.view); };
+  return a.buffer == b.buffer && a.offset < end(b) && b.offset < end(a);
+}
+
+}  // namespace
+
+bool Plan::touches(const Instruction& i, const Operand& o) const {
+  const Operand* first = operands_.data() + i.first;
+  return std::any_of(first, first + i.n_in + i.n_out,
+                     [&](const Operand& a) { return overlap(a, o); });
+}
+
+void Plan::check(int operand) {
+  int i = commit_ - 1;
+  while (i >= 0 && !touches(code_[size_t(i)], operands_[size_t(operand)])) --i;
+  checks_.push_back({i, operand});
 }
 
 Plan::~Plan() = default;
@@ -106,16 +136,21 @@ bool all_finite(const View& v) {
 
 }  // namespace
 
-bool Context::finite() const {
-  const View* watched = views_.data() + views_.size() - plan_.watched_;
-  return std::all_of(watched, watched + plan_.watched_, all_finite);
+bool Context::finite(int i, size_t* next) const {
+  const std::vector<FiniteCheck>& checks = plan_.checks_;
+  for (; *next < checks.size() && checks[*next].after <= i; ++*next)
+    if (!all_finite(views_[size_t(checks[*next].operand)])) return false;
+  return true;
 }
 
 bool Context::run(int first) {
   FlushDenormals flush;
-  for (int i = first; i < plan_.commit_; ++i) calls_[i].op->run(calls_[i]);
-  if (!finite()) return false;
-  for (size_t i = plan_.commit_; i < calls_.size(); ++i) calls_[i].op->run(calls_[i]);
+  size_t watched = 0;
+  if (!finite(first - 1, &watched)) return false;
+  for (int i = first; i < int(calls_.size()); ++i) {
+    calls_[i].op->run(calls_[i]);
+    if (!finite(i, &watched)) return false;
+  }
   return true;
 }
 
@@ -127,10 +162,12 @@ void Context::run_one(int i) {
 bool Context::run_timed(int first, double* seconds) {
   using Clock = std::chrono::steady_clock;
   FlushDenormals flush;
+  size_t watched = 0;
   Clock::time_point begin = Clock::now();
-  for (size_t i = size_t(first); i < calls_.size(); ++i) {
-    if (int(i) == plan_.commit_ && !finite()) return false;
+  if (!finite(first - 1, &watched)) return false;
+  for (int i = first; i < int(calls_.size()); ++i) {
     calls_[i].op->run(calls_[i]);
+    if (!finite(i, &watched)) return false;
     const Clock::time_point end = Clock::now();
     seconds[i] += std::chrono::duration<double>(end - begin).count();
     begin = end;

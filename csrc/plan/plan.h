@@ -1,8 +1,9 @@
 // A plan: a flat list of instructions over buffers whose sizes are known before the first run.
 //
 // A step is committed only if its numbers are finite: the first `commit` instructions change
-// nothing that outlives the run; then the watched operands are looked at, and unless they are all
-// finite the rest (updates of parameters, running statistics) does not run.
+// nothing that outlives the run. The watched operands are looked at as soon as the last of these is
+// done with them, while they are in the caches; unless they are all finite the rest (updates of
+// parameters, running statistics) does not run.
 //
 // Buffer 0 is the arena; the others belong to somebody else (inputs, parameters, outputs) and are
 // given anew to each run. Running allocates nothing, throws nothing and knows nothing of Python.
@@ -19,6 +20,9 @@
 
 namespace nnf {
 
+// Bytes from the first element to behind the last; strides are not negative.
+int64_t extent(const View& v);
+
 struct Operand {
   int buffer;      // < 0: an absent optional argument
   int64_t offset;  // bytes
@@ -30,6 +34,11 @@ struct Instruction {
   int first;  // of its operands: inputs, then outputs
   int n_in, n_out;
   int64_t attrs;  // where its attributes start
+};
+
+// An operand to be looked at, after an instruction.
+struct FiniteCheck {
+  int after, operand;
 };
 
 // Memory for runs: an arena and a workspace for each that is under way. Plans that share it need
@@ -53,7 +62,7 @@ class Context;
 class Plan {
  public:
   Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
-       int buffers, int64_t arena, int commit, int watched);
+       int buffers, int64_t arena, int commit, int watched);  // the watched operands stand last
   ~Plan();
 
   // A context that nobody uses; throws std::bad_alloc.
@@ -66,13 +75,16 @@ class Plan {
  private:
   friend class Context;
   OpArgs args(const Instruction& i, const View* views) const;
+  bool touches(const Instruction& i, const Operand& o) const;
+  void check(int operand);
 
   std::vector<Instruction> code_;
   std::vector<Operand> operands_;
   std::vector<char> attrs_;
   std::vector<std::vector<int>> users_;  // of each buffer: its operands
+  std::vector<FiniteCheck> checks_;      // in the order of `after`
   int64_t arena_;
-  int commit_, watched_;  // the watched operands stand last
+  int commit_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Context>> idle_;
 };
@@ -99,7 +111,8 @@ class Context {
 
  private:
   void rebind(int buffer, void* data);
-  bool finite() const;
+  // Looks at what is watched from `next` on, as far as it is after instruction i.
+  bool finite(int i, size_t* next) const;
 
   const Plan& plan_;
   std::vector<View> views_;

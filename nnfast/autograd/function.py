@@ -20,7 +20,23 @@ from nnfast.tensor import Tensor
 
 
 class FunctionCtx:
-    """What `forward` leaves for `backward`: tensors, and any attributes."""
+    """What `forward` leaves for `backward`: tensors, and any attributes.
+
+    >>> import nnfast
+    >>> class Cube(nnfast.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...     @staticmethod
+    ...     def backward(ctx, dy):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 3 * x**2 * dy
+    >>> x = nnfast.tensor([2.0], requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor([12.])
+    """
 
     needs_input_grad: tuple[bool, ...] = ()
 

@@ -18,7 +18,17 @@ _NOISE = 64
 
 
 class GradcheckError(NNFastError, AssertionError):
-    """A gradient that differs from the difference quotient."""
+    """A gradient that differs from the difference quotient.
+
+    >>> import nnfast
+    >>> from nnfast.autograd import GradcheckError, gradcheck
+    >>> x = nnfast.tensor([2.0], dtype=nnfast.float64, requires_grad=True)
+    >>> try:
+    ...     gradcheck(lambda x: x * x.detach(), x)
+    ... except GradcheckError:
+    ...     print("a factor without gradient")
+    a factor without gradient
+    """
 
 
 class _Terms(NamedTuple):

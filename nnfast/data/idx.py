@@ -56,6 +56,14 @@ def write_idx(path: str | os.PathLike[str], array: np.ndarray) -> None:
 
     dtypes: uint8, int8, int16, int32, float32, float64; DTypeError for any other. Raises FileError
     (an OSError) when the disk is full; the old file is then untouched. Example: see `read_idx`.
+
+    >>> import nnfast
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nnfast.data.write_idx(f"{folder}/x.gz", np.arange(3, dtype=np.uint8))
+    ...     nnfast.data.read_idx(f"{folder}/x.gz")
+    array([0, 1, 2], dtype=uint8)
     """
     name = as_path("write_idx", path)
     where = f"write_idx({name!r})"

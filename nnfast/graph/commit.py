@@ -16,10 +16,10 @@ def commit_last(graph: Graph) -> tuple[Graph, int, list[Value]]:
     first: list[Call] = []
     last: list[Call] = []
     for call in graph.calls:
-        touched = {v.memory for v in (*call.changed, *call.outputs)}
-        changes = any(isinstance(m.source, Captured) for m in touched)
-        if changes or dirty.intersection(call.reads()) or dirty & touched:
-            dirty |= touched
+        touched = call.writes()
+        changes = any([isinstance(m.source, Captured) for m in touched])
+        if changes or not dirty.isdisjoint(call.reads()) or not dirty.isdisjoint(touched):
+            dirty.update(touched)
             last.append(call)
         else:
             first.append(call)
@@ -34,7 +34,7 @@ def _is_parameter(v: Value) -> bool:
 
 
 def _watched(graph: Graph, first: list[Call], last: list[Call]) -> list[Value]:
-    made = {v.memory for call in first for v in call.outputs}
+    made = {m for call in first for m in call.writes()}
     found: dict[Value, None] = {}
     for v in graph.results:
         if v.memory in made and v.shape == () and v.dtype.kind == "f":

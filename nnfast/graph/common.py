@@ -19,19 +19,22 @@ def share_common(graph: Graph) -> Graph:
     calls = []
     results = set(graph.results)
     for call in graph.calls:
-        call = replace(call, inputs=[_now(v, same) for v in call.inputs])
-        for changed in call.changed:
-            for key in uses.pop(changed.memory, ()):
-                known.pop(key, None)
+        if not same.keys().isdisjoint(call.reads()):
+            call = call.of([_now(v, same) for v in call.inputs])
+        if call.changed:
+            calls.append(call)
+            for changed in call.changed:
+                for key in uses.pop(changed.memory, ()):
+                    known.pop(key, None)
+            continue
         shapes = tuple([v.shape for v in call.outputs])  # keepdim is no attribute of a sum
         key = (call.op.id, call.attrs, shapes, *map(_place, call.inputs))
-        first = known.get(key)
-        if call.changed or first is None or not results.isdisjoint(call.outputs):
+        first = known.setdefault(key, call)
+        if first is call:
+            for memory in call.reads():
+                uses.setdefault(memory, []).append(key)
+        if first is call or not results.isdisjoint(call.outputs):
             calls.append(call)
-            if not call.changed and first is None:
-                known[key] = call
-                for memory in call.reads():
-                    uses.setdefault(memory, []).append(key)
         else:
             same.update(zip(call.outputs, first.outputs, strict=True))
     return Graph(calls, graph.results)
@@ -46,4 +49,9 @@ def _now(v: Value | None, same: dict[Value, Value]) -> Value | None:
 
 
 def _place(v: Value | None) -> Any:
-    return v and (v.memory, v.offset, v.shape, v.dtype, v.byte_strides())
+    """What is equal for views of the same elements."""
+    if v is None or v.root is None:
+        return v
+    if v.shape == v.root.shape and v.offset == 0 and v.byte_strides() == v.root.byte_strides():
+        return v.root if v.dtype == v.root.dtype else (v.root, v.dtype)
+    return v.root, v.offset, v.shape, v.dtype, v.byte_strides()

@@ -30,7 +30,13 @@ PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their co
 
 
 class Compiled(Generic[P, R]):
-    """A function that runs as plans; see `compile`."""
+    """A function that runs as plans; see `compile`.
+
+    >>> import nnfast
+    >>> double = nnfast.compile(lambda x: 2 * x)
+    >>> double(nnfast.ones(2))
+    tensor([2., 2.])
+    """
 
     def __init__(
         self,

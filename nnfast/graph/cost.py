@@ -23,7 +23,7 @@ def flops_of(call: Call) -> int:
     if name in ("linear", "matmul"):
         return 2 * size * shapes[0][-1]
     if name == "conv2d":
-        return 2 * size * prod(shapes[1][1:])
+        return 2 * size * _terms(call)
     if name == "conv2d_input":  # each pixel of dy and tap of the weight
         return 2 * prod(shapes[0]) * prod(shapes[1][1:])
     if name == "conv2d_weight":
@@ -31,3 +31,10 @@ def flops_of(call: Call) -> int:
     if name.startswith("chain["):
         return size * len(name.split())
     return max(size, *(prod(s) for s in shapes), 0)
+
+
+def _terms(call: Call) -> int:
+    """Products in an element of a convolution, whatever form its weight has."""
+    x, w = (v.shape for v in call.inputs[:2] if v is not None)
+    attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
+    return x[-3] // attrs.groups * (9 if attrs.transformed else prod(w[2:]))

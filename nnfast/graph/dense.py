@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Value
 
@@ -20,16 +18,15 @@ def make_dense(graph: Graph) -> Graph:
     calls: list[Call] = []
     copies: dict[Value, Value] = {}
     for call in graph.calls:
-        if not _core.takes_strides(call.op.id):
-            call = replace(call, inputs=list(call.inputs))
-            for i, v in enumerate(call.inputs):
-                if v is None or v.is_dense():
-                    continue
+        strided = [v for v in call.inputs if v is not None and not v.is_dense()]
+        if strided and not _core.takes_strides(call.op.id):
+            for v in strided:
                 if v not in copies:
                     calls.append(copy_of(v))
                     copies[v] = calls[-1].outputs[0]
-                call.inputs[i] = copies[v]
-        for changed in call.changed:
-            copies = {v: c for v, c in copies.items() if v.memory is not changed.memory}
+            call = call.of([copies[v] if v in strided else v for v in call.inputs])
+        if copies and call.changed:
+            changed = {v.memory for v in call.changed}
+            copies = {v: c for v, c in copies.items() if v.memory not in changed}
         calls.append(call)
     return Graph(calls, graph.results)

@@ -7,7 +7,6 @@ it replaces: the same bits. A product is fused with what reads it only if nobody
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from dataclasses import replace
 
 from nnfast.graph.ir import Call, Graph, Value
@@ -19,13 +18,12 @@ _BIAS, _RESIDUAL = 2, 3  # inputs of a product
 
 def fuse_epilogues(graph: Graph) -> Graph:
     """Activations, biases and residuals become part of the product before them."""
-    readers = Counter(m for call in graph.calls for m in set(call.reads()))
-    readers.update(v.memory for v in graph.results)
+    readers = graph.readers()
     calls: list[Call | None] = []
     products: dict[Value, int] = {}  # by the memory that they fill: where they stand
     for call in graph.calls:
         for x in dict.fromkeys(call.inputs):
-            place = products.get(x.memory) if x is not None else None
+            place = None if x is None else products.get(x.memory)
             if x is None or place is None or readers[x.memory] > 1:
                 continue
             product = calls[place]

@@ -6,8 +6,6 @@ otherwise than a normalization of its own, by a few ulp of the largest terms.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from nnfast.graph.hoist import constants
@@ -20,9 +18,10 @@ def fold_batch_norm(graph: Graph) -> Graph:
 
     Only where all of them are captured and stay as they are: the new weights are made once.
     """
+    if not graph.calls_any("batch_norm_eval"):
+        return graph
     is_constant = constants(graph)
-    readers = Counter(m for call in graph.calls for m in set(call.reads()))
-    readers.update(v.memory for v in graph.results)
+    readers = graph.readers()
     calls: list[Call] = []
     products: dict[Value, Call] = {}  # by their output
     for call in graph.calls:

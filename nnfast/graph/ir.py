@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -47,11 +49,12 @@ class Value:
     def is_dense(self) -> bool:
         """Whether its elements lie one behind the other, in C order."""
         dense = dense_strides(self.shape, self.dtype.itemsize)
-        return self.strides is None or 0 in self.shape or all(
+        return self.strides in (None, dense) or 0 in self.shape or all(
             n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
         )  # fmt: skip
 
 
+@lru_cache(1 << 12)
 def dense_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Byte strides of a C-contiguous array."""
     strides, step = [], itemsize
@@ -107,19 +110,20 @@ class Kernel(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call of a kernel.
+    """One call of a kernel; not changed once it is made.
 
-    Where it changes an input in place, `changed` names it. `overwrites`: for each output, the
-    inputs in whose memory it may be written, should they end here.
+    Where it changes an input in place, `changed` names it, and it is an output too. `overwrites`:
+    for each output, the inputs in whose memory it may be written, should they end here.
     """
 
     op: Op[Any] | Kernel
-    inputs: list[Value | None]
-    outputs: list[Value]
+    inputs: Sequence[Value | None]
+    outputs: Sequence[Value]
     attrs: bytes
     changed: tuple[Value, ...] = ()
     where: Where | None = None  # None: a pass made it
     overwrites: tuple[tuple[Value, ...], ...] = ()
+    _reads: tuple[Value, ...] | None = field(default=None, init=False, repr=False)
 
     @property
     def algorithm(self) -> str:
@@ -127,9 +131,22 @@ class Call:
         shapes = [v.shape for v in self.inputs if v is not None]
         return _core.algorithm(self.op.id, self.attrs, shapes, self.outputs[0].shape)
 
-    def reads(self) -> Iterator[Value]:
+    def reads(self) -> tuple[Value, ...]:
         """The memory it reads."""
-        return (v.memory for v in self.inputs if v is not None)
+        if self._reads is None:
+            self._reads = tuple([v.root or v for v in self.inputs if v is not None])
+        return self._reads
+
+    def writes(self) -> list[Value]:
+        """The memory it makes or changes."""
+        return [v.root or v for v in self.outputs]
+
+    def of(self, inputs: Sequence[Value | None], attrs: bytes | None = None) -> Call:
+        """The same call, of other inputs."""
+        return Call(
+            self.op, inputs, self.outputs, self.attrs if attrs is None else attrs,
+            self.changed, self.where, self.overwrites,
+        )  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -139,3 +156,13 @@ class Graph:
     calls: list[Call] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
     prologue: int = 0  # so many of the first calls depend on captured tensors alone
+
+    def calls_any(self, *names: str) -> bool:
+        """Whether there is a call of one of these ops."""
+        return any([call.op.name in names for call in self.calls])
+
+    def readers(self) -> Counter[Value]:
+        """How many calls read each memory; who takes the results is one more."""
+        found = Counter([m for call in self.calls for m in set(call.reads())])
+        found.update([v.memory for v in self.results])
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnfast import _core
@@ -28,8 +28,8 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
     """
     last: dict[Value, int] = {}
     for i, call in enumerate(graph.calls):
-        for v in (*call.reads(), *(o.memory for o in call.outputs)):
-            last[v] = i
+        for m in (*call.reads(), *call.writes()):
+            last[m] = i
     blocks: dict[Value, Block] = {}
     for i, call in enumerate(graph.calls):
         for k, v in enumerate(call.outputs):
@@ -64,15 +64,16 @@ def _inherited(
         if v is None or v.root is not None or v.shape != out.shape or v.dtype != out.dtype:
             continue
         block = blocks.get(v)
+        if block is None or last[v] != i or block.last != i:
+            continue
         # A view of it among the other inputs would be read after it was written over.
-        alone = all(w is v or w is None or w.memory is not v for w in call.inputs)
-        if block is not None and last[v] == i and block.last == i and alone:
+        if all(w is v or w is None or w.memory is not v for w in call.inputs):
             return block
     return None
 
 
-def _map_inputs(call: Call) -> list[Value | None]:
-    return call.inputs if _core.is_map(call.op.id) and len(call.outputs) == 1 else []
+def _map_inputs(call: Call) -> Sequence[Value | None]:
+    return call.inputs if len(call.outputs) == 1 and _core.is_map(call.op.id) else ()
 
 
 def _rounded(nbytes: int) -> int:
@@ -80,17 +81,8 @@ def _rounded(nbytes: int) -> int:
 
 
 def _place(blocks: list[Block]) -> int:
-    """Offsets, the largest block first, each at the lowest place that is free all its time."""
-    blocks.sort(key=lambda b: -b.nbytes)
-    placed: list[tuple[int, int, int, int]] = []  # begin, end, first, last; by begin
-    for block in blocks:
-        at, nbytes, block_first, block_last = 0, block.nbytes, block.first, block.last
-        for begin, end, first, last in placed:
-            if first <= block_last and last >= block_first:
-                if begin - at >= nbytes:
-                    break
-                if end > at:
-                    at = end
-        block.offset = at
-        insort(placed, (at, at + nbytes, block_first, block_last))
-    return max((end for _, end, _, _ in placed), default=0)
+    """Offsets: the largest block first, each at the lowest place that is free all its time."""
+    offsets, total = _core.place([(b.nbytes, b.first, b.last) for b in blocks])
+    for block, offset in zip(blocks, offsets, strict=True):
+        block.offset = offset
+    return total

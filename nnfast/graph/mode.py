@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 # Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
-# trace(op, inputs, result) in place of running an op, or None.
+# trace(op, inputs, result, packed attributes) in place of running an op, or None.
 MODE = _core.MODE
 
 
@@ -41,7 +41,13 @@ CHANGES = Changes()
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops of this thread record nodes for `backward`."""
+    """Whether ops of this thread record nodes for `backward`.
+
+    >>> import nnfast
+    >>> with nnfast.no_grad():
+    ...     nnfast.is_grad_enabled()
+    False
+    """
     return MODE.grad
 
 
@@ -107,7 +113,15 @@ class no_grad(_Scope):
 
 
 class enable_grad(_Scope):
-    """Nodes are recorded inside, even within `no_grad`. Also a decorator."""
+    """Nodes are recorded inside, even within `no_grad`. Also a decorator.
+
+    >>> import nnfast
+    >>> x = nnfast.ones(1, requires_grad=True)
+    >>> with nnfast.no_grad():
+    ...     with nnfast.enable_grad():
+    ...         (2 * x).requires_grad
+    True
+    """
 
     mode = True
 

@@ -22,8 +22,10 @@ _PLACE = Struct(f"{1 + _DIMS}q")  # offset and strides, in elements
 
 def join_places(graph: Graph) -> Graph:
     """Sums of `place` alone become one call, where the last addition stood."""
-    readers = Counter(v.memory for call in graph.calls for v in call.inputs if v is not None)
-    readers.update(v.memory for v in graph.results)
+    if not graph.calls_any("place"):
+        return graph
+    readers = Counter([m for call in graph.calls for m in call.reads()])
+    readers.update([v.memory for v in graph.results])
     parts: dict[Value, list[Call]] = {}  # of which calls of `place` a value is the sum
     sums: dict[Value, Call] = {}
     gone: set[int] = set()

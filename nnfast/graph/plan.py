@@ -17,7 +17,7 @@ from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.finite import blame
 from nnfast.graph.fold import fold_batch_norm
 from nnfast.graph.hoist import hoist_constants
-from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value
+from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value, dense_strides
 from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
@@ -57,6 +57,12 @@ class Plan:
     `sources` and `checks` say how the arrays that come with a run are found and looked at; see
     csrc/bind/call.h. `modules` were called while it was traced; `step` holds the number of the
     present call.
+
+    >>> import nnfast
+    >>> double = nnfast.compile(lambda x: 2 * x)
+    >>> _ = double(nnfast.ones(2))
+    >>> type(double.plan).__name__
+    'Plan'
     """
 
     def __init__(
@@ -179,12 +185,8 @@ def _with_results(graph: Graph) -> Graph:
 
 def _outside(graph: Graph) -> list[Value]:
     """Memory that somebody else owns, in order of its first use."""
-    seen: dict[Value, None] = {}
-    for call in graph.calls:
-        for v in (*call.inputs, *call.outputs):
-            if v is not None and v.memory.source is not None:
-                seen[v.memory] = None
-    return list(seen)
+    used = dict.fromkeys([m for c in graph.calls for m in (*c.reads(), *c.writes())])
+    return [m for m in used if m.source is not None]
 
 
 def _source(value: Value) -> tuple[Any, ...]:
@@ -209,28 +211,28 @@ def _check_of(v: Value, check: Callable[..., None]) -> Callable[[np.ndarray | No
     return lambda given: check(np.ndarray(v.shape, v.dtype, given, v.offset, v.byte_strides()))
 
 
-def _elements(v: Value) -> list[int]:
-    return [s // v.dtype.itemsize for s in v.byte_strides()]
+def _elements(v: Value) -> Sequence[int]:
+    """Strides in elements."""
+    if v.strides is None:
+        return dense_strides(v.shape, 1)
+    return [s // v.dtype.itemsize for s in v.strides]
 
 
-class _Operands:
+class _Operands(dict[Value | None, int]):
     """Numbers of operands; each distinct view is listed once."""
 
     def __init__(self, buffers: dict[Value, int], blocks: dict[Value, Block]) -> None:
         self.buffers, self.blocks = buffers, blocks
-        self.specs: list[tuple[int, int, int, tuple[int, ...], list[int]]] = []
-        self.numbers: dict[Value | None, int] = {}
+        self.specs: list[tuple[int, int, int, tuple[int, ...], Sequence[int]]] = []
 
-    def __getitem__(self, v: Value | None) -> int:
-        number = self.numbers.get(v)
-        if number is None:
-            number = self.numbers[v] = len(self.specs)
-            self.specs.append(self._spec(v))
+    def __missing__(self, v: Value | None) -> int:
+        number = self[v] = len(self.specs)
+        self.specs.append(self._spec(v))
         return number
 
-    def _spec(self, v: Value | None) -> tuple[int, int, int, tuple[int, ...], list[int]]:
+    def _spec(self, v: Value | None) -> tuple[int, int, int, tuple[int, ...], Sequence[int]]:
         if v is None:
-            return (-1, 0, 0, (), [])
+            return (-1, 0, 0, (), ())
         buffer = self.buffers.get(v.memory, 0)
         block = self.blocks.get(v.memory)
         start = v.offset + (block.offset if block is not None else 0)

@@ -11,8 +11,7 @@ def prune(graph: Graph) -> Graph:
     needed: set[Value] = {v.memory for v in graph.results}
     kept = []
     for call in reversed(graph.calls):
-        made = [v.memory for v in call.outputs]
-        if any(m in needed or m.source is not None for m in made) or _draws(call):
+        if any([m in needed or m.source is not None for m in call.writes()]) or _draws(call):
             kept.append(call)
             needed.update(call.reads())
     return Graph(kept[::-1], graph.results)

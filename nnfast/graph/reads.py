@@ -12,7 +12,7 @@ import dis
 import sys
 from collections import deque
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from inspect import getattr_static
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -201,8 +201,13 @@ def _among(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == m or name.startswith(f"{m}.") for m in modules)
 
 
-def _chains(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
+@lru_cache(1 << 12)
+def _chains(code: CodeType) -> list[tuple[str, str, list[str]]]:
     """(kind, root, attributes) of each `root.a.b` that the code loads or stores."""
+    return list(_read_chains(code))
+
+
+def _read_chains(code: CodeType) -> Iterator[tuple[str, str, list[str]]]:
     chain: tuple[str, str, list[str]] | None = None
     for step in dis.get_instructions(code):
         name = step.opname

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +19,26 @@ class Symbol:
     """What `tensor.array` is while tracing. Whoever asks for data gets Untraceable.
 
     `layout` is an array of that shape and strides whose memory is never touched: views of it say
-    what a view does.
+    what a view does. It is made when somebody asks.
     """
 
-    __slots__ = ("__weakref__", "dtype", "layout", "ndim", "shape", "size", "value")
+    __slots__ = ("__weakref__", "_layout", "dtype", "ndim", "shape", "value")
 
-    def __init__(self, value: Value, layout: np.ndarray) -> None:
+    def __init__(self, value: Value, layout: np.ndarray | None = None) -> None:
         self.value = value
-        self.layout = layout
-        self.shape, self.dtype = layout.shape, layout.dtype
-        self.ndim, self.size = layout.ndim, layout.size
+        self.shape, self.dtype = value.shape, value.dtype
+        self.ndim = len(self.shape)
+        self._layout = layout
+
+    @property
+    def layout(self) -> np.ndarray:
+        if self._layout is None:
+            self._layout = np.empty(self.shape, self.dtype)
+        return self._layout
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
 
     @property
     def flags(self) -> Any:

@@ -56,7 +56,7 @@ class Trace(Tracing):
 
     def symbol(self, value: Value) -> Tensor:
         """A tensor without data that stands for a dense value."""
-        return self._wrap(Symbol(value, np.empty(value.shape, value.dtype)))
+        return self._wrap(Symbol(value))
 
     def _wrap(self, symbol: Symbol) -> Tensor:
         self._symbols.append(weakref.ref(symbol))
@@ -154,15 +154,22 @@ class Trace(Tracing):
 
     # ---- calls ----------------------------------------------------------------------------
 
-    def __call__(self, op: Op[Any], inputs: list[Tensor | None], result: Result) -> Any:
+    def __call__(
+        self, op: Op[Any], inputs: list[Tensor | None], result: Result, packed: bytes | None
+    ) -> Any:
         """Note one call of an op and leave a node; its outputs are symbols."""
-        for x, name in zip(inputs, op.inputs, strict=True):
-            if x is not None and name in op.mutates:
-                x._version += 1
         where = self.backward_of or here()
-        outputs = self._call(op, inputs, result, where)
-        if op.mutates:
-            return None
+        if packed is not None and op.mutates:
+            return self._change(op, inputs, packed, where)
+        if result.is_view:
+            outputs = [self._view(op, inputs[0], result)]
+        elif packed is None:
+            raise self.give_up(f"{op.name} runs in NumPy here")
+        else:
+            values = [Value(shape, dtype) for shape, dtype in result.specs]
+            given = [self.value(x) for x in inputs]
+            self.graph.calls.append(Call(op, given, values, packed, (), where))
+            outputs = [self.symbol(v) for v in values]
         if MODE.grad:
             op._leave_node(inputs, result, outputs)
             if (node := outputs[0].node) is not None:
@@ -173,36 +180,26 @@ class Trace(Tracing):
         """The gradient rule of a node is about to run: it belongs where the node was left."""
         self.backward_of = self._places.get(node.number)
 
-    def _call(
-        self, op: Op[Any], inputs: list[Tensor | None], result: Result, where: Where
-    ) -> list[Tensor]:
-        if result.is_view:
-            assert inputs[0] is not None
-            return [self._view(op, inputs[0], result)]
-        if result.compute is not None:
-            raise self.give_up(f"{op.name} runs in NumPy here")
+    def _change(
+        self, op: Op[Any], inputs: list[Tensor | None], packed: bytes, where: Where
+    ) -> None:
+        """Note a call that changes some of its inputs."""
         values = [self.value(x) for x in inputs]
-        changed: tuple[Value, ...] = ()
-        if op.mutates:
-            changed = tuple(
-                v for v, n in zip(values, op.inputs, strict=True)
-                if n in op.mutates and v is not None
-            )  # fmt: skip
-            outputs = list(changed)
-            tensors: list[Tensor] = []
-        else:
-            tensors = [self.symbol(Value(shape, dtype)) for shape, dtype in result.specs]
-            outputs = [t.array.value for t in tensors]  # type: ignore[attr-defined]
-        self.graph.calls.append(Call(op, values, outputs, op.pack(result.attrs), changed, where))
-        return tensors
+        changed: list[Value] = []
+        for x, v, name in zip(inputs, values, op.inputs, strict=True):
+            if x is not None and v is not None and name in op.mutates:
+                x._version += 1
+                changed.append(v)
+        self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
-    def _view(self, op: Op[Any], x: Tensor, result: Result) -> Tensor:
+    def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
         from nnfast.ops.record import OPS
 
-        if op.name == "reshape" and not x.array.flags.c_contiguous:
-            x = OPS["clone"](x)
         value = self.value(x)
-        assert value is not None and result.compute is not None
+        assert x is not None and value is not None and result.compute is not None
+        if op.name == "reshape" and not value.is_dense():
+            x = OPS["clone"](x)
+            value = x.array.value  # type: ignore[union-attr]
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
         if any(s < 0 for s in new.strides):
@@ -231,8 +228,8 @@ class Trace(Tracing):
             for v in call.changed
             if isinstance(v.source, Captured)
         }
-        ranges = [(*byte_bounds(t.array), id(t) in changed) for t in self._captured_tensors()]
-        ranges += [(*byte_bounds(a), False) for a in leaves]
+        ranges = [(*_core.bounds(t.array), id(t) in changed) for t in self._captured_tensors()]
+        ranges += [(*_core.bounds(a), False) for a in leaves]
         ranges.sort()
         end, end_changed = 0, 0  # of all so far, and of those that are changed
         for first, last, is_changed in ranges:
@@ -249,13 +246,6 @@ class Trace(Tracing):
 def _address(array: np.ndarray) -> int:
     address: int = array.__array_interface__["data"][0]
     return address
-
-
-def byte_bounds(array: np.ndarray) -> tuple[int, int]:
-    """The addresses of its first byte and behind its last; strides are not negative."""
-    first = _address(array)
-    last = sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True))
-    return first, first + (last + array.itemsize if array.size else 0)
 
 
 def follow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ def here() -> Where:
         code = frame.f_code
         if module is None and code is call:
             module = frame.f_locals["self"]
-        elif not line and not code.co_filename.startswith(_PACKAGE):
-            line = f"{os.path.basename(code.co_filename)}:{frame.f_lineno}"
+        elif not line and (file := _users(code.co_filename)):
+            line = f"{file}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return Where(module, line)
+
+
+@lru_cache(1 << 10)
+def _users(path: str) -> str:
+    """The name of a file of the user's; "" of one of ours."""
+    return "" if path.startswith(_PACKAGE) else os.path.basename(path)
 
 
 def path_of(module: Module | None, roots: Iterable[Module]) -> str:

@@ -18,6 +18,8 @@ from nnfast.tensor import Tensor
 class ReLU(Module):
     """y = max(x, 0).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU()(nnfast.tensor([-1.0, 2.0]))
     tensor([0., 2.])
@@ -36,7 +38,14 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """y = x for x > 0, else negative_slope * x."""
+    """y = x for x > 0, else negative_slope * x.
+
+    Shapes: any, the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.LeakyReLU()(nnfast.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.01,  0.  ,  1.  ])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
@@ -53,7 +62,14 @@ class LeakyReLU(Module):
 
 
 class Sigmoid(Module):
-    """y = 1 / (1 + exp(-x))."""
+    """y = 1 / (1 + exp(-x)).
+
+    Shapes: any, the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Sigmoid()(nnfast.tensor([-1000.0, 0.0, 1000.0]))
+    tensor([0. , 0.5, 1. ])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         y: Tensor = ops.sigmoid(input)
@@ -61,7 +77,14 @@ class Sigmoid(Module):
 
 
 class Tanh(Module):
-    """y = tanh(x)."""
+    """y = tanh(x).
+
+    Shapes: any, the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Tanh()(nnfast.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.761...,  0... ,  0.761...])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         y: Tensor = ops.tanh(input)
@@ -71,7 +94,13 @@ class Tanh(Module):
 class GELU(Module):
     """y = x Phi(x), Phi the normal distribution; approximate="tanh" for the formula with tanh.
 
+    Shapes: any, the same out.
+
     Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
+
+    >>> import nnfast
+    >>> nnfast.nn.GELU()(nnfast.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.158...,  0... ,  0.841...])
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -102,6 +131,8 @@ class _AlongDim(Module):
 class Softmax(_AlongDim):
     """y = exp(x) / sum(exp(x)) along `dim`.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Softmax(dim=0)(nnfast.tensor([1.0, 1.0]))
     tensor([0.5, 0.5])
@@ -112,7 +143,14 @@ class Softmax(_AlongDim):
 
 
 class LogSoftmax(_AlongDim):
-    """y = log(softmax(x)) along `dim`, without overflow."""
+    """y = log(softmax(x)) along `dim`, without overflow.
+
+    Shapes: any, the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.LogSoftmax(dim=0)(nnfast.tensor([1000.0, 0.0]))
+    tensor([    0., -1000.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.log_softmax(input, self.dim)
@@ -120,6 +158,8 @@ class LogSoftmax(_AlongDim):
 
 class Softmin(_AlongDim):
     """y = exp(-x) / sum(exp(-x)) along `dim`.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Softmin(dim=0)(nnfast.tensor([1.0, 1.0]))
@@ -131,7 +171,14 @@ class Softmin(_AlongDim):
 
 
 class Softmax2d(Module):
-    """Softmax over the channels of each pixel: input (N, C, H, W) or (C, H, W)."""
+    """Softmax over the channels of each pixel: input (N, C, H, W) or (C, H, W).
+
+    Shapes: (N, C, H, W) or (C, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Softmax2d()(nnfast.ones(1, 2, 1, 1)).flatten()
+    tensor([0.5, 0.5])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):
@@ -142,6 +189,8 @@ class Softmax2d(Module):
 
 class GLU(Module):
     """y = a sigmoid(b), a and b the halves of the input along `dim`.
+
+    Shapes: (*, 2 n, *) -> (*, n, *).
 
     Source: Dauphin et al., Language modeling with gated convolutional networks, 2016.
 

@@ -16,15 +16,26 @@ from nnfast.tensor import Tensor
 
 
 class Hardtanh(_InPlace):
-    """y = min(max(x, min_val), max_val).
+    """y = min(max(x, min_val), max_val); `min_value` and `max_value` are older names.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Hardtanh()(nnfast.tensor([-2.0, 0.5, 2.0]))
     tensor([-1. ,  0.5,  1. ])
     """
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         self.min_val = number("Hardtanh", "min_val", min_val, -math.inf, math.inf)
         self.max_val = number("Hardtanh", "max_val", max_val, -math.inf, math.inf)
         if not self.min_val < self.max_val:
@@ -41,6 +52,8 @@ class Hardtanh(_InPlace):
 class ReLU6(Hardtanh):
     """y = min(max(x, 0), 6).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU6()(nnfast.tensor([-1.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
@@ -56,6 +69,8 @@ class ReLU6(Hardtanh):
 class Hardsigmoid(_InPlace):
     """y = min(max(x + 3, 0), 6) / 6.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Hardsigmoid()(nnfast.tensor([-4.0, 0.0, 4.0]))
     tensor([0. , 0.5, 1. ])
@@ -68,6 +83,8 @@ class Hardsigmoid(_InPlace):
 
 class Hardswish(_InPlace):
     """y = x min(max(x + 3, 0), 6) / 6.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Hardswish()(nnfast.tensor([-4.0, 3.0, 4.0]))
@@ -120,6 +137,8 @@ class RReLU(_InPlace):
 
     In evaluation a is the mean of both.
 
+    Shapes: any, the same out.
+
     Source: Xu et al., Empirical evaluation of rectified activations in convolution network, 2015.
 
     >>> import nnfast
@@ -144,6 +163,8 @@ class RReLU(_InPlace):
 
 class Threshold(_InPlace):
     """y = x where x > threshold, else value.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Threshold(1.0, -7.0)(nnfast.tensor([0.5, 2.0]))
@@ -177,6 +198,8 @@ class _WithLambda(Module):
 class Hardshrink(_WithLambda):
     """y = 0 where |x| <= lambd, else x.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Hardshrink()(nnfast.tensor([0.25, -2.0]))
     tensor([ 0., -2.])
@@ -188,6 +211,8 @@ class Hardshrink(_WithLambda):
 
 class Softshrink(_WithLambda):
     """y = x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Softshrink()(nnfast.tensor([0.25, -2.0]))
@@ -203,6 +228,8 @@ class Softshrink(_WithLambda):
 class Sign(Module):
     """y = -1, 0 or 1 by the sign of x, as units of the first networks. Gradient 0.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Sign()(nnfast.tensor([-2.0, 0.0, 0.5]))
     tensor([-1.,  0.,  1.])
@@ -215,6 +242,8 @@ class Sign(Module):
 
 class HardThreshold(Module):
     """y = 1 where x >= threshold, else 0: the unit of McCulloch and Pitts. Gradient 0.
+
+    Shapes: any, the same out.
 
     Source: McCulloch and Pitts, A logical calculus of the ideas immanent in nervous activity, 1943.
 

@@ -22,6 +22,8 @@ class _InPlace(Module):
 class SiLU(_InPlace):
     """y = x sigmoid(x), also called swish.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.SiLU()(nnfast.tensor([0.0, 100.0]))
     tensor([  0., 100.])
@@ -35,6 +37,8 @@ class SiLU(_InPlace):
 class Mish(_InPlace):
     """y = x tanh(softplus(x)).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Mish()(nnfast.tensor([0.0, 100.0]))
     tensor([  0., 100.])
@@ -47,6 +51,8 @@ class Mish(_InPlace):
 
 class Softplus(Module):
     """y = log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Softplus()(nnfast.tensor([0.0, 100.0]))
@@ -67,6 +73,8 @@ class Softplus(Module):
 
 class LogSigmoid(Module):
     """y = log(1 / (1 + exp(-x))), without overflow.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.LogSigmoid()(nnfast.tensor([0.0, -100.0]))
@@ -89,6 +97,8 @@ class _WithAlpha(_InPlace):
 class ELU(_WithAlpha):
     """y = x where x > 0, else alpha (exp(x) - 1).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.ELU()(nnfast.tensor([-100.0, 2.0]))
     tensor([-1.,  2.])
@@ -100,6 +110,8 @@ class ELU(_WithAlpha):
 
 class CELU(_WithAlpha):
     """y = x where x > 0, else alpha (exp(x / alpha) - 1); alpha is not 0.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.CELU(alpha=2.0)(nnfast.tensor([-100.0, 2.0]))
@@ -113,6 +125,8 @@ class CELU(_WithAlpha):
 class SELU(_InPlace):
     """y = 1.0507 elu(x, 1.6733): keeps mean 0 and variance 1 from layer to layer.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.SELU()(nnfast.tensor([-100.0, 1.0]))
     tensor([-1.7580993,  1.050701 ])
@@ -125,6 +139,8 @@ class SELU(_InPlace):
 class Softsign(Module):
     """y = x / (1 + |x|).
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.Softsign()(nnfast.tensor([-1.0, 3.0]))
     tensor([-0.5 ,  0.75])
@@ -136,6 +152,8 @@ class Softsign(Module):
 
 class Tanhshrink(Module):
     """y = x - tanh(x).
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.Tanhshrink()(nnfast.tensor([0.0, 100.0]))

@@ -29,7 +29,12 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The means of output_size even windows. Shapes: (N, C, W) -> (N, C, output_size)."""
+    """The means of output_size even windows. Shapes: (N, C, W) -> (N, C, output_size).
+
+    >>> import nnfast
+    >>> nnfast.nn.AdaptiveAvgPool1d(2)(nnfast.tensor([[[1.0, 3.0, 5.0, 7.0]]]))
+    tensor([[[2., 6.]]])
+    """
 
     _pool = staticmethod(ops.adaptive_avg_pool1d)
 
@@ -48,7 +53,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """The means of output_size even windows. Shapes: (N, C, D, H, W) -> (N, C, *output_size)."""
+    """The means of output_size even windows. Shapes: (N, C, D, H, W) -> (N, C, *output_size).
+
+    >>> import nnfast
+    >>> nnfast.nn.AdaptiveAvgPool3d(2)(nnfast.ones(1, 3, 4, 6, 8)).shape
+    (1, 3, 2, 2, 2)
+    """
 
     _pool = staticmethod(ops.adaptive_avg_pool3d)
 
@@ -70,7 +80,12 @@ class _AdaptiveMaxPool(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest elements of output_size even windows. Shapes: (N, C, W) -> (N, C, OW)."""
+    """The largest elements of output_size even windows. Shapes: (N, C, W) -> (N, C, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.AdaptiveMaxPool1d(2)(nnfast.tensor([[[1.0, 3.0, 5.0, 7.0]]]))
+    tensor([[[3., 7.]]])
+    """
 
     _pool = staticmethod(ops.adaptive_max_pool1d)
 
@@ -89,7 +104,12 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest elements of output_size even windows. Shapes: (N, C, D, H, W) -> alike."""
+    """The largest elements of output_size even windows. Shapes: (N, C, D, H, W) -> alike.
+
+    >>> import nnfast
+    >>> nnfast.nn.AdaptiveMaxPool3d(2)(nnfast.ones(1, 3, 4, 6, 8)).shape
+    (1, 3, 2, 2, 2)
+    """
 
     _pool = staticmethod(ops.adaptive_max_pool3d)
 
@@ -147,6 +167,10 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     """The largest elements of windows at random places. Shapes: (N, C, D, H, W) -> alike.
 
     `_random_samples`: (N, C, 3); all else as in FractionalMaxPool2d.
+
+    >>> import nnfast
+    >>> nnfast.nn.FractionalMaxPool3d(2, output_size=3)(nnfast.ones(1, 1, 6, 6, 6)).shape
+    (1, 1, 3, 3, 3)
     """
 
     _pool = staticmethod(ops.fractional_max_pool3d)

@@ -17,6 +17,8 @@ from nnfast.tensor import Tensor
 class CosineSimilarity(Module):
     """x1 x2 / (max(|x1|, eps) max(|x2|, eps)), along a dimension.
 
+    Shapes: two that broadcast -> (*) without dim.
+
     >>> import nnfast
     >>> nnfast.nn.CosineSimilarity(dim=0)(nnfast.tensor([1.0, 0.0]), nnfast.tensor([0.0, 2.0]))
     tensor(0.)
@@ -32,6 +34,8 @@ class CosineSimilarity(Module):
 
 class PairwiseDistance(Module):
     """(sum of |x1 - x2 + eps|^p)^(1/p) along the last dimension.
+
+    Shapes: x1 and x2 (*, E), broadcast -> (*); with keepdim (*, 1).
 
     >>> import nnfast
     >>> nnfast.nn.PairwiseDistance(p=1, eps=0.0)(nnfast.ones(2, 3), nnfast.zeros(2, 3))

@@ -34,6 +34,8 @@ class Dropout(_Dropout):
 
     `inplace` is accepted and leaves the input as it is.
 
+    Shapes: any, the same out.
+
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from
     overfitting, 2014.
 
@@ -46,7 +48,14 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """In training each channel of (N, C, L) or (C, L) is 0 with probability p; see Dropout2d."""
+    """In training each channel of (N, C, L) or (C, L) is 0 with probability p; see Dropout2d.
+
+    Shapes: (N, C, L) or (C, L), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Dropout1d(0.5).eval()(nnfast.ones(1, 2, 3)).shape
+    (1, 2, 3)
+    """
 
     _drop = staticmethod(ops.dropout1d)
 
@@ -68,13 +77,22 @@ class Dropout2d(_Dropout):
 
 
 class Dropout3d(_Dropout):
-    """In training each channel of (N, C, D, H, W) is 0 with probability p; see Dropout2d."""
+    """In training each channel of (N, C, D, H, W) is 0 with probability p; see Dropout2d.
+
+    Shapes: (N, C, D, H, W) or (C, D, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Dropout3d(0.5).eval()(nnfast.ones(1, 2, 3, 4, 5)).shape
+    (1, 2, 3, 4, 5)
+    """
 
     _drop = staticmethod(ops.dropout3d)
 
 
 class AlphaDropout(_Dropout):
     """Dropout that keeps mean 0 and variance 1, for nets of SELU.
+
+    Shapes: any, the same out.
 
     Source: Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
 
@@ -87,13 +105,22 @@ class AlphaDropout(_Dropout):
 
 
 class FeatureAlphaDropout(_Dropout):
-    """AlphaDropout of whole channels of (N, C, ...)."""
+    """AlphaDropout of whole channels of (N, C, ...).
+
+    Shapes: (N, C, *), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.FeatureAlphaDropout(0.5).eval()(nnfast.ones(1, 2, 3)).shape
+    (1, 2, 3)
+    """
 
     _drop = staticmethod(ops.feature_alpha_dropout)
 
 
 class VanillaDropout(Module):
     """Dropout as first proposed: in training 0 with probability p, in evaluation x (1 - p).
+
+    Shapes: any, the same out.
 
     Source: Hinton et al., Improving neural networks by preventing co-adaptation of feature
     detectors, 2012.
@@ -145,6 +172,8 @@ class DropConnect(Linear):
 
 class StochasticDepth(Module):
     """A residual branch left out at random in training, for each example or the whole batch.
+
+    Shapes: (N, *), the same out.
 
     Source: Huang et al., Deep networks with stochastic depth, ECCV 2016.
 

@@ -103,7 +103,12 @@ class _InstanceNorm(Tracked):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Each channel of each example normalized; see InstanceNorm2d. Shapes: (N, C, L) or (C, L)."""
+    """Each channel of each example normalized; see InstanceNorm2d. Shapes: (N, C, L) or (C, L).
+
+    >>> import nnfast
+    >>> nnfast.nn.InstanceNorm1d(1)(nnfast.tensor([[[1.0, 3.0]]]))
+    tensor([[[-0.999995,  0.999995]]])
+    """
 
     _ndims, _shapes = (2, 3), "(N, C, L) or (C, L)"
 
@@ -129,6 +134,10 @@ class InstanceNorm3d(_InstanceNorm):
     """Each channel of each example normalized; see InstanceNorm2d.
 
     Shapes: (N, C, D, H, W) or (C, D, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.InstanceNorm3d(2)(nnfast.rand(1, 2, 3, 3, 3)).shape
+    (1, 2, 3, 3, 3)
     """
 
     _ndims, _shapes = (4, 5), "(N, C, D, H, W) or (C, D, H, W)"

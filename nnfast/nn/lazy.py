@@ -25,7 +25,12 @@ from nnfast.tensor import Tensor, float32
 
 
 class UninitializedParameter(Parameter):
-    """A parameter of a lazy layer whose shape is not known yet: it has no elements."""
+    """A parameter of a lazy layer whose shape is not known yet: it has no elements.
+
+    >>> import nnfast
+    >>> nnfast.nn.LazyLinear(2).weight
+    <UninitializedParameter>
+    """
 
     __slots__ = ()
 
@@ -37,7 +42,12 @@ class UninitializedParameter(Parameter):
 
 
 class UninitializedBuffer(Tensor):
-    """A buffer of a lazy layer whose shape is not known yet: it has no elements."""
+    """A buffer of a lazy layer whose shape is not known yet: it has no elements.
+
+    >>> import nnfast
+    >>> type(nnfast.nn.LazyBatchNorm1d().running_mean).__name__
+    'UninitializedBuffer'
+    """
 
     __slots__ = ()
 
@@ -127,26 +137,38 @@ def _load(module: Any, state_dict: dict[str, Any], prefix: str, *rest: Any) -> N
     raise StateError(type(module).__name__, "expected a weight in the state, got none.")
 
 
-_DOC = """{name} whose first argument, the number of {what}, is that of its first input.
+_DOC = """{name} whose first argument, {size}, is that of its first input.
 
 Then it becomes a {name}. Optimizers may be made before; a state that is loaded tells the size too.
+
+Shapes: those of {name}.
+
+>>> import nnfast
+>>> layer = nnfast.nn.Lazy{name}({given})
+>>> _ = layer(nnfast.ones{shape})
+>>> layer.{size}
+4
 """
 
 
-def _lazy(layer: Any, what: str) -> Any:
-    name = f"Lazy{layer.__name__}"
-    doc = _DOC.format(name=layer.__name__, what=what)
-    return type(name, (_Lazy,), {"_becomes": layer, "__doc__": doc, "__module__": __name__})
+def _lazy(layer: Any, size: str = "num_features", given: str = "") -> Any:
+    name = layer.__name__
+    space = 0 if layer is Linear else int(name[-2])
+    doc = _DOC.format(name=name, size=size, given=given, shape=(2, 4, *[5] * space))
+    return type(
+        f"Lazy{name}", (_Lazy,), {"_becomes": layer, "__doc__": doc, "__module__": __name__}
+    )
 
 
-LazyLinear = _lazy(Linear, "features")
-LazyConv1d, LazyConv2d, LazyConv3d = (_lazy(c, "channels") for c in (Conv1d, Conv2d, Conv3d))
-LazyConvTranspose1d = _lazy(ConvTranspose1d, "channels")
-LazyConvTranspose2d = _lazy(ConvTranspose2d, "channels")
-LazyConvTranspose3d = _lazy(ConvTranspose3d, "channels")
-LazyBatchNorm1d = _lazy(BatchNorm1d, "channels")
-LazyBatchNorm2d = _lazy(BatchNorm2d, "channels")
-LazyBatchNorm3d = _lazy(BatchNorm3d, "channels")
-LazyInstanceNorm1d = _lazy(InstanceNorm1d, "channels")
-LazyInstanceNorm2d = _lazy(InstanceNorm2d, "channels")
-LazyInstanceNorm3d = _lazy(InstanceNorm3d, "channels")
+LazyLinear = _lazy(Linear, "in_features", "3")
+_WINDOW = ("in_channels", "3, kernel_size=2")
+LazyConv1d, LazyConv2d, LazyConv3d = (_lazy(c, *_WINDOW) for c in (Conv1d, Conv2d, Conv3d))
+LazyConvTranspose1d = _lazy(ConvTranspose1d, *_WINDOW)
+LazyConvTranspose2d = _lazy(ConvTranspose2d, *_WINDOW)
+LazyConvTranspose3d = _lazy(ConvTranspose3d, *_WINDOW)
+LazyBatchNorm1d = _lazy(BatchNorm1d)
+LazyBatchNorm2d = _lazy(BatchNorm2d)
+LazyBatchNorm3d = _lazy(BatchNorm3d)
+LazyInstanceNorm1d = _lazy(InstanceNorm1d)
+LazyInstanceNorm2d = _lazy(InstanceNorm2d)
+LazyInstanceNorm3d = _lazy(InstanceNorm3d)

@@ -31,7 +31,14 @@ def empty_parameter(*shape: int) -> Parameter:
 
 
 class Identity(Module):
-    """y = x, whatever arguments it is given: for taking a layer's place."""
+    """y = x, whatever arguments it is given: for taking a layer's place.
+
+    Shapes: any, the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.Identity()(nnfast.ones(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
@@ -86,6 +93,8 @@ class Linear(Module):
 class Flatten(Module):
     """Dimensions start_dim to end_dim become one.
 
+    Shapes: (*, A, ..., B, *) -> (*, A ... B, *).
+
     >>> import nnfast
     >>> nnfast.nn.Flatten()(nnfast.ones(2, 3, 4)).shape
     (2, 12)
@@ -105,6 +114,8 @@ class Flatten(Module):
 
 class Unflatten(Module):
     """One dimension becomes several; one size may be -1, the rest.
+
+    Shapes: (*, N, *) -> (*, *unflattened_size, *).
 
     >>> import nnfast
     >>> nnfast.nn.Unflatten(1, (3, -1))(nnfast.ones(2, 12)).shape

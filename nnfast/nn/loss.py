@@ -64,7 +64,15 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-log of the probability of the true class; the input is LogSoftmax's output."""
+    """-log of the probability of the true class; the input is LogSoftmax's output.
+
+    Shapes: input (N, C, *) or (C,), target of class numbers (N, *) or () -> a scalar, or as target.
+
+    >>> import nnfast
+    >>> x = nnfast.log(nnfast.tensor([[0.25, 0.75]]))
+    >>> nnfast.nn.NLLLoss()(x, nnfast.tensor([0]))
+    tensor(1.3862944)
+    """
 
     def __init__(
         self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
@@ -80,7 +88,14 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(t log(p) + (1 - t) log(1 - p)) of probabilities p and targets t from 0 to 1."""
+    """-(t log(p) + (1 - t) log(1 - p)) of probabilities p and targets t from 0 to 1.
+
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
+    >>> import nnfast
+    >>> nnfast.nn.BCELoss()(nnfast.tensor([0.5, 0.5]), nnfast.tensor([0.0, 1.0]))
+    tensor(0.6931472)
+    """
 
     def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
         super().__init__(weight, reduction)
@@ -91,7 +106,14 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """BCELoss of sigmoid(input), without overflow; `pos_weight` weighs the targets of 1."""
+    """BCELoss of sigmoid(input), without overflow; `pos_weight` weighs the targets of 1.
+
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
+    >>> import nnfast
+    >>> nnfast.nn.BCEWithLogitsLoss()(nnfast.zeros(2), nnfast.tensor([0.0, 1.0]))
+    tensor(0.6931472)
+    """
 
     pos_weight: Tensor | None
 

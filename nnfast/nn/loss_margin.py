@@ -15,6 +15,8 @@ from nnfast.tensor import Tensor
 class SoftMarginLoss(_Loss):
     """log(1 + exp(-target input)), target 1 or -1.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> nnfast.nn.SoftMarginLoss()(nnfast.zeros(1), nnfast.ones(1))
     tensor(0.6931472)
@@ -29,6 +31,8 @@ class SoftMarginLoss(_Loss):
 
 class MultiLabelMarginLoss(_Loss):
     """1 / C sum over true j and other i of max(0, 1 - x[j] + x[i]); the target lists the true.
+
+    Shapes: input and target (N, C) or (C,) -> a scalar, or that without C with reduction="none".
 
     >>> import nnfast
     >>> x, t = nnfast.tensor([0.1, 0.2, 0.4, 0.8]), nnfast.tensor([3, 0, -1, 1])
@@ -45,6 +49,8 @@ class MultiLabelMarginLoss(_Loss):
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
     """-1 / C sum over c of t log s(x) + (1 - t) log(1 - s(x)), s the sigmoid.
+
+    Shapes: input and target (N, C) or (C,) -> a scalar, or that without C with reduction="none".
 
     >>> import nnfast
     >>> nnfast.nn.MultiLabelSoftMarginLoss()(nnfast.zeros(1, 3), nnfast.ones(1, 3))
@@ -67,6 +73,8 @@ class _WithMargin(_Loss):
 class HingeLoss(_WithMargin):
     """max(0, margin - target input), target 1 or -1: the support vector machine.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> nnfast.nn.HingeLoss()(nnfast.tensor([0.25]), nnfast.tensor([-1.0]))
     tensor(1.25)
@@ -82,6 +90,8 @@ class HingeLoss(_WithMargin):
 class MultiClassSVMLoss(_WithMargin):
     """sum over j other than y of max(0, x[j] - x[y] + margin), y the number of the true class.
 
+    Shapes: input (N, C) or (C,), target of class numbers (N,) or () -> a scalar, or as target.
+
     >>> import nnfast
     >>> nnfast.nn.MultiClassSVMLoss()(nnfast.tensor([[3.2, 5.1, -1.7]]), nnfast.tensor([0]))
     tensor(2.8999...)
@@ -96,6 +106,8 @@ class MultiClassSVMLoss(_WithMargin):
 
 class MultiMarginLoss(_WeightedLoss):
     """w[y] / C sum over j other than y of max(0, margin - x[y] + x[j])^p, p = 1 or 2.
+
+    Shapes: input (N, C) or (C,), target of class numbers (N,) or () -> a scalar, or as target.
 
     >>> import nnfast
     >>> nnfast.nn.MultiMarginLoss()(nnfast.tensor([[0.0, 0.5, -2.0, 1.0]]), nnfast.tensor([3]))
@@ -125,6 +137,8 @@ class MultiMarginLoss(_WeightedLoss):
 class HingeEmbeddingLoss(_WithMargin):
     """input where target is 1, max(0, margin - input) where it is -1; input a distance.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> nnfast.nn.HingeEmbeddingLoss()(nnfast.tensor([0.25]), nnfast.tensor([-1.0]))
     tensor(0.75)
@@ -139,6 +153,8 @@ class HingeEmbeddingLoss(_WithMargin):
 
 class MarginRankingLoss(_WithMargin):
     """max(0, margin - target (input1 - input2)): target 1 if input1 should be larger, else -1.
+
+    Shapes: input1, input2 and target (*) -> a scalar, or (*) with reduction="none".
 
     >>> import nnfast
     >>> one = nnfast.ones(1)
@@ -156,6 +172,8 @@ class MarginRankingLoss(_WithMargin):
 class CosineEmbeddingLoss(_WithMargin):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1.
 
+    Shapes: input1 and input2 (N, E) or (E,), target (N,) or () -> a scalar, or as target.
+
     >>> import nnfast
     >>> a, b = nnfast.tensor([[1.0, 0.0]]), nnfast.tensor([[0.0, 2.0]])
     >>> nnfast.nn.CosineEmbeddingLoss()(a, b, nnfast.ones(1))
@@ -171,6 +189,8 @@ class CosineEmbeddingLoss(_WithMargin):
 
 class TripletMarginLoss(_WithMargin):
     """max(0, |anchor - positive| - |anchor - negative| + margin), with p-norms.
+
+    Shapes: anchor, positive and negative (N, E) or (E,) -> a scalar, or that without E.
 
     >>> import nnfast
     >>> a, p, n = nnfast.zeros(1, 2), nnfast.tensor([[3.0, 4.0]]), nnfast.ones(1, 2)
@@ -202,6 +222,8 @@ class TripletMarginLoss(_WithMargin):
 
 class TripletMarginWithDistanceLoss(_WithMargin):
     """TripletMarginLoss with a distance of one's own (the Euclidean one if None).
+
+    Shapes: anchor, positive and negative (N, E) or (E,) -> a scalar, or that without E.
 
     >>> import nnfast
     >>> a, p, n = nnfast.zeros(1, 2), nnfast.ones(1, 2), nnfast.ones(1, 2)

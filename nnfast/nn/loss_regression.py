@@ -14,6 +14,8 @@ from nnfast.tensor import Tensor
 class MSELoss(_Loss):
     """(input - target)^2.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> nnfast.nn.MSELoss()(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
     tensor(2.)
@@ -28,6 +30,8 @@ class MSELoss(_Loss):
 
 class L1Loss(_Loss):
     """|input - target|.
+
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
 
     >>> import nnfast
     >>> nnfast.nn.L1Loss()(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.0, 4.0]))
@@ -44,6 +48,8 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """d^2 / (2 beta) where |d| <= beta, else |d| - beta / 2; d = input - target.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> nnfast.nn.SmoothL1Loss(reduction="sum")(nnfast.tensor([0.5, 3.0]), nnfast.zeros(2))
     tensor(2.625)
@@ -59,6 +65,8 @@ class SmoothL1Loss(_Loss):
 
 class HuberLoss(_Loss):
     """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = input - target.
+
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
 
     >>> import nnfast
     >>> nnfast.nn.HuberLoss(reduction="sum")(nnfast.tensor([0.5, 3.0]), nnfast.zeros(2))
@@ -78,6 +86,8 @@ class KLDivLoss(Module):
 
     reduction="batchmean" divides the sum by the number of samples, as the divergence is defined.
 
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
     >>> import nnfast
     >>> loss = nnfast.nn.KLDivLoss(reduction="batchmean")
     >>> loss(nnfast.tensor([[0.5, 0.5]]).log(), nnfast.tensor([[1.0, 0.0]]))
@@ -96,6 +106,8 @@ class KLDivLoss(Module):
 
 class PoissonNLLLoss(_Loss):
     """exp(input) - target input: negative log likelihood of counts.
+
+    Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
 
     >>> import nnfast
     >>> nnfast.nn.PoissonNLLLoss()(nnfast.zeros(2), nnfast.tensor([1.0, 3.0]))
@@ -122,6 +134,9 @@ class PoissonNLLLoss(_Loss):
 
 class GaussianNLLLoss(_Loss):
     """(log var + (input - target)^2 / var) / 2: negative log likelihood of normal targets.
+
+    Shapes: input and target (*), var (*), or without the last dimension, or 1 there -> a scalar, or
+    (*).
 
     >>> import nnfast
     >>> x, t = nnfast.tensor([1.0, 3.0]), nnfast.tensor([1.0, 1.0])

@@ -120,6 +120,11 @@ class BatchNorm1d(_BatchNorm):
     """Each feature normalized over the batch, then scaled and shifted; see BatchNorm2d.
 
     Shapes: (N, C) or (N, C, L), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.BatchNorm1d(1, eps=0.0)(nnfast.tensor([[1.0], [3.0]]))
+    tensor([[-1.],
+            [ 1.]], node=batch_norm_train)
     """
 
     _ndims, _shapes = (2, 3), "(N, C) or (N, C, L)"
@@ -145,7 +150,12 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Each channel normalized over batch and volume; see BatchNorm2d. Shapes: (N, C, D, H, W)."""
+    """Each channel normalized over batch and volume; see BatchNorm2d. Shapes: (N, C, D, H, W).
+
+    >>> import nnfast
+    >>> nnfast.nn.BatchNorm3d(2)(nnfast.rand(2, 2, 3, 3, 3)).shape
+    (2, 2, 3, 3, 3)
+    """
 
     _ndims, _shapes = (5,), "(N, C, D, H, W)"
 

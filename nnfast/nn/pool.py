@@ -92,6 +92,10 @@ class MaxPool3d(_MaxPool):
     """The maximum of each window; see MaxPool2d.
 
     Shapes: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.MaxPool3d(2)(nnfast.ones(1, 3, 4, 6, 8)).shape
+    (1, 3, 2, 3, 4)
     """
 
     _dims, _pool = 3, staticmethod(ops.max_pool3d)
@@ -124,7 +128,13 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Zeros but for what MaxPool1d chose; see MaxUnpool2d. Shapes: (N, C, W) -> (N, C, OW)."""
+    """Zeros but for what MaxPool1d chose; see MaxUnpool2d. Shapes: (N, C, W) -> (N, C, OW).
+
+    >>> import nnfast
+    >>> pool, back = nnfast.nn.MaxPool1d(2, return_indices=True), nnfast.nn.MaxUnpool1d(2)
+    >>> back(*pool(nnfast.tensor([[[1.0, 2.0, 4.0, 3.0]]])))
+    tensor([[[0., 2., 4., 0.]]])
+    """
 
     _dims, _unpool = 1, staticmethod(ops.max_unpool1d)
 
@@ -146,7 +156,15 @@ class MaxUnpool2d(_MaxUnpool):
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Zeros but for what MaxPool3d chose; see MaxUnpool2d."""
+    """Zeros but for what MaxPool3d chose; see MaxUnpool2d.
+
+    Shapes: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    >>> import nnfast
+    >>> pool, back = nnfast.nn.MaxPool3d(2, return_indices=True), nnfast.nn.MaxUnpool3d(2)
+    >>> back(*pool(nnfast.ones(1, 1, 2, 4, 6))).shape
+    (1, 1, 2, 4, 6)
+    """
 
     _dims, _unpool = 3, staticmethod(ops.max_unpool3d)
 
@@ -247,6 +265,10 @@ class AvgPool3d(_AvgPool):
     """The mean of each window; see AvgPool2d.
 
     Shapes: (N, C, D, H, W) -> (N, C, OD, OH, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.AvgPool3d(2)(nnfast.ones(1, 3, 4, 6, 8)).shape
+    (1, 3, 2, 3, 4)
     """
 
     _dims, _pool = 3, staticmethod(ops.avg_pool3d)
@@ -281,7 +303,12 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type. Shapes: (N, C, W) -> (N, C, OW)."""
+    """(sum of x^p)^(1/p) of each window, p = norm_type. Shapes: (N, C, W) -> (N, C, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.LPPool1d(2, 2)(nnfast.tensor([[[3.0, 4.0]]]))
+    tensor([[[5.]]])
+    """
 
     _pool = staticmethod(ops.lp_pool1d)
 
@@ -300,6 +327,11 @@ class LPPool2d(_LPPool):
 
 
 class LPPool3d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type. Shapes: (N, C, D, H, W) -> alike."""
+    """(sum of x^p)^(1/p) of each window, p = norm_type. Shapes: (N, C, D, H, W) -> alike.
+
+    >>> import nnfast
+    >>> nnfast.nn.LPPool3d(2, 2)(nnfast.ones(1, 3, 4, 6, 8)).shape
+    (1, 3, 2, 3, 4)
+    """
 
     _pool = staticmethod(ops.lp_pool3d)

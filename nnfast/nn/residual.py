@@ -17,6 +17,8 @@ from nnfast.tensor import Tensor
 class ScalarBias(Module):
     """y = x + b, b one learned number.
 
+    Shapes: any, the same out.
+
     >>> import nnfast
     >>> nnfast.nn.ScalarBias()(nnfast.ones(2)).tolist()
     [1.0, 1.0]
@@ -32,6 +34,8 @@ class ScalarBias(Module):
 
 class ScalarScale(Module):
     """y = a x, a one learned number.
+
+    Shapes: any, the same out.
 
     >>> import nnfast
     >>> nnfast.nn.ScalarScale()(nnfast.ones(2)).tolist()

@@ -15,7 +15,7 @@ from nnfast.nn.checks import number, one_of, whole
 from nnfast.nn.linear import empty_parameter
 from nnfast.nn.module import Module
 from nnfast.nn.parameter import Parameter
-from nnfast.nn.utils.rnn import PackedSequence, numbers
+from nnfast.nn.utils.rnn import PackedSequence, _numbers
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.recurrent import States, Weights
 from nnfast.tensor import Tensor, wrap
@@ -67,7 +67,14 @@ class _Recurrent(Module):
 
 
 class RNNBase(_Recurrent):
-    """Recurrent layers above each other, in one direction or both; see RNN, GRU and LSTM."""
+    """Recurrent layers above each other, in one direction or both; see RNN, GRU and LSTM.
+
+    Shapes: as RNN.
+
+    >>> import nnfast
+    >>> nnfast.nn.RNNBase("GRU", 3, 5).weight_ih_l0.shape
+    (15, 3)
+    """
 
     def __init__(
         self,
@@ -150,7 +157,7 @@ class RNNBase(_Recurrent):
     def _forward_packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         rows, sizes, order, back = input
         self._check_input(rows, (2,))
-        N = numbers(type(self).__name__, sizes)[0] if order is None else order.shape[0]
+        N = _numbers(type(self).__name__, sizes)[0] if order is None else order.shape[0]
         states = self._states(hx, N, rows, True)
         if order is not None and hx is not None:
             states = [ops.index_select(s, 1, order) for s in states]
@@ -259,6 +266,8 @@ class GRU(RNNBase):
 
     Arguments and shapes as in RNN. The rows of each weight are those of r, z and n.
 
+    Shapes: as RNN.
+
     Source: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014, with the
     reset gate r after the product.
 
@@ -293,6 +302,8 @@ class LSTM(RNNBase):
     Arguments and shapes as in RNN, but hx = (h_0, c_0), and so is the answer (y, (h, c)). The rows
     of each weight are those of i, f, g and o. With proj_size the states are w_hr h, of that size.
 
+    Shapes: as RNN.
+
     Source: Hochreiter and Schmidhuber, Long short-term memory, 1997; Gers, Schmidhuber and
     Cummins, Learning to forget, 2000; Sak, Senior and Beaufays, Long short-term memory recurrent
     neural network architectures for large scale acoustic modeling, 2014 (projection).
@@ -324,7 +335,14 @@ class LSTM(RNNBase):
 
 
 class RNNCellBase(_Recurrent):
-    """One step of a recurrent layer; see RNNCell, GRUCell and LSTMCell."""
+    """One step of a recurrent layer; see RNNCell, GRUCell and LSTMCell.
+
+    Shapes: as RNNCell.
+
+    >>> import nnfast
+    >>> nnfast.nn.RNNCellBase("GRU", 3, 5, bias=True).weight_ih.shape
+    (15, 3)
+    """
 
     def __init__(
         self,

@@ -194,6 +194,13 @@ class TransformerEncoder(Module):
 
     is_causal says that mask is causal; it is only a hint, which changes nothing here, and so are
     enable_nested_tensor and mask_check.
+
+    Shapes: as those of the layer.
+
+    >>> import nnfast
+    >>> layer = nnfast.nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> nnfast.nn.TransformerEncoder(layer, 2)(nnfast.rand(5, 1, 8)).shape
+    (5, 1, 8)
     """
 
     def __init__(
@@ -225,7 +232,15 @@ class TransformerEncoder(Module):
 
 
 class TransformerDecoder(Module):
-    """num_layers copies of decoder_layer, one after the other, and a last norm if there is one."""
+    """num_layers copies of decoder_layer, one after the other, and a last norm if there is one.
+
+    Shapes: as those of the layer.
+
+    >>> import nnfast
+    >>> layer = nnfast.nn.TransformerDecoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> nnfast.nn.TransformerDecoder(layer, 2)(nnfast.rand(5, 1, 8), nnfast.rand(3, 1, 8)).shape
+    (5, 1, 8)
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()

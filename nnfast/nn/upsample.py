@@ -50,14 +50,24 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Upsample by the nearest pixel. Shapes: (N, C, H, W) -> (N, C, OH, OW)."""
+    """Upsample by the nearest pixel. Shapes: (N, C, H, W) -> (N, C, OH, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.UpsamplingNearest2d(scale_factor=2)(nnfast.ones(1, 1, 2, 3)).shape
+    (1, 1, 4, 6)
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Bilinear Upsample with aligned corners. Shapes: (N, C, H, W) -> (N, C, OH, OW)."""
+    """Bilinear Upsample with aligned corners. Shapes: (N, C, H, W) -> (N, C, OH, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.UpsamplingBilinear2d(size=(1, 3))(nnfast.tensor([[[[0.0, 2.0]]]]))
+    tensor([[[[0., 1., 2.]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
@@ -88,6 +98,10 @@ class PixelUnshuffle(Module):
     """r x r pixels become r^2 channels, r = downscale_factor: takes PixelShuffle back.
 
     Shapes: (*, C, H r, W r) -> (*, C r^2, H, W).
+
+    >>> import nnfast
+    >>> nnfast.nn.PixelUnshuffle(2)(nnfast.ones(1, 1, 4, 6)).shape
+    (1, 4, 2, 3)
     """
 
     def __init__(self, downscale_factor: int) -> None:
@@ -103,7 +117,12 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """Channels of several groups interleaved. Shapes: (N, C, *), the same out."""
+    """Channels of several groups interleaved. Shapes: (N, C, *), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.ChannelShuffle(2)(nnfast.arange(4).reshape(1, 4, 1)).flatten()
+    tensor([0, 2, 1, 3])
+    """
 
     def __init__(self, groups: int) -> None:
         super().__init__()

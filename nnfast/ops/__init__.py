@@ -77,6 +77,8 @@ from nnfast.ops.bits import bitwise_xor as bitwise_xor
 from nnfast.ops.bits import gcd as gcd
 from nnfast.ops.bits import lcm as lcm
 from nnfast.ops.changes import addcdiv as addcdiv
+from nnfast.ops.clip import clamp as clamp
+from nnfast.ops.clip import clip as clip
 from nnfast.ops.conv import conv2d as conv2d
 from nnfast.ops.conv_nd import conv1d as conv1d
 from nnfast.ops.conv_nd import conv3d as conv3d
@@ -102,8 +104,6 @@ from nnfast.ops.dropout_family import stochastic_depth as stochastic_depth
 from nnfast.ops.dropout_family import vanilla_dropout as vanilla_dropout
 from nnfast.ops.elementwise import abs as abs
 from nnfast.ops.elementwise import cast as cast
-from nnfast.ops.elementwise import clamp as clamp
-from nnfast.ops.elementwise import clip as clip
 from nnfast.ops.elementwise import eq as eq
 from nnfast.ops.elementwise import erf as erf
 from nnfast.ops.elementwise import exp as exp
@@ -124,6 +124,7 @@ from nnfast.ops.elementwise import sqrt as sqrt
 from nnfast.ops.embedding import embedding as embedding
 from nnfast.ops.exponential import exp2 as exp2
 from nnfast.ops.exponential import expm1 as expm1
+from nnfast.ops.exponential import ldexp as ldexp
 from nnfast.ops.exponential import log2 as log2
 from nnfast.ops.exponential import log10 as log10
 from nnfast.ops.exponential import reciprocal as reciprocal
@@ -153,6 +154,7 @@ from nnfast.ops.join import concat as concat
 from nnfast.ops.join import concatenate as concatenate
 from nnfast.ops.join import hstack as hstack
 from nnfast.ops.join import split as split
+from nnfast.ops.join import split_with_sizes as split_with_sizes
 from nnfast.ops.join import stack as stack
 from nnfast.ops.join import tensor_split as tensor_split
 from nnfast.ops.join import unbind as unbind
@@ -238,6 +240,11 @@ from nnfast.ops.pool_nd import max_pool3d as max_pool3d
 from nnfast.ops.pool_nd import max_unpool1d as max_unpool1d
 from nnfast.ops.pool_nd import max_unpool2d as max_unpool2d
 from nnfast.ops.pool_nd import max_unpool3d as max_unpool3d
+from nnfast.ops.powers import chain_matmul as chain_matmul
+from nnfast.ops.powers import matrix_power as matrix_power
+from nnfast.ops.powers import multi_dot as multi_dot
+from nnfast.ops.powers import vander as vander
+from nnfast.ops.powers import vecdot as vecdot
 from nnfast.ops.product import addbmm as addbmm
 from nnfast.ops.product import addmm as addmm
 from nnfast.ops.product import addmv as addmv

@@ -56,6 +56,8 @@ class LeakyReluAttrs(NamedTuple):
 def leaky_relu(input: Operand, negative_slope: float = 0.01) -> Result:
     """y = x where x >= 0, else negative_slope * x.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic
     models, 2013.
 
@@ -89,6 +91,8 @@ leaky_relu_backward.vjp(
 def sigmoid(input: Operand) -> Result:
     """y = 1 / (1 + e^-x), without overflow for any x.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.sigmoid(nnfast.tensor([0.0]))
     tensor([0.5])
@@ -113,6 +117,8 @@ sigmoid_backward.vjp(
 @op("tanh", methods=("tanh",), floats=True)
 def tanh(input: Operand) -> Result:
     """y = (e^x - e^-x) / (e^x + e^-x).
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.tanh(nnfast.tensor([0.0, 100.0]))
@@ -194,6 +200,8 @@ def gelu(input: Operand, approximate: str = "none") -> Tensor:
     """y = x Phi(x), Phi the normal distribution function; or its tanh approximation.
 
     approximate="tanh": y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
 

@@ -6,9 +6,10 @@ import math
 
 from nnfast.errors import fail
 from nnfast.ops.activation import _pair
-from nnfast.ops.elementwise import ClipAttrs, _clip, abs, broadcast_shape, sum_to, where
+from nnfast.ops.clip import ClipAttrs, _clip
+from nnfast.ops.elementwise import abs, broadcast_shape, sum_to, where
 from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import Result, like, op, out
+from nnfast.ops.record import Result, like, method, op, out
 from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor
 
@@ -36,6 +37,8 @@ hardtanh_backward.vjp(dy=lambda ddx, x, low, high: hardtanh_backward(ddx, x, low
 def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """y = min(max(x, min_val), max_val). Gradient 0 at the bounds and outside.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.nn.functional.hardtanh(nnfast.tensor([-2.0, 0.5, 2.0]))
     tensor([-1. ,  0.5,  1. ])
@@ -48,6 +51,8 @@ def hardtanh(input: Operand, min_val: float = -1.0, max_val: float = 1.0) -> Ten
 
 def relu6(input: Operand) -> Tensor:
     """y = min(max(x, 0), 6).
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     Source: Howard et al., MobileNets, 2017.
 
@@ -66,6 +71,8 @@ def relu6(input: Operand) -> Tensor:
 def hardsigmoid(input: Operand) -> Result:
     """y = min(max(x + 3, 0), 6) / 6.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Courbariaux, Bengio and David, BinaryConnect, 2015.
 
     >>> import nnfast
@@ -81,6 +88,8 @@ hardsigmoid.vjp(input=lambda dy, input: hardtanh_backward(dy, input, -3.0, 3.0) 
 @op("hardswish", floats=True)
 def hardswish(input: Operand) -> Result:
     """y = x min(max(x + 3, 0), 6) / 6; 0 at -inf.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     Source: Howard et al., Searching for MobileNetV3, 2019.
 
@@ -135,6 +144,7 @@ prelu_backward.vjp(
 )
 
 
+@method
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """y = x where x > 0, else w x, with one slope w for all or one for each channel.
 
@@ -162,6 +172,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def threshold(input: Operand, threshold: float, value: float) -> Tensor:
     """y = x where x > threshold, else value.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.nn.functional.threshold(nnfast.tensor([0.5, 2.0]), 1.0, -7.0)
     tensor([-7.,  2.])
@@ -170,8 +182,11 @@ def threshold(input: Operand, threshold: float, value: float) -> Tensor:
     return y
 
 
+@method
 def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """y = 0 where |x| <= lambd, else x.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.nn.functional.hardshrink(nnfast.tensor([0.25, -2.0]))
@@ -183,6 +198,8 @@ def hardshrink(input: Operand, lambd: float = 0.5) -> Tensor:
 
 def softshrink(input: Operand, lambd: float = 0.5) -> Tensor:
     """y = x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
+
+    Shapes: any, the same out. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.nn.functional.softshrink(nnfast.tensor([0.25, -2.0]))

@@ -18,6 +18,8 @@ from nnfast.tensor import Tensor
 def silu(input: Operand) -> Result:
     """y = x sigmoid(x); -0 at -inf.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Elfwing, Uchibe and Doya, Sigmoid-weighted linear units, 2017; Ramachandran, Zoph and
     Le, Searching for activation functions, 2017 (as swish).
 
@@ -50,6 +52,8 @@ silu_backward.vjp(
 @op("mish", floats=True)
 def mish(input: Operand) -> Result:
     """y = x tanh(log(1 + e^x)); -0 at -inf.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
 
@@ -119,6 +123,8 @@ softplus_backward.vjp(
 def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """y = log(1 + e^(beta x)) / beta, a smooth relu; x itself where beta x > threshold.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Dugas et al., Incorporating second-order functional knowledge, 2000.
 
     >>> import nnfast
@@ -131,6 +137,8 @@ def softplus(input: Operand, beta: float = 1.0, threshold: float = 20.0) -> Tens
 
 def logsigmoid(input: Operand) -> Tensor:
     """y = log(1 / (1 + e^-x)), without overflow.
+
+    Shapes: any, the same out. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.nn.functional.logsigmoid(nnfast.tensor([0.0, -100.0]))
@@ -177,6 +185,8 @@ elu_backward.vjp(
 def elu(input: Operand, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha (e^x - 1).
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by
     exponential linear units, 2015.
 
@@ -190,6 +200,8 @@ def elu(input: Operand, alpha: float = 1.0) -> Tensor:
 
 def celu(input: Operand, alpha: float = 1.0) -> Tensor:
     """y = x where x > 0, else alpha (e^(x / alpha) - 1): its slope at 0 is 1 for any alpha.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     Source: Barron, Continuously differentiable exponential linear units, 2017.
 
@@ -211,6 +223,8 @@ SELU_SCALE = 1.0507009873554804934193349852946
 def selu(input: Operand) -> Tensor:
     """y = 1.0507 elu(x, 1.6733): keeps mean 0 and variance 1 from layer to layer.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     Source: Klambauer et al., Self-normalizing neural networks, 2017.
 
     >>> import nnfast
@@ -227,6 +241,8 @@ def selu(input: Operand) -> Tensor:
 def softsign(input: Operand) -> Tensor:
     """y = x / (1 + |x|).
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.nn.functional.softsign(nnfast.tensor([-1.0, 3.0]))
     tensor([-0.5 ,  0.75])
@@ -237,6 +253,8 @@ def softsign(input: Operand) -> Tensor:
 
 def tanhshrink(input: Operand) -> Tensor:
     """y = x - tanh(x).
+
+    Shapes: any, the same out. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.nn.functional.tanhshrink(nnfast.tensor([0.0, 100.0]))

@@ -37,6 +37,8 @@ def _output_size(name: str, n: int, given: Any, x: Tensor) -> tuple[int, ...]:
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """The means of output_size windows; see adaptive_avg_pool2d.
 
+    Shapes: input (N, C, W) or (C, W) -> (N, C, OW). float32, float64.
+
     >>> import nnfast
     >>> nnfast.nn.functional.adaptive_avg_pool1d(nnfast.tensor([[1.0, 2.0, 6.0]]), 2)
     tensor([[1.5, 4. ]])
@@ -65,7 +67,14 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """The means of output_size windows that cover the volume evenly; see adaptive_avg_pool2d."""
+    """The means of output_size windows that cover the volume evenly; see adaptive_avg_pool2d.
+
+    Shapes: input (N, C, D, H, W) or (C, D, H, W) -> (N, C, OD, OH, OW). float32, float64.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.adaptive_avg_pool3d(nnfast.ones(1, 3, 4, 6, 8), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     name = "adaptive_avg_pool3d"
     x = space(name, 3, input)
     depth, *plane = _output_size(name, 3, output_size, x)
@@ -114,6 +123,8 @@ def _empty(x: Tensor, size: tuple[int, ...]) -> Tensor:
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The largest elements of output_size windows; see adaptive_max_pool2d.
 
+    Shapes: input (N, C, W) or (C, W) -> (N, C, OW). float32, float64.
+
     >>> import nnfast
     >>> nnfast.nn.functional.adaptive_max_pool1d(nnfast.tensor([[1.0, 6.0, 2.0]]), 2)
     tensor([[6., 6.]])
@@ -131,6 +142,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
     The windows are those of adaptive_avg_pool2d. With `return_indices` also where in its plane
     each lies, h W + w as int64; the first of equals. float32, float64.
 
+    Shapes: input (N, C, H, W) or (C, H, W) -> (N, C, OH, OW), the indices alike.
+
     >>> import nnfast
     >>> x = nnfast.tensor([[[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]]])
     >>> nnfast.nn.functional.adaptive_max_pool2d(x, (1, 2))
@@ -143,7 +156,14 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """The largest elements of output_size windows; see adaptive_max_pool2d."""
+    """The largest elements of output_size windows; see adaptive_max_pool2d.
+
+    Shapes: input (N, C, D, H, W) or (C, D, H, W) -> (N, C, OD, OH, OW). float32, float64.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.adaptive_max_pool3d(nnfast.ones(1, 3, 4, 6, 8), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     name = "adaptive_max_pool3d"
     x = space(name, 3, input)
     depth, *plane = _output_size(name, 3, output_size, x)

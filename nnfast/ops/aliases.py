@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nnfast.ops.arithmetic import div, sub
-from nnfast.ops.elementwise import abs, clip, ge, gt, le, lt, mul, ne, neg, sign
+from nnfast.ops.clip import clip
+from nnfast.ops.elementwise import abs, ge, gt, le, lt, mul, ne, neg, sign
 from nnfast.ops.join import vstack
 from nnfast.ops.record import method, methods
 from nnfast.ops.rounding import trunc
@@ -25,19 +26,40 @@ sgn = sign
 
 @method
 def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """y = max(x, min)."""
+    """y = max(x, min).
+
+    Shapes: those of input and bound, broadcast. Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.clamp_min(nnfast.tensor([1.0, 5.0]), 3)
+    tensor([3., 5.])
+    """
     return clip(input, min)
 
 
 @method
 def clamp_max(input: Tensor, max: Any) -> Tensor:
-    """y = min(x, max)."""
+    """y = min(x, max).
+
+    Shapes: those of input and bound, broadcast. Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.clamp_max(nnfast.tensor([1.0, 5.0]), 3)
+    tensor([1., 3.])
+    """
     return clip(input, max=max)
 
 
 @method
 def positive(input: Tensor) -> Tensor:
-    """x itself."""
+    """x itself.
+
+    Shapes: any, the same out. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.positive(nnfast.tensor([-1.0]))
+    tensor([-1.])
+    """
     return input
 
 

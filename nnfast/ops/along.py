@@ -84,6 +84,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     tensor([[2.],
             [3.]])
     """
+    if index.ndim + input.ndim == 1:  # one of them is a scalar: a vector of one element
+        return reshape(gather(reshape(input, -1), dim, reshape(index, -1)), index.shape)
     y: Tensor = _gather(input, index, dim)
     return y
 

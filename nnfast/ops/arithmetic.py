@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from nnfast.errors import fail
 from nnfast.ops import elementwise
@@ -12,11 +10,13 @@ from nnfast.ops.elementwise import broadcast_shape, sum_to
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, is_float, methods, op, out
 from nnfast.ops.rounding import floor_divide, fmod, trunc
-from nnfast.tensor import Tensor, wrap
+from nnfast.tensor import Tensor
 
 
 def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """y = input + alpha other.
+
+    Shapes: two that broadcast to that of y. Any dtypes, promoted to a common one.
 
     >>> import nnfast
     >>> nnfast.add(nnfast.tensor([1.0, 2.0]), 1)
@@ -28,6 +28,8 @@ def add(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
 
 def sub(input: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """y = input - alpha other.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
     >>> import nnfast
     >>> nnfast.sub(nnfast.tensor([1.0, 2.0]), 1)
@@ -48,6 +50,8 @@ def _scaled(where: str, input: Operand, other: Operand, alpha: float) -> Operand
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """y = input / other; "trunc" rounds it towards 0, "floor" down. Integers give float32 if None.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.div(nnfast.tensor([1, 2]), 2)
@@ -72,29 +76,24 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 methods(add=add, sub=sub, div=div)
 
 
-@op("lerp")
-def _lerp(input: Tensor, end: Tensor, weight: Tensor) -> Result:
-    """y = input + weight (end - input); from the other end where |weight| is at least 1 / 2."""
-    return out(broadcast_shape("lerp", input, end, weight), input.array.dtype)
+@op("lerp", floats=True)
+def lerp(input: Operand, end: Operand, weight: Operand) -> Result:
+    """y = input + weight (end - input); from the other end where |weight| is at least 1 / 2.
 
-
-_lerp.vjp(
-    input=lambda dy, weight, input_shape: sum_to(dy * (1.0 - weight), input_shape),
-    end=lambda dy, weight, end_shape: sum_to(dy * weight, end_shape),
-    weight=lambda dy, input, end, weight_shape: sum_to(dy * (end - input), weight_shape),
-)
-
-
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight (end - input).
+    Shapes: three that broadcast to that of the result. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.lerp(nnfast.zeros(1), nnfast.ones(1), 0.25)
     tensor([0.25])
     """
-    w = weight if isinstance(weight, Tensor) else wrap(np.asarray(weight, input.dtype))
-    y: Tensor = _lerp(input, end, w)
-    return y
+    return out(broadcast_shape("lerp", input, end, weight), input.array.dtype)
+
+
+lerp.vjp(
+    input=lambda dy, weight, input_shape: sum_to(dy * (1.0 - weight), input_shape),
+    end=lambda dy, weight, end_shape: sum_to(dy * weight, end_shape),
+    weight=lambda dy, input, end, weight_shape: sum_to(dy * (end - input), weight_shape),
+)
 
 
 class AddcmulAttrs(NamedTuple):
@@ -117,6 +116,8 @@ _addcmul.vjp(
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value tensor1 tensor2.
+
+    Shapes: three that broadcast to that of the result. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.addcmul(nnfast.ones(2), nnfast.ones(2), nnfast.ones(2), value=0.5)

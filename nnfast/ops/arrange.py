@@ -18,19 +18,37 @@ from nnfast.tensor import Tensor, wrap
 
 @method
 def fliplr(input: Tensor) -> Tensor:
-    """Columns in reverse order."""
+    """Columns in reverse order.
+
+    Shapes: any, the same out. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.fliplr(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return flip(input, 1)
 
 
 @method
 def flipud(input: Tensor) -> Tensor:
-    """Rows in reverse order."""
+    """Rows in reverse order.
+
+    Shapes: any, the same out. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.flipud(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
+    """
     return flip(input, 0)
 
 
 @method
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Turned by k times 90 degrees in the plane of two dims, from the first to the second.
+
+    Shapes: (*, M, *, N, *) -> the same, or (*, N, *, M, *) for odd k. Any dtype.
 
     >>> import nnfast
     >>> nnfast.rot90(nnfast.tensor([[1, 2], [3, 4]]))
@@ -50,6 +68,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 @method
 def repeat(input: Tensor, *repeats: Dims) -> Tensor:
     """Copies of x side by side: repeats[d] along each dimension, new ones in front.
+
+    Shapes: (*) -> its sizes times the numbers. Any dtype.
 
     >>> import nnfast
     >>> nnfast.tensor([1, 2]).repeat(2, 2)
@@ -71,6 +91,8 @@ def repeat(input: Tensor, *repeats: Dims) -> Tensor:
 def tile(input: Tensor, *times: Dims, dims: Any = None) -> Tensor:
     """`repeat`, where fewer numbers than dimensions are those of the last ones.
 
+    Shapes: (*) -> its sizes times the numbers. Any dtype.
+
     >>> import nnfast
     >>> nnfast.tile(nnfast.tensor([[1, 2]]), 2)
     tensor([[1, 2, 1, 2]])
@@ -85,6 +107,8 @@ def repeat_interleave(
     input: Tensor, repeats: int | Tensor, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each slice along dim (each element if None) so many times, one copy behind the other.
+
+    Shapes: (*, N, *), repeats a number or (N,) -> (*, sum of repeats, *). Any dtype.
 
     >>> import nnfast
     >>> nnfast.repeat_interleave(nnfast.tensor([1, 2]), nnfast.tensor([1, 3]))
@@ -105,6 +129,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """A grid of each vector's values, which change along its own dimension.
 
     indexing="xy" exchanges the first two dimensions.
+
+    Shapes: vectors (N_i,) or scalars -> each (N_1, ..., N_n). Any dtype.
 
     >>> import nnfast
     >>> nnfast.meshgrid(nnfast.tensor([1, 2]), nnfast.tensor([3, 4, 5]))[0]
@@ -129,10 +155,26 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Rows and columns (2, n) of the lower triangle of a matrix, row by row."""
+    """Rows and columns (2, n) of the lower triangle of a matrix, row by row.
+
+    Shapes: int64 (2, n) out.
+
+    >>> import nnfast
+    >>> nnfast.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
     return wrap(np.stack(np.tril_indices(row, offset, col)))
 
 
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
-    """Rows and columns (2, n) of the upper triangle of a matrix, row by row."""
+    """Rows and columns (2, n) of the upper triangle of a matrix, row by row.
+
+    Shapes: int64 (2, n) out.
+
+    >>> import nnfast
+    >>> nnfast.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
     return wrap(np.stack(np.triu_indices(row, offset, col)))

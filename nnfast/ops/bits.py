@@ -46,9 +46,21 @@ def _of_bools(name: str, *tensors: Tensor) -> Tensor:
     return y
 
 
+_DOC = """{what}
+
+Shapes: two that broadcast to that of the result. {kinds}
+
+>>> import nnfast
+>>> nnfast.{name}(nnfast.tensor([{a}]), {b})
+tensor([{y}])
+"""
+
+
 def _of_two(
-    name: str, compute: Callable[..., Any], doc: str, kinds: str = "iub"
+    name: str, compute: Callable[..., Any], what: str, example: tuple[int, int], kinds: str = "iub"
 ) -> Callable[[Operand, Operand], Tensor]:
+    """`compute` of two tensors of these kinds; the example is computed too."""
+
     def call(input: Operand, other: Operand) -> Tensor:
         tensors = [as_tensor(x, name) for x in (input, other)]
         for x in tensors:
@@ -68,25 +80,31 @@ def _of_two(
         return wrap(np.asarray(compute(a.astype(dtype), b.astype(dtype))))
 
     call.__name__ = call.__qualname__ = name
-    call.__doc__ = doc
+    said = "Integers and booleans." if "b" in kinds else "Integers."
+    a, b = example
+    call.__doc__ = _DOC.format(what=what, kinds=said, name=name, a=a, b=b, y=compute(a, b))
     return call
 
 
-bitwise_and = _of_two("bitwise_and", np.bitwise_and, "The bits that both have.")
-bitwise_or = _of_two("bitwise_or", np.bitwise_or, "The bits that one of them has.")
-bitwise_xor = _of_two("bitwise_xor", np.bitwise_xor, "The bits that exactly one of them has.")
+bitwise_and = _of_two("bitwise_and", np.bitwise_and, "The bits that both have.", (6, 3))
+bitwise_or = _of_two("bitwise_or", np.bitwise_or, "The bits that one of them has.", (6, 3))
+bitwise_xor = _of_two(
+    "bitwise_xor", np.bitwise_xor, "The bits that exactly one of them has.", (6, 3)
+)
 bitwise_left_shift = _of_two(
-    "bitwise_left_shift", np.left_shift, "The bits of a, b places further up.", "iu"
+    "bitwise_left_shift", np.left_shift, "The bits of a, b places further up.", (3, 2), "iu"
 )
 bitwise_right_shift = _of_two(
-    "bitwise_right_shift", np.right_shift, "The bits of a, b places further down.", "iu"
+    "bitwise_right_shift", np.right_shift, "The bits of a, b places further down.", (-12, 2), "iu"
 )
-gcd = _of_two("gcd", np.gcd, "The greatest common divisor.", "iu")
-lcm = _of_two("lcm", np.lcm, "The least common multiple.", "iu")
+gcd = _of_two("gcd", np.gcd, "The greatest common divisor.", (12, -8), "iu")
+lcm = _of_two("lcm", np.lcm, "The least common multiple.", (4, 6), "iu")
 
 
 def bitwise_not(input: Tensor) -> Tensor:
     """All bits exchanged: -x - 1 of an integer, `not` of a bool.
+
+    Shapes: any, the same out. Integers and booleans.
 
     >>> import nnfast
     >>> nnfast.bitwise_not(nnfast.tensor([0, 5])), nnfast.bitwise_and(nnfast.tensor([6]), 3)

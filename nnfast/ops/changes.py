@@ -28,6 +28,7 @@ from nnfast.ops import (
     trigonometry,
 )  # fmt: skip
 from nnfast.ops.arithmetic import add, addcmul, div, lerp, sub
+from nnfast.ops.clip import clip
 from nnfast.ops.inplace import change
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
@@ -67,6 +68,8 @@ def copy(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value tensor1 / tensor2.
+
+    Shapes: three that broadcast to that of the result. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.addcdiv(nnfast.ones(1), nnfast.ones(1), nnfast.full((1,), 4.0))
@@ -109,10 +112,10 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "bitwise_right_shift": bits.bitwise_right_shift,
     "bitwise_xor": bits.bitwise_xor,
     "ceil": rounding.ceil,
-    "clamp": elementwise.clip,
+    "clamp": clip,
     "clamp_max": aliases.clamp_max,
     "clamp_min": aliases.clamp_min,
-    "clip": elementwise.clip,
+    "clip": clip,
     "copy": copy,
     "copysign": special.copysign,
     "cos": trigonometry.cos,
@@ -148,6 +151,7 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "index_put": index_put,
     "index_reduce": index_reduce,
     "lcm": bits.lcm,
+    "ldexp": exponential.ldexp,
     "le": elementwise.le,
     "lerp": lerp,
     "less": aliases.less,
@@ -255,7 +259,13 @@ methods(
 
 @method
 def detach_(self: Tensor) -> Tensor:
-    """Cuts the tensor itself off from the graph."""
+    """Cuts the tensor itself off from the graph.
+
+    >>> import nnfast
+    >>> y = 2 * nnfast.ones(1, requires_grad=True)
+    >>> y.detach_().requires_grad
+    False
+    """
     if (trace := tracing()) is not None:
         raise trace.give_up("it calls detach_")
     self.node, self.slot, self.requires_grad = None, 0, False
@@ -310,7 +320,12 @@ def normal_(
 
 @method
 def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
-    """Numbers of density lambd e^(-lambd x), x > 0."""
+    """Numbers of density lambd e^(-lambd x), x > 0.
+
+    >>> import nnfast
+    >>> bool((nnfast.zeros(9).exponential_() >= 0).all())
+    True
+    """
     _floats("exponential_", self)
     if not lambd > 0:
         fail("exponential_", "lambd > 0", f"{lambd}")
@@ -338,7 +353,12 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 def cauchy_(
     self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None
 ) -> Tensor:
-    """Numbers of Cauchy's distribution: median + sigma tan(pi (u - 1/2)), u uniform."""
+    """Numbers of Cauchy's distribution: median + sigma tan(pi (u - 1/2)), u uniform.
+
+    >>> import nnfast
+    >>> nnfast.zeros(3).cauchy_(5, 0)
+    tensor([5., 5., 5.])
+    """
     _floats("cauchy_", self)
     return change(
         "cauchy_",
@@ -367,14 +387,19 @@ def log_normal_(
 
 @method
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
-    """How many trials it takes until one succeeds, each with probability p: 1, 2, ..."""
+    """How many trials it takes until one succeeds, each with probability p: 1, 2, ...
+
+    >>> import nnfast
+    >>> bool((nnfast.zeros(9).geometric_(0.5) >= 1).all())
+    True
+    """
     if not 0 < p < 1:
         fail("geometric_", "p above 0 and below 1", f"{p}")
     scale = 1 / np.log1p(-p)
     return change(
         "geometric_",
         self,
-        lambda x: elementwise.clip(
+        lambda x: clip(
             rounding.ceil(elementwise.log1p(-_drawn(x, _uniform, generator)) * scale), 1
         ).to(x.dtype),
     )
@@ -384,7 +409,12 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 def random_(
     self: Tensor, from_: int = 0, to: int | None = None, *, generator: Generator | None = None
 ) -> Tensor:
-    """Integers from from_ up to and without `to`; random_(to) starts at 0."""
+    """Integers from from_ up to and without `to`; random_(to) starts at 0.
+
+    >>> import nnfast
+    >>> nnfast.zeros(3).random_(2, 3)
+    tensor([2., 2., 2.])
+    """
     from nnfast.random import randint
 
     low, high = (0, from_) if to is None and from_ else (from_, to)

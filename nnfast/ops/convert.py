@@ -42,16 +42,22 @@ _CONVERSIONS: dict[str, Any] = {
 }
 
 
-def _conversion(dtype: Any) -> Any:
+def _conversion(name: str, dtype: Any) -> Any:
     def convert(self: Tensor) -> Tensor:
         y: Tensor = self if self.array.dtype == dtype else cast(self, dtype)
         return y
 
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"""The tensor as {dtype}: itself if it is already.
+
+    >>> import nnfast
+    >>> nnfast.tensor([0.0, 1.0]).{name}().dtype
+    dtype('{dtype}')
+    """
     return convert
 
 
-for _name, _dtype in _CONVERSIONS.items():
-    setattr(Tensor, _name, _conversion(_dtype))
+methods(**{name: _conversion(name, dtype) for name, dtype in _CONVERSIONS.items()})
 
 
 def _type(input: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
@@ -69,11 +75,22 @@ methods(type=_type)
 
 @method
 def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """The tensor as the dtype of another."""
+    """The tensor as the dtype of another.
+
+    >>> import nnfast
+    >>> nnfast.ones(2).type_as(nnfast.tensor([1])).dtype
+    dtype('int64')
+    """
     return to(input, other.dtype)
 
 
 @method
 def cpu(input: Tensor) -> Tensor:
-    """Itself: tensors are nowhere else."""
+    """Itself: tensors are nowhere else.
+
+    >>> import nnfast
+    >>> x = nnfast.ones(2)
+    >>> x.cpu() is x
+    True
+    """
     return input

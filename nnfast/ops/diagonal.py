@@ -32,6 +32,8 @@ def _view(array: np.ndarray, attrs: DiagonalAttrs) -> np.ndarray:
 def diagonal(input: AnyTensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Result:
     """The elements x[..., i, i + offset, ...] of two dimensions, as a new last one; a view.
 
+    Shapes: (*, M, *, N, *) -> (*, n), n the length of the diagonal. Any dtype.
+
     >>> import nnfast
     >>> nnfast.diagonal(nnfast.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
@@ -74,6 +76,8 @@ place_diagonal.vjp(values=lambda dy, index: diagonal(dy, *index))
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Zeros but for the last dimension of x, on the diagonal of two new dimensions.
 
+    Shapes: (*, n) -> (*, n + |offset|, n + |offset|). Any dtype.
+
     >>> import nnfast
     >>> nnfast.diag_embed(nnfast.tensor([1.0, 2.0]))
     tensor([[1., 0.],
@@ -96,6 +100,8 @@ _diagonal = diagonal
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix; of a vector, the matrix that has it there.
 
+    Shapes: (M, N) -> (n,), (n,) -> (n + |diagonal|, n + |diagonal|). Any dtype.
+
     >>> import nnfast
     >>> nnfast.diag(nnfast.tensor([1, 2]))
     tensor([[1, 0],
@@ -109,6 +115,8 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 @method
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix.
+
+    Shapes: (M, N) -> a scalar. Any dtype; integers and booleans give int64.
 
     >>> import nnfast
     >>> nnfast.trace(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]))

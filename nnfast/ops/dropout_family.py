@@ -49,6 +49,11 @@ def dropout1d(
     """Each channel is 0 with probability p, else divided by 1 - p; see dropout2d.
 
     Shapes: (N, C, L) or (C, L), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.dropout1d(nnfast.ones(1, 2, 2), p=1.0)
+    tensor([[[0., 0.],
+             [0., 0.]]])
     """
     ndim = as_tensor(input, "dropout1d").ndim
     if ndim not in (2, 3):
@@ -79,6 +84,10 @@ def dropout3d(
     """Each channel is 0 with probability p, else divided by 1 - p; see dropout2d.
 
     Shapes: (N, C, D, H, W) or (C, D, H, W), the same out.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.dropout3d(nnfast.ones(2, 1, 1, 1), p=0.0).flatten()
+    tensor([1., 1.])
     """
     return _drop_channels("dropout3d", input, p, training, 5)
 
@@ -120,7 +129,15 @@ def alpha_dropout(
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """alpha_dropout of whole channels of (N, C, ...)."""
+    """alpha_dropout of whole channels of (N, C, ...).
+
+    Shapes: (N, C, *), the same out. float32, float64.
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.feature_alpha_dropout(nnfast.ones(1, 2, 2), p=0.5)
+    tensor([[[1., 1.],
+             [1., 1.]]])
+    """
     x = as_tensor(input, "feature_alpha_dropout")
     return _drop_alpha(x, _channels("feature_alpha_dropout", x), p, training)
 
@@ -132,6 +149,8 @@ def vanilla_dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Ten
     """Dropout as first proposed: in training 0 with probability p, in evaluation x (1 - p).
 
     What is kept is not scaled in training (PyTorch's, "inverted" dropout scales there).
+
+    Shapes: any, the same out. float32, float64.
 
     Source: Hinton et al., Improving neural networks by preventing co-adaptation of feature
     detectors, 2012.
@@ -178,6 +197,8 @@ def stochastic_depth(
 
     mode "row" decides for each example (the first dimension), "batch" for all at once. For
     residual blocks: y = x + stochastic_depth(f(x), p).
+
+    Shapes: (N, *), the same out. float32, float64.
 
     Source: Huang et al., Deep networks with stochastic depth, ECCV 2016.
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import DTypeError, fail
+from nnfast.errors import fail
 from nnfast.ops.operands import AnyTensor, BoolTensor, Operand
-from nnfast.ops.record import Result, Shape, computed, like, method, op, out
+from nnfast.ops.record import Result, Shape, computed, like, op, out
 from nnfast.tensor import KERNEL_DTYPES, Tensor, as_dtype, bool_, float64, int64
 
 
@@ -89,6 +89,8 @@ sub.vjp(
 def mul(input: Operand, other: Operand) -> Result:
     """y = input * other.
 
+    Shapes: two that broadcast to that of y. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.mul(nnfast.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])
@@ -123,6 +125,8 @@ div.vjp(
 def neg(input: Operand) -> Result:
     """y = -x.
 
+    Shapes: any, the same out. Floats and integers.
+
     >>> import nnfast
     >>> nnfast.neg(nnfast.tensor([1.0, -2.0]))
     tensor([-1.,  2.])
@@ -136,6 +140,8 @@ neg.vjp(input=lambda dy: -dy)
 @op("abs", methods=("abs", "__abs__"))
 def abs(input: Operand) -> Result:
     """y = |x|; gradient 0 at 0.
+
+    Shapes: any, the same out. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.abs(nnfast.tensor([1.0, -2.0]))
@@ -151,6 +157,8 @@ abs.vjp(input=lambda dy, input: dy * sign(input))
 def sign(input: Operand) -> Result:
     """y = 1, 0 or -1 by the sign of x; NaN stays NaN. Gradient 0.
 
+    Shapes: any, the same out. Floats and integers.
+
     >>> import nnfast
     >>> nnfast.sign(nnfast.tensor([3.0, 0.0, -2.0]))
     tensor([ 1.,  0., -1.])
@@ -165,6 +173,8 @@ sign.vjp(input=lambda dy: dy * 0.0)
 def eq(input: Operand, other: Operand) -> Result:
     """y = input == other, as bool.
 
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
+
     >>> import nnfast
     >>> nnfast.eq(nnfast.tensor([1, 2]), 2)
     tensor([False,  True])
@@ -175,6 +185,8 @@ def eq(input: Operand, other: Operand) -> Result:
 @op("ne", methods=("ne", "__ne__"))
 def ne(input: Operand, other: Operand) -> Result:
     """y = input != other, as bool.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.ne(nnfast.tensor([1, 2]), 2)
@@ -187,6 +199,8 @@ def ne(input: Operand, other: Operand) -> Result:
 def lt(input: Operand, other: Operand) -> Result:
     """y = input < other, as bool.
 
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
+
     >>> import nnfast
     >>> nnfast.lt(nnfast.tensor([1, 2]), 2)
     tensor([ True, False])
@@ -197,6 +211,8 @@ def lt(input: Operand, other: Operand) -> Result:
 @op("le", methods=("le", "__le__"))
 def le(input: Operand, other: Operand) -> Result:
     """y = input <= other, as bool.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.le(nnfast.tensor([1, 2]), 2)
@@ -209,6 +225,8 @@ def le(input: Operand, other: Operand) -> Result:
 def gt(input: Operand, other: Operand) -> Result:
     """y = input > other, as bool.
 
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
+
     >>> import nnfast
     >>> nnfast.gt(nnfast.tensor([1, 2]), 1)
     tensor([False,  True])
@@ -219,6 +237,8 @@ def gt(input: Operand, other: Operand) -> Result:
 @op("ge", methods=("ge", "__ge__"))
 def ge(input: Operand, other: Operand) -> Result:
     """y = input >= other, as bool.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.ge(nnfast.tensor([1, 2]), 2)
@@ -254,6 +274,8 @@ def _winner(dy: Tensor, wins: Tensor, ties: Tensor, shape: Shape) -> Tensor:
 def maximum(input: Operand, other: Operand) -> Result:
     """y = max(input, other), NaN if either is; in a tie each gets half of the gradient.
 
+    Shapes: two that broadcast to that of y. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.maximum(nnfast.tensor([1.0, 5.0]), nnfast.tensor([3.0, 2.0]))
     tensor([3., 5.])
@@ -275,6 +297,8 @@ maximum.vjp(
 def minimum(input: Operand, other: Operand) -> Result:
     """y = min(input, other), NaN if either is; in a tie each gets half of the gradient.
 
+    Shapes: two that broadcast to that of y. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.minimum(nnfast.tensor([1.0, 5.0]), nnfast.tensor([3.0, 2.0]))
     tensor([1., 2.])
@@ -290,56 +314,6 @@ minimum.vjp(
         dy, other < input, input == other, other_shape
     ),
 )
-
-
-class ClipAttrs(NamedTuple):
-    low: float
-    high: float
-
-
-@op("clip", attrs=ClipAttrs, floats=True)
-def _clip(input: Operand, low: float, high: float) -> Result:
-    """y = min(max(x, low), high)."""
-    return like(input, ClipAttrs(float(low), float(high)))
-
-
-_clip.vjp(
-    input=lambda dy, input, low, high: where(input >= low, where(input <= high, dy, 0.0), 0.0)
-)
-
-
-@method
-def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """y = min(max(x, min), max); None is no bound. Gradient 0 outside the bounds.
-
-    Bounds may be tensors that broadcast with x; each gets the gradient where it is taken.
-
-    >>> import nnfast
-    >>> nnfast.clip(nnfast.tensor([-2.0, 0.5, 2.0]), 0, 1)
-    tensor([0. , 0.5, 1. ])
-    """
-    if min is None and max is None:
-        fail("clip", "min or max", "neither")
-    bounds = {"min": min, "max": max}
-    for name, bound in bounds.items():
-        if not (bound is None or isinstance(bound, int | float | np.number | Tensor)):
-            fail("clip", f"a number or a tensor as {name}", repr(bound), error=DTypeError)
-    whole = isinstance(input, Tensor) and input.dtype.kind != "f"
-    if whole or any(isinstance(bound, Tensor) for bound in bounds.values()):
-        return _at_most(_at_least(input, min), max)
-    return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
-
-
-def _at_least(x: Any, bound: Any) -> Any:
-    return x if bound is None else where(x < bound, bound, where(ne(bound, bound), bound, x))
-
-
-def _at_most(x: Any, bound: Any) -> Any:
-    return x if bound is None else where(x > bound, bound, where(ne(bound, bound), bound, x))
-
-
-clamp = clip
-Tensor.clamp = clip  # type: ignore[assignment, method-assign]
 
 
 # ---- powers, exponentials, logarithms -------------------------------------------------------
@@ -386,6 +360,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     input is 0. Squares and cubes are products and roots `sqrt`: faster. Integers give
     integers, exact below 2**53.
 
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
+
     >>> import nnfast
     >>> nnfast.tensor([1.0, 2.0, 3.0]) ** 2
     tensor([1., 4., 9.])
@@ -407,6 +383,8 @@ Tensor.__rpow__ = lambda self, other: pow(other, self)  # type: ignore[method-as
 def sqrt(input: Operand) -> Result:
     """y = square root of x; NaN below 0. Gradient dy / (2 y).
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.sqrt(nnfast.tensor([4.0, 9.0]))
     tensor([2., 3.])
@@ -420,6 +398,8 @@ sqrt.vjp(input=lambda dy, y: dy / (y * 2.0))
 @op("exp", methods=("exp",), floats=True)
 def exp(input: Operand) -> Result:
     """y = e^x. Largest error: see nnfast/csrc/simd/math_exp.h, in ulp.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.exp(nnfast.tensor([0.0, 1.0]))
@@ -435,6 +415,8 @@ exp.vjp(input=lambda dy, y: dy * y)
 def log(input: Operand) -> Result:
     """y = ln x; -inf at 0, NaN below.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.log(nnfast.tensor([1.0, 0.0]))
     tensor([  0., -inf])
@@ -449,6 +431,8 @@ log.vjp(input=lambda dy, input: dy / input)
 def log1p(input: Operand) -> Result:
     """y = ln(1 + x), precise near 0.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.log1p(nnfast.tensor([0.0, 1e-10]))
     tensor([0.e+00, 1.e-10])
@@ -462,6 +446,8 @@ log1p.vjp(input=lambda dy, input: dy / (input + 1.0))
 @op("erf", methods=("erf",), floats=True)
 def erf(input: Operand) -> Result:
     """y = 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.erf(nnfast.tensor([0.0, -10.0]))
@@ -483,6 +469,8 @@ class CastAttrs(NamedTuple):
 @op("cast", attrs=CastAttrs)
 def cast(input: AnyTensor, dtype: Any) -> Result:
     """The values as another dtype; the gradient comes back in the input's own.
+
+    Shapes: any, the same out. Any dtype.
 
     >>> import nnfast
     >>> nnfast.cast(nnfast.tensor([1.7, -1.7]), nnfast.int64)

@@ -101,13 +101,16 @@ take_backward.vjp(dy=lambda ddx, index, dim, ignored: _taken(ddx, index, dim, ig
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of x along a dimension with the numbers in the vector `index`.
 
+    Shapes: (*, N, *), index (n,) -> (*, n, *). Any dtype; index of integers.
+
     >>> import nnfast
     >>> x = nnfast.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> nnfast.ops.index_select(x, 0, nnfast.tensor([1]))
     tensor([[3., 4.]])
     """
     i = as_tensor(index, "index_select")
-    if i.ndim != 1:
-        fail("index_select", "a vector as index", f"shape {i.shape}", index=i)
-    y: Tensor = take(input, i, dim)
-    return y
+    if i.ndim > 1 or (input.ndim == 0 and i.array.size != 1):
+        what = "a vector as index" if input.ndim else "one number as index of a scalar"
+        fail("index_select", what, f"shape {i.shape}", index=i)
+    y: Tensor = take(input if input.ndim else reshape(input, 1), reshape(i, -1), dim)
+    return y if input.ndim else reshape(y, ())

@@ -236,6 +236,8 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` with the other dimensions broadcast; of the flattened tensor if dim is None.
 
+    Shapes: input and indices that broadcast but for dim -> that of indices. Any dtype.
+
     >>> import nnfast
     >>> x = nnfast.tensor([[1.0, 5.0], [3.0, 2.0]])
     >>> nnfast.take_along_dim(x, x.argmax(1, keepdim=True), 1)
@@ -260,6 +262,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where mask is true, as a vector; both are broadcast together.
 
+    Shapes: two that broadcast -> (n,), n the number of true ones. Any dtype; mask of bool.
+
     >>> import nnfast
     >>> x = nnfast.tensor([1.0, 2.0, 3.0])
     >>> nnfast.masked_select(x, x > 1)
@@ -282,6 +286,8 @@ def as_mask(where: str, mask: Any) -> Tensor:
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     """Where the elements are that are not 0: a row of numbers for each, or a vector a dimension.
 
+    Shapes: (*) of n elements that are not 0 -> (n, dimensions), or so many vectors (n,). Any dtype.
+
     >>> import nnfast
     >>> nnfast.nonzero(nnfast.tensor([[1, 0], [0, 5]]))
     tensor([[0, 0],
@@ -295,6 +301,9 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """y = input where condition, else other; with a condition alone, `nonzero` as a tuple.
+
+    Shapes: three that broadcast to that of y; a condition (*) of n true elements gives vectors of
+    n.
 
     >>> import nnfast
     >>> x = nnfast.tensor([-1.0, 2.0])
@@ -311,7 +320,19 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return cast(y, bool_) if kinds == {bool_} else y
 
 
-methods(where=lambda self, condition, other: where(condition, self, other))
+def _where_of(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """The tensor's elements where condition, else those of other; see `where`.
+
+    >>> import nnfast
+    >>> x = nnfast.tensor([-1.0, 2.0])
+    >>> x.where(x > 0, 0)
+    tensor([0., 2.])
+    """
+    y: Tensor = where(condition, self, other)
+    return y
+
+
+methods(where=_where_of)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -320,6 +341,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     num_classes is one more than the largest number if it is -1; then a plan cannot know it.
 
     Errors: a number below 0 or not below num_classes.
+
+    Shapes: (*) -> (*, num_classes). Integers.
 
     >>> import nnfast
     >>> nnfast.nn.functional.one_hot(nnfast.tensor([0, 2]))

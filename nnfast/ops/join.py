@@ -83,6 +83,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
     Dtypes are promoted to a common one. Empty vectors join with everything.
 
+    Shapes: (*, N_i, *) -> (*, sum of N_i, *). Any dtypes.
+
     >>> import nnfast
     >>> nnfast.cat([nnfast.ones(2, 1), nnfast.zeros(2, 2)], dim=1)
     tensor([[1., 0., 0.],
@@ -175,6 +177,8 @@ _stack.vjp_joint(
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
+    Shapes: n of (*) -> (*) with n at dim. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.stack([nnfast.ones(2), nnfast.zeros(2)])
     tensor([[1., 1.],
@@ -195,6 +199,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors side by side: joined along dimension 1, vectors along 0.
 
+    Shapes: those of `cat` along that dimension. Any dtypes, promoted to a common one.
+
     >>> import nnfast
     >>> nnfast.hstack([nnfast.ones(2), nnfast.zeros(1)])
     tensor([1., 1., 0.])
@@ -205,6 +211,8 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors below each other: joined along dimension 0, vectors as rows.
+
+    Shapes: those of `cat` along that dimension. Any dtypes, promoted to a common one.
 
     >>> import nnfast
     >>> nnfast.vstack([nnfast.ones(2), nnfast.zeros(2)])
@@ -218,11 +226,12 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 # ---- parts ----------------------------------------------------------------------------------
 
 
-@method
 def split(
     tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Views of so many slices each (the last may have fewer), or of the sizes given.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
 
     >>> import nnfast
     >>> [x.shape for x in nnfast.split(nnfast.zeros(5, 2), 2)]
@@ -247,12 +256,36 @@ def split(
     return tuple(parts)
 
 
-methods(split_with_sizes=split)
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the sizes given, one behind the other.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *), N the sum of the sizes. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.split_with_sizes(nnfast.arange(3), [1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    return split(input, split_sizes, dim)
+
+
+def _split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of so many slices each (the last may have fewer), or of the sizes given; see `split`.
+
+    >>> import nnfast
+    >>> nnfast.arange(3).split(split_size=2)
+    (tensor([0, 1]), tensor([2]))
+    """
+    return split(input, split_size, dim)
+
+
+methods(split=_split, split_with_sizes=split_with_sizes)
 
 
 @method
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most so many views of equal size; the last may be smaller.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
 
     >>> import nnfast
     >>> [len(x) for x in nnfast.chunk(nnfast.arange(7), 3)]
@@ -271,6 +304,8 @@ def tensor_split(
     input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
 ) -> tuple[Tensor, ...]:
     """So many views whose sizes differ by 1 at most, or views that end at these indices.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
 
     >>> import nnfast
     >>> [len(x) for x in nnfast.tensor_split(nnfast.arange(7), 3)]
@@ -291,6 +326,8 @@ def tensor_split(
 @method
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Each slice along a dimension, without that dimension.
+
+    Shapes: (*, N, *) -> N of (*). Any dtype.
 
     >>> import nnfast
     >>> nnfast.unbind(nnfast.tensor([[1, 2], [3, 4]]), 1)

@@ -44,6 +44,8 @@ def _truth(input: Operand, where: str) -> Tensor:
 def logical_not(input: Operand) -> Tensor:
     """Whether x is 0.
 
+    Shapes: any, the same out, of bool. Any dtype in.
+
     >>> import nnfast
     >>> nnfast.logical_not(nnfast.tensor([0.0, 2.0]))
     tensor([ True, False])
@@ -55,6 +57,8 @@ def logical_not(input: Operand) -> Tensor:
 @method
 def logical_and(input: Operand, other: Operand) -> Tensor:
     """Whether both are not 0.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.logical_and(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
@@ -68,6 +72,8 @@ def logical_and(input: Operand, other: Operand) -> Tensor:
 def logical_or(input: Operand, other: Operand) -> Tensor:
     """Whether one of them is not 0.
 
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
+
     >>> import nnfast
     >>> nnfast.logical_or(nnfast.tensor([0.0, 2.0]), nnfast.tensor([0, 1]))
     tensor([False,  True])
@@ -79,6 +85,8 @@ def logical_or(input: Operand, other: Operand) -> Tensor:
 @method
 def logical_xor(input: Operand, other: Operand) -> Tensor:
     """Whether exactly one of them is not 0.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.logical_xor(nnfast.tensor([0.0, 2.0]), nnfast.tensor([1, 1]))
@@ -114,6 +122,8 @@ Tensor.__xor__ = Tensor.__rxor__ = _xor  # type: ignore[method-assign]
 def isnan(input: Operand) -> Tensor:
     """Whether x is not a number.
 
+    Shapes: any, the same out, of bool. Any dtype in.
+
     >>> import nnfast
     >>> nnfast.isnan(nnfast.tensor([1.0, float("nan"), float("inf")]))
     tensor([False,  True, False])
@@ -126,6 +136,8 @@ def isnan(input: Operand) -> Tensor:
 def isinf(input: Operand) -> Tensor:
     """Whether x is inf or -inf.
 
+    Shapes: any, the same out, of bool. Any dtype in.
+
     >>> import nnfast
     >>> nnfast.isinf(nnfast.tensor([1.0, float("nan"), float("-inf")]))
     tensor([False, False,  True])
@@ -137,6 +149,8 @@ def isinf(input: Operand) -> Tensor:
 @method
 def isfinite(input: Operand) -> Tensor:
     """Whether x is a number other than inf and -inf.
+
+    Shapes: any, the same out, of bool. Any dtype in.
 
     >>> import nnfast
     >>> nnfast.isfinite(nnfast.tensor([1.0, float("nan"), float("inf")]))

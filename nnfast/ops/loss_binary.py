@@ -21,6 +21,8 @@ def _elementwise(name: str, *inputs: Tensor) -> Result:
 def bce(input: Tensor, target: Tensor) -> Result:
     """y = -(t log x + (1 - t) log(1 - x)), with logarithms of at least -100.
 
+    Shapes: input and target (*) -> (*). float32, float64.
+
     >>> import nnfast
     >>> nnfast.ops.bce(nnfast.tensor([0.5, 0.0]), nnfast.tensor([0.0, 1.0]))
     tensor([  0.6931472, 100.       ])
@@ -59,6 +61,8 @@ bce_backward.vjp(
 @op("bce_with_logits")
 def bce_with_logits(input: Tensor, target: Tensor) -> Result:
     """y = log(1 + e^x) - t x: bce of sigmoid(x), without overflow for any x.
+
+    Shapes: input and target (*) -> (*). float32, float64.
 
     >>> import nnfast
     >>> nnfast.ops.bce_with_logits(nnfast.tensor([0.0, 1000.0]), nnfast.tensor([0.0, 0.0]))

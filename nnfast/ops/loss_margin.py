@@ -333,6 +333,8 @@ def triplet_margin_with_distance_loss(
 ) -> Tensor:
     """triplet_margin_loss with a distance of one's own (the Euclidean one if None).
 
+    Shapes: anchor, positive and negative (N, E) or (E,) -> a scalar, or that without E.
+
     >>> import nnfast
     >>> a, p, n = nnfast.zeros(1, 2), nnfast.ones(1, 2), nnfast.ones(1, 2)
     >>> def city(a, b): return (a - b).abs().sum(-1)

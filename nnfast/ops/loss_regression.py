@@ -7,7 +7,8 @@ from typing import Any
 
 from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.trace import on_values
-from nnfast.ops.elementwise import _clip, abs, clip, exp, log, where
+from nnfast.ops.clip import _clip, clip
+from nnfast.ops.elementwise import abs, exp, log, where
 from nnfast.ops.loss import _reduce, _same_shape
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.shape import expand, unsqueeze

@@ -11,8 +11,9 @@ import numpy as np
 
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
+from nnfast.ops.clip import clip
 from nnfast.ops.composite import from_composite
-from nnfast.ops.elementwise import abs, clip, pow, sqrt, where
+from nnfast.ops.elementwise import abs, pow, sqrt, where
 from nnfast.ops.norm import (
     _check,
     _check_running,

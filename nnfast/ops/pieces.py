@@ -43,13 +43,22 @@ def _several(function: Any) -> Any:
 
 @_several
 def atleast_1d(x: Tensor) -> Tensor:
-    """A scalar as a vector, others as they are; of several tensors a tuple."""
+    """A scalar as a vector, others as they are; of several tensors a tuple.
+
+    Shapes: any. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.atleast_1d(nnfast.tensor(3.0))
+    tensor([3.])
+    """
     return x if x.ndim else reshape(x, 1)
 
 
 @_several
 def atleast_2d(x: Tensor) -> Tensor:
     """Scalars as (1, 1), vectors as (1, n), others as they are; of several tensors a tuple.
+
+    Shapes: any. Any dtype.
 
     >>> import nnfast
     >>> nnfast.atleast_2d(nnfast.ones(3)).shape
@@ -60,7 +69,14 @@ def atleast_2d(x: Tensor) -> Tensor:
 
 @_several
 def atleast_3d(x: Tensor) -> Tensor:
-    """Scalars as (1, 1, 1), vectors as (1, n, 1), matrices as (m, n, 1); of several a tuple."""
+    """Scalars as (1, 1, 1), vectors as (1, n, 1), matrices as (m, n, 1); of several a tuple.
+
+    Shapes: any. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.atleast_3d(nnfast.ones(2)).shape
+    (1, 2, 1)
+    """
     if x.ndim > 2:
         return x
     return reshape(x, (1, -1, 1)) if x.ndim < 2 else x.unsqueeze(-1)
@@ -68,6 +84,8 @@ def atleast_3d(x: Tensor) -> Tensor:
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Vectors as the columns of a matrix, and matrices side by side.
+
+    Shapes: (M,) or (M, N_i) -> (M, N). Any dtypes, promoted to a common one.
 
     >>> import nnfast
     >>> nnfast.column_stack([nnfast.tensor([1, 2]), nnfast.tensor([3, 4])])
@@ -78,12 +96,22 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors one behind the other, along the third dimension."""
+    """Tensors one behind the other, along the third dimension.
+
+    Shapes: those of `cat` along that dimension. Any dtypes, promoted to a common one.
+
+    >>> import nnfast
+    >>> nnfast.dstack([nnfast.ones(2), nnfast.zeros(2)])
+    tensor([[[1., 0.],
+             [1., 0.]]])
+    """
     return cat(list(atleast_3d(list(tensors))), 2)
 
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """Matrices along the diagonal of one of zeros.
+
+    Shapes: (M_i, N_i) -> (sum of M_i, sum of N_i). Any dtypes, promoted to a common one.
 
     >>> import nnfast
     >>> nnfast.block_diag(nnfast.ones(1, 1), nnfast.ones(1, 2))
@@ -102,6 +130,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """Every choice of one element of each vector, a row each.
 
+    Shapes: n vectors (N_i,) -> (N_1 ... N_n, n); one vector as it is. Any dtype.
+
     >>> import nnfast
     >>> nnfast.cartesian_prod(nnfast.tensor([1, 2]), nnfast.tensor([3, 4])).tolist()
     [[1, 3], [1, 4], [2, 3], [2, 4]]
@@ -113,6 +143,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """Every choice of r elements of a vector, in order, a row each.
+
+    Shapes: (N,) -> (choices, r). Any dtype.
 
     >>> import nnfast
     >>> nnfast.combinations(nnfast.tensor([1, 2, 3])).tolist()
@@ -137,6 +169,8 @@ def _split(name: str, input: Tensor, parts: Any, dim: int, least: int) -> tuple[
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Parts side by side: along the second dimension, of a vector the first.
 
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
+
     >>> import nnfast
     >>> nnfast.hsplit(nnfast.arange(4), 2)
     (tensor([0, 1]), tensor([2, 3]))
@@ -146,13 +180,27 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 @method
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts one below the other: along the first dimension."""
+    """Parts one below the other: along the first dimension.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.vsplit(nnfast.tensor([[1.0], [2.0]]), 2)
+    (tensor([[1.]]), tensor([[2.]]))
+    """
     return _split("vsplit", input, indices_or_sections, 0, 2)
 
 
 @method
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts along the third dimension."""
+    """Parts along the third dimension.
+
+    Shapes: (*, N, *) -> a tuple of (*, N_i, *). Any dtype.
+
+    >>> import nnfast
+    >>> [part.shape for part in nnfast.dsplit(nnfast.ones(1, 2, 4), 2)]
+    [(1, 2, 2), (1, 2, 2)]
+    """
     return _split("dsplit", input, indices_or_sections, 2, 3)
 
 
@@ -184,6 +232,8 @@ methods(unfold=_windows)
 def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     """Summed over the dimensions along which that size would be broadcast.
 
+    Shapes: (*) -> size, which broadcasts to (*). Any dtype.
+
     >>> import nnfast
     >>> nnfast.ones(2, 3).sum_to_size(1, 3)
     tensor([[2., 2., 2.]])
@@ -204,6 +254,8 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements with these numbers of the flattened tensor; negative ones count from the end.
 
+    Shapes: input any, index (*) -> (*). Any dtype; index of integers.
+
     >>> import nnfast
     >>> nnfast.take(nnfast.tensor([[1, 2], [3, 4]]), nnfast.tensor([0, -1]))
     tensor([1, 4])
@@ -215,6 +267,9 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 @method
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """A copy with source at these elements of the flattened tensor, or source added to them.
+
+    Shapes: input (*), index and source of one number of elements -> (*). Any dtype; index of
+    integers.
 
     >>> import nnfast
     >>> nnfast.put(nnfast.zeros(2, 2), nnfast.tensor([1, 2]), nnfast.tensor([5.0, 6.0])).tolist()
@@ -229,6 +284,8 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Numbers of elements as one index for each dimension of a shape.
+
+    Shapes: (*) -> so many of (*) as `shape` is long. Integers.
 
     >>> import nnfast
     >>> nnfast.unravel_index(nnfast.tensor([1, 5]), (2, 3))
@@ -245,6 +302,8 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy with src as slice `index` of a dimension.
 
+    Shapes: input (*, N, *), src without dim -> that of input. Any dtype.
+
     >>> import nnfast
     >>> nnfast.select_scatter(nnfast.zeros(2, 2), nnfast.ones(2), 0, 1)
     tensor([[0., 0.],
@@ -258,7 +317,14 @@ def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
     step: int = 1,
 ) -> Tensor:  # fmt: skip
-    """A copy with src as slices start, start + step, ... before `end` of a dimension."""
+    """A copy with src as slices start, start + step, ... before `end` of a dimension.
+
+    Shapes: input (*, N, *), src (*, n, *), n the number of slices -> that of input. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.slice_scatter(nnfast.zeros(5), nnfast.ones(2), start=1, end=5, step=2)
+    tensor([0., 1., 0., 1., 0.])
+    """
     return _written("slice_scatter", input, src, dim, slice(start, end, step))
 
 
@@ -266,7 +332,15 @@ def slice_scatter(
 def diagonal_scatter(
     input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
 ) -> Tensor:
-    """A copy with src as the diagonal, of the shape that `diagonal` gives."""
+    """A copy with src as the diagonal, of the shape that `diagonal` gives.
+
+    Shapes: input (*, M, *, N, *), src (*, n) -> that of input. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.diagonal_scatter(nnfast.zeros(2, 2), nnfast.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
     a, b = (check_dim("diagonal_scatter", d, input.ndim) for d in (dim1, dim2))
     x = movedim(input, (a, b), (-2, -1))
     i = np.arange(max(min(x.shape[-2] + min(offset, 0), x.shape[-1] - max(offset, 0)), 0))
@@ -290,6 +364,8 @@ def _same_shape(name: str, input: Tensor, src: Tensor, index: Any) -> Tensor:
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """A matrix with the elements of x on a diagonal.
+
+    Shapes: (*) of n elements -> (n + |offset|, n + |offset|). Any dtype.
 
     >>> import nnfast
     >>> nnfast.diagflat(nnfast.tensor([1, 2]))

@@ -236,6 +236,10 @@ def lp_pool3d(
     """(sum of x^p)^(1/p) of each window, p being norm_type; inf: the largest |x|.
 
     Shapes: input (N, C, D, H, W) or (C, D, H, W) -> (N, C, OD, OH, OW).
+
+    >>> import nnfast
+    >>> nnfast.nn.functional.lp_pool3d(nnfast.ones(1, 1, 2, 2, 1), 2, (2, 2, 1)).flatten()
+    tensor([2.])
     """
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
@@ -286,6 +290,8 @@ def max_unpool1d(
 ) -> Tensor:
     """Zeros but for the elements that max_pool1d chose, where it found them; see max_unpool2d.
 
+    Shapes: input and indices (N, C, W) -> (N, C, OW). float32, float64.
+
     >>> import nnfast, nnfast.nn.functional as F
     >>> y, indices = F.max_pool1d(nnfast.tensor([[1.0, 3.0, 2.0, 0.0]]), 2, return_indices=True)
     >>> F.max_unpool1d(y, indices, 2)
@@ -329,5 +335,14 @@ def max_unpool3d(
     padding: Any = 0,
     output_size: Sequence[int] | None = None,
 ) -> Tensor:
-    """Zeros but for the elements that max_pool3d chose, where it found them; see max_unpool2d."""
+    """Zeros but for the elements that max_pool3d chose, where it found them; see max_unpool2d.
+
+    Shapes: input and indices (N, C, D, H, W) -> (N, C, OD, OH, OW). float32, float64.
+
+    >>> import nnfast
+    >>> F = nnfast.nn.functional
+    >>> y, indices = F.max_pool3d(nnfast.arange(8.0).reshape(1, 1, 2, 2, 2), 2, return_indices=True)
+    >>> F.max_unpool3d(y, indices, 2).flatten()
+    tensor([0., 0., 0., 0., 0., 0., 0., 7.])
+    """
     return _unpool(3, input, indices, kernel_size, stride, padding, output_size)

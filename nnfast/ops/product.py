@@ -26,7 +26,14 @@ def _check_dims(where: str, **tensors: tuple[Tensor, int]) -> None:
 
 @method
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Product of two matrices; see `matmul`."""
+    """Product of two matrices; see `matmul`.
+
+    Shapes: (M, K) and (K, N) -> (M, N). Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.mm(nnfast.ones(1, 3), nnfast.ones(3, 2))
+    tensor([[3., 3.]])
+    """
     _check_dims("mm", input=(input, 2), mat2=(mat2, 2))
     return matmul(input, mat2)
 
@@ -34,6 +41,8 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 @method
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of two batches of matrices: (B, M, K) and (B, K, N) -> (B, M, N).
+
+    Shapes: input (B, M, K), mat2 (B, K, N) -> (B, M, N). Floats and integers.
 
     >>> import nnfast
     >>> nnfast.bmm(nnfast.ones(2, 3, 4), nnfast.ones(2, 4, 5)).shape
@@ -47,7 +56,14 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 @method
 def mv(input: Tensor, vec: Tensor) -> Tensor:
-    """Product of a matrix and a vector."""
+    """Product of a matrix and a vector.
+
+    Shapes: (M, K) and (K,) -> (M,). Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.mv(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]), nnfast.ones(2))
+    tensor([3., 7.])
+    """
     _check_dims("mv", input=(input, 2), vec=(vec, 1))
     return matmul(input, vec)
 
@@ -55,6 +71,8 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 @method
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Sum of the products of the elements of two vectors.
+
+    Shapes: (K,) twice -> a scalar. Any dtype.
 
     >>> import nnfast
     >>> nnfast.dot(nnfast.tensor([1.0, 2.0]), nnfast.tensor([3.0, 4.0]))
@@ -74,6 +92,8 @@ methods(vdot=dot)
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sums of products over the last dimensions of both: (*a, K) and (*b, K) -> (*a, *b).
 
+    Shapes: input (*a, K), other (*b, K) -> (*a, *b); scalars multiply. Floats and integers.
+
     >>> import nnfast
     >>> nnfast.inner(nnfast.ones(2, 3), nnfast.ones(4, 3)).shape
     (2, 4)
@@ -87,6 +107,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """y[i, j] = input[i] vec2[j].
 
+    Shapes: (M,) and (N,) -> (M, N). Any dtype.
+
     >>> import nnfast
     >>> nnfast.outer(nnfast.tensor([1.0, 2.0]), nnfast.tensor([3.0, 4.0]))
     tensor([[3., 4.],
@@ -97,6 +119,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 ger = outer
+methods(ger=ger)
 
 
 @method
@@ -104,6 +127,8 @@ def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta input + alpha mat1 mat2; input is broadcast.
+
+    Shapes: input broadcasts to (M, N), mat1 (M, K), mat2 (K, N) -> (M, N). Floats and integers.
 
     >>> import nnfast
     >>> nnfast.addmm(nnfast.ones(2), nnfast.ones(2, 3), nnfast.ones(3, 2))
@@ -115,13 +140,28 @@ def addmm(
 
 @method
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta input + alpha mat vec; input is broadcast."""
+    """beta input + alpha mat vec; input is broadcast.
+
+    Shapes: input broadcasts to (M,), mat (M, K), vec (K,) -> (M,). Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.addmv(nnfast.ones(2), nnfast.eye(2), nnfast.tensor([3.0, 4.0]))
+    tensor([4., 5.])
+    """
     return _add("addmv", input, mv(mat, vec), beta, alpha)
 
 
 @method
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta input + alpha outer(vec1, vec2); input is broadcast."""
+    """beta input + alpha outer(vec1, vec2); input is broadcast.
+
+    Shapes: input broadcasts to (M, N), vec1 (M,), vec2 (N,) -> (M, N). Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.addr(nnfast.zeros(2, 2), nnfast.tensor([1.0, 2.0]), nnfast.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     return _add("addr", input, outer(vec1, vec2), beta, alpha)
 
 
@@ -129,7 +169,15 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: f
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
-    """beta input + alpha bmm(batch1, batch2); input is broadcast."""
+    """beta input + alpha bmm(batch1, batch2); input is broadcast.
+
+    Shapes: input broadcasts to (B, M, N), batch1 (B, M, K), batch2 (B, K, N) -> (B, M, N). Floats
+    and integers.
+
+    >>> import nnfast
+    >>> nnfast.baddbmm(nnfast.ones(1, 1, 1), nnfast.ones(2, 1, 3), nnfast.ones(2, 3, 1)).flatten()
+    tensor([4., 4.])
+    """
     return _add("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
@@ -137,7 +185,15 @@ def baddbmm(
 def addbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
-    """beta input + alpha times the sum of the products bmm(batch1, batch2)."""
+    """beta input + alpha times the sum of the products bmm(batch1, batch2).
+
+    Shapes: input broadcasts to (M, N), batch1 (B, M, K), batch2 (B, K, N) -> (M, N). Floats and
+    integers.
+
+    >>> import nnfast
+    >>> nnfast.addbmm(nnfast.ones(1, 1), nnfast.ones(2, 1, 3), nnfast.ones(2, 3, 1))
+    tensor([[7.]])
+    """
     return _add("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
 
 
@@ -153,6 +209,8 @@ def _add(where: str, input: Tensor, y: Tensor, beta: float, alpha: float) -> Ten
 @method
 def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """The vector product along a dimension of size 3.
+
+    Shapes: two that broadcast, 3 at dim, to that of the result. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.cross(nnfast.tensor([1.0, 0.0, 0.0]), nnfast.tensor([0.0, 1.0, 0.0]))
@@ -170,6 +228,8 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: each element of input times all of other.
 
+    Shapes: (*M) and (*N) -> sizes multiplied, dimension by dimension from the last. Any dtype.
+
     >>> import nnfast
     >>> nnfast.kron(nnfast.eye(2), nnfast.tensor([[1.0, 2.0]]))
     tensor([[1., 2., 0., 0.],
@@ -185,6 +245,9 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sums of products over dimensions of both: the last `dims` of a and first of b, or two lists.
+
+    Shapes: (*a, *k) and (*k, *b) -> (*a, *b), k the dimensions that go together. Floats and
+    integers.
 
     >>> import nnfast
     >>> nnfast.tensordot(nnfast.ones(2, 3, 4), nnfast.ones(4, 3, 5), ([1, 2], [1, 0])).shape
@@ -221,6 +284,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     Dimensions of one letter go together; those of letters that the result has not are summed.
     "..." stands for any others, broadcast. Without "->" the result has the letters that occur
     once, in alphabetical order. Operands are multiplied from left to right, as matrices.
+
+    Shapes: as the equation says. Floats and integers.
 
     >>> import nnfast
     >>> a, b = nnfast.ones(2, 3), nnfast.ones(3, 4)

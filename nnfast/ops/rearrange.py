@@ -68,6 +68,8 @@ def check_along(where: str, dim: int, input: Tensor) -> int:
 def flip(input: AnyTensor, *order: Dims, dims: Any = None) -> Result:
     """The order along each of `dims` reversed, as a copy.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.flip(nnfast.tensor([[1, 2], [3, 4]]), 1)
     tensor([[2, 1],
@@ -116,6 +118,8 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
 
     Without dims the flattened tensor is moved.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.roll(nnfast.arange(4), 1)
     tensor([3, 0, 1, 2])
@@ -150,6 +154,8 @@ def _triangle(where: str, x: Tensor, diagonal: int, upper: bool) -> Result:
 def tril(input: AnyTensor, diagonal: int = 0) -> Result:
     """The lower triangle of each matrix, 0 above the diagonal of that number.
 
+    Shapes: (*, M, N), the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.tril(nnfast.ones(2, 3))
     tensor([[1., 0., 0.],
@@ -161,6 +167,8 @@ def tril(input: AnyTensor, diagonal: int = 0) -> Result:
 @op("triangle", attrs=TriangleAttrs, methods=("triu",))
 def triu(input: AnyTensor, diagonal: int = 0) -> Result:
     """The upper triangle of each matrix, 0 below the diagonal of that number.
+
+    Shapes: (*, M, N), the same out. Any dtype.
 
     >>> import nnfast
     >>> nnfast.triu(nnfast.ones(2, 3))

@@ -104,7 +104,7 @@ class Op(Generic[P], _core.Op):
 
     Calls begin in csrc/bind/op.cpp. The ordinary one ends there too: tensors of fitting dtypes,
     numbers as operands, other arguments as in an earlier call with the same shapes, for which the
-    shape rule's answer is remembered. All others come to `_call`.
+    shape rule's answer is remembered; so while a function is traced. All others come to `_call`.
     """
 
     def __init__(
@@ -204,7 +204,8 @@ class Op(Generic[P], _core.Op):
     def execute(self, inputs: list[Tensor | None], result: Result) -> Any:
         """Run the op on checked inputs and leave a node if gradients are wanted."""
         if MODE.trace is not None:
-            return MODE.trace(self, inputs, result)
+            packed = self.pack(result.attrs) if result.compute is None else None
+            return MODE.trace(self, inputs, result, packed)
         return self._run(inputs, result)
 
     def pack(self, attrs: Any) -> bytes:

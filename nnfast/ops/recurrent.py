@@ -371,7 +371,18 @@ States = tuple[Tensor, ...]
 def rnn_layer(
     rows: Tensor, states: States, w: Weights, sizes: Tensor | None, reverse: bool, relu: bool
 ) -> States:
-    """What a layer of tanh or relu finds in each row, and its last state."""
+    """One direction of a layer of tanh or relu: what it finds in each row, and its last state.
+
+    Shapes: rows (T N, I), a state (N, H) -> (T N, H), (N, H). float32, float64.
+
+    >>> import nnfast
+    >>> from nnfast.ops.recurrent import Weights
+    >>> w = Weights(nnfast.ones(1, 1), nnfast.ones(1, 1))
+    >>> nnfast.ops.rnn_layer(nnfast.ones(3, 1), (nnfast.zeros(1, 1),), w, None, False, relu=True)
+    (tensor([[1.],
+            [2.],
+            [3.]]), tensor([[3.]]))
+    """
     found: States = _rnn(_input(rows, w), states[0], w.weight_hh, sizes, reverse, relu)
     return found[:2]
 
@@ -379,7 +390,17 @@ def rnn_layer(
 def gru_layer(
     rows: Tensor, states: States, w: Weights, sizes: Tensor | None, reverse: bool
 ) -> States:
-    """The same of gated recurrent units."""
+    """One direction of a layer of gated recurrent units: each row's state, and the last.
+
+    Shapes: rows (T N, I), a state (N, H) -> (T N, H), (N, H). float32, float64.
+
+    >>> import nnfast
+    >>> from nnfast.ops.recurrent import Weights
+    >>> w = Weights(nnfast.ones(3, 1), nnfast.ones(3, 1))
+    >>> y, h = nnfast.ops.gru_layer(nnfast.ones(3, 1), (nnfast.zeros(1, 1),), w, None, False)
+    >>> y.shape, h.shape
+    ((3, 1), (1, 1))
+    """
     x = linear(rows, w.weight_ih, w.bias_ih)
     found: States = _gru(x, states[0], w.weight_hh, w.bias_hh, sizes, reverse)
     return found[:2]
@@ -388,7 +409,17 @@ def gru_layer(
 def lstm_layer(
     rows: Tensor, states: States, w: Weights, sizes: Tensor | None, reverse: bool
 ) -> States:
-    """The same of a long short-term memory, and its last cell."""
+    """One direction of a long short-term memory: each row's state, the last, and the last cell.
+
+    Shapes: rows (T N, I), states (N, H) and (N, H) -> (T N, H), (N, H), (N, H).
+
+    >>> import nnfast
+    >>> from nnfast.ops.recurrent import Weights
+    >>> w, states = Weights(nnfast.ones(4, 1), nnfast.ones(4, 1)), (nnfast.zeros(1, 1),) * 2
+    >>> y, h, c = nnfast.ops.lstm_layer(nnfast.ones(3, 1), states, w, None, False)
+    >>> y.shape, h.shape, c.shape
+    ((3, 1), (1, 1), (1, 1))
+    """
     x, (h, c) = _input(rows, w), states
     if w.weight_hr is not None:
         return lstm_composed(x, h, c, w.weight_hh, sizes, reverse, w.weight_hr)

@@ -65,6 +65,8 @@ _sum.vjp(input=lambda dy, input_shape, dims: expand(_restored(dy, input_shape, d
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum of the elements over dim (all if None); 0 of none. Integers and booleans give int64.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.sum(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]), 0)
     tensor([4., 6.])
@@ -90,6 +92,8 @@ sum_squares.vjp(input=lambda dy, input, dims: _restored(dy, input.shape, dims) *
 @method
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean of the elements over dim (all if None), of floats.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
 
     >>> import nnfast
     >>> nnfast.mean(nnfast.tensor([1.0, 2.0, 6.0]))
@@ -122,6 +126,8 @@ def _floats(where: str, input: Tensor) -> None:
 def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     """Largest element over dim; NaN if there is one. Ties share the gradient evenly.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.amax(nnfast.tensor([[1.0, 5.0], [3.0, 4.0]]), 1)
     tensor([5., 4.])
@@ -132,6 +138,8 @@ def amax(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
 @op("amin", attrs=ReduceAttrs, bools=True, methods=("amin",))
 def amin(input: Operand, dim: Dims = None, keepdim: bool = False) -> Result:
     """Smallest element over dim; NaN if there is one. Ties share the gradient evenly.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.amin(nnfast.tensor([[1.0, 5.0], [3.0, 4.0]]), 1)
@@ -183,6 +191,8 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
     The first of equals; NaN counts as the largest.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.argmax(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
     tensor([1, 0])
@@ -193,6 +203,8 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 @method
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Index of the smallest element along dim (of the flattened tensor if None), as int64.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.argmin(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
@@ -257,6 +269,8 @@ def _min_max(
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """The largest element; or (values, indices) along dim; or `maximum` with another tensor.
 
+    Shapes: (*) -> a scalar; or twice (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.max(nnfast.tensor([[1.0, 5.0], [3.0, 2.0]]), 1).indices
     tensor([1, 0])
@@ -266,7 +280,16 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
 @method
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
-    """The smallest element; or (values, indices) along dim; or `minimum` with another tensor."""
+    """The smallest element; or (values, indices) along dim; or `minimum` with another tensor.
+
+    Shapes: (*) -> a scalar; or twice (*) without dim, or with 1 there if keepdim. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.min(nnfast.tensor([3.0, 1.0, 2.0]))
+    tensor(1.)
+    >>> nnfast.min(nnfast.tensor([[3.0, 1.0], [2.0, 4.0]]), dim=1).indices
+    tensor([1, 0])
+    """
     return _min_max(amin, _min_along, minimum, input, dim, keepdim)
 
 
@@ -282,6 +305,8 @@ def var(
     """Variance over dim: sum of squared deviations over (count - correction).
 
     unbiased=False is correction=0, True is 1; it may be the first argument too.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
 
     >>> import nnfast
     >>> nnfast.var(nnfast.tensor([1.0, 2.0, 3.0]))
@@ -307,6 +332,8 @@ def std(
 ) -> Tensor:
     """Standard deviation over dim: the root of `var`; gradient 0 where it is 0.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
+
     >>> import nnfast
     >>> nnfast.std(nnfast.tensor([1.0, 2.0, 3.0]))
     tensor(1.)
@@ -319,6 +346,9 @@ def std(
 @method
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log of the sum of exp(x) over dim, without overflow.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats; integers give
+    float32.
 
     >>> import nnfast
     >>> nnfast.logsumexp(nnfast.tensor([1000.0, 1000.0]), 0).item()  # 1000 + log 2

@@ -18,6 +18,8 @@ from nnfast.tensor import Tensor
 def floor(input: Operand) -> Result:
     """y = the largest integer of at most x. Gradient 0.
 
+    Shapes: any, the same out. Floats and integers.
+
     >>> import nnfast
     >>> nnfast.floor(nnfast.tensor([1.5, -1.5]))
     tensor([ 1., -2.])
@@ -29,6 +31,8 @@ def floor(input: Operand) -> Result:
 def ceil(input: Operand) -> Result:
     """y = the smallest integer of at least x. Gradient 0.
 
+    Shapes: any, the same out. Floats and integers.
+
     >>> import nnfast
     >>> nnfast.ceil(nnfast.tensor([1.5, -1.5]))
     tensor([ 2., -1.])
@@ -39,6 +43,8 @@ def ceil(input: Operand) -> Result:
 @op("trunc", methods=("trunc",))
 def trunc(input: Operand) -> Result:
     """y = the integer part of x, its sign kept. Gradient 0.
+
+    Shapes: any, the same out. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.trunc(nnfast.tensor([1.5, -1.5]))
@@ -56,6 +62,8 @@ def _round(input: Operand) -> Result:
 @op("frac", methods=("frac",), floats=True)
 def frac(input: Operand) -> Result:
     """y = x - trunc(x): the part behind the point, with the sign of x. Gradient dy.
+
+    Shapes: any, the same out. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.frac(nnfast.tensor([1.5, -1.25]))
@@ -75,6 +83,8 @@ def round(input: Operand, *, decimals: int = 0) -> Tensor:
     """y = the integer nearest to x, the even one of two; or a multiple of 10^-decimals.
 
     Gradient 0.
+
+    Shapes: any, the same out. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.round(nnfast.tensor([0.5, 1.5, -2.7]))
@@ -115,6 +125,8 @@ def fmod(input: Operand, other: Operand) -> Result:
 
     NaN where b is 0 or a is infinite. Errors: integers divided by 0.
 
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
+
     >>> import nnfast
     >>> nnfast.fmod(nnfast.tensor([5.0, -5.0]), 3)
     tensor([ 2., -2.])
@@ -133,6 +145,8 @@ def remainder(input: Operand, other: Operand) -> Result:
     """y = a - b floor(a / b): the sign is that of b, as of Python's %.
 
     NaN where b is 0 or a is infinite. Errors: integers divided by 0.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
     >>> import nnfast
     >>> nnfast.remainder(nnfast.tensor([5.0, -5.0]), 3)
@@ -159,6 +173,8 @@ def floor_divide(input: Operand, other: Operand) -> Result:
     """y = floor(a / b), as Python's //: the quotient is not rounded before. No gradient.
 
     Errors: integers divided by 0.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
     >>> import nnfast
     >>> nnfast.tensor([5, -5]) // 3

@@ -85,6 +85,8 @@ def _summable(input: Tensor, dtype: Any) -> Tensor:
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """y[j] = x[0] + ... + x[j] along dim; integers and booleans give int64.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.cumsum(nnfast.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 3., 6.])
@@ -115,6 +117,8 @@ _cumprod.vjp(
 @method
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """y[j] = x[0] ... x[j] along dim; gradients are exact where factors are 0 too.
+
+    Shapes: any, the same out. Any dtype.
 
     >>> import nnfast
     >>> nnfast.cumprod(nnfast.tensor([1.0, 2.0, 3.0]), 0)
@@ -160,6 +164,8 @@ def prod(
     input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """Product of the elements along dim (of all if None); 1 of none.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.prod(nnfast.tensor([2.0, 3.0, 4.0]))
@@ -207,6 +213,8 @@ def _running(input: Tensor, dim: int, smallest: bool) -> MinMax:
 def cummax(input: Tensor, dim: int) -> MinMax:
     """The largest of x[0] to x[j] along dim, and where it stands: (values, indices).
 
+    Shapes: any, the same out, twice; indices of int64. Any dtype.
+
     >>> import nnfast
     >>> nnfast.cummax(nnfast.tensor([1.0, 3.0, 2.0]), 0).values
     tensor([1., 3., 3.])
@@ -218,6 +226,8 @@ def cummax(input: Tensor, dim: int) -> MinMax:
 def cummin(input: Tensor, dim: int) -> MinMax:
     """The smallest of x[0] to x[j] along dim, and where it stands: (values, indices).
 
+    Shapes: any, the same out, twice; indices of int64. Any dtype.
+
     >>> import nnfast
     >>> nnfast.cummin(nnfast.tensor([2.0, 3.0, 1.0]), 0).indices
     tensor([0, 0, 2])
@@ -228,6 +238,8 @@ def cummin(input: Tensor, dim: int) -> MinMax:
 @method
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """log(e^x[0] + ... + e^x[j]) along dim, without overflow.
+
+    Shapes: any, the same out. Floats; integers give float32.
 
     >>> import nnfast
     >>> nnfast.logcumsumexp(nnfast.tensor([1000.0, 1000.0]), 0)[1].item()  # 1000 + log 2
@@ -250,6 +262,8 @@ def diff(
     append: Tensor | None = None,
 ) -> Tensor:
     """x[j + 1] - x[j] along dim, n times, with `prepend` before x and `append` behind it.
+
+    Shapes: (*, N, *) -> (*, N - n, *), N with what is put before and behind. Floats and integers.
 
     >>> import nnfast
     >>> nnfast.diff(nnfast.tensor([1, 4, 9]))

@@ -139,6 +139,8 @@ def index_put(
 ) -> Tensor:
     """A copy of x with x[indices] = values, or x[indices] += values, repeated places included.
 
+    Shapes: input (*), values that broadcast to that of input[indices] -> (*). Any dtype.
+
     >>> import nnfast
     >>> i = nnfast.tensor([0, 0, 2])
     >>> nnfast.index_put(nnfast.zeros(3), (i,), nnfast.tensor(1.0), accumulate=True)
@@ -160,6 +162,8 @@ def scatter(
     src is a tensor at least as large as index, or a number. reduce="add" adds instead,
     "multiply" multiplies.
 
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
+
     >>> import nnfast
     >>> nnfast.scatter(nnfast.zeros(2, 3), 1, nnfast.tensor([[2], [0]]), 1.0)
     tensor([[0., 0., 1.],
@@ -180,6 +184,8 @@ def scatter(
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of x with y[i, index[i, j, k], k] += src[i, j, k] for dim = 1, likewise for others.
 
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
+
     >>> import nnfast
     >>> i = nnfast.tensor([0, 0, 2])
     >>> nnfast.scatter_add(nnfast.zeros(3), 0, i, nnfast.ones(3))
@@ -190,6 +196,10 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
 def _scatter(where: str, input: Tensor, dim: int, index: Any, src: Any, add: bool) -> Tensor:
     i = integers(index, where, "index")
+    if input.ndim + i.ndim == 1:  # one of them is a scalar: a vector of one element
+        part = reshape(src, -1) if isinstance(src, Tensor) else src
+        y = _scatter(where, reshape(input, -1), dim, reshape(i, -1), part, add)
+        return reshape(y, input.shape)
     if isinstance(src, int | float):
         part = expand(wrap(np.asarray(src, input.dtype)), i.shape)
         return scattered(input, dim, i, part, add)
@@ -207,7 +217,9 @@ def _rows(
     """The numbers of slices, which a source must have one for each of, repeated over these."""
     i = integers(index, where, "index")
     d = check_dim(where, dim, input.ndim)
-    if i.ndim > 1 or input.ndim == 0:
+    if input.ndim == 0:
+        fail(where, "a source of shape (), as the input", f"shape {source.shape}")
+    if i.ndim > 1:
         fail(where, "a vector as index of slices", f"shape {i.shape}", input=input)
     i = reshape(i, -1)
     shape = (*input.shape[:d], i.shape[0], *input.shape[d + 1 :])
@@ -222,25 +234,52 @@ def index_add(
 ) -> Tensor:
     """A copy of x with alpha source[j] added to slice index[j] of a dimension.
 
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input. A scalar has one
+    slice.
+
     >>> import nnfast
     >>> i = nnfast.tensor([1, 1])
     >>> nnfast.index_add(nnfast.zeros(3), 0, i, nnfast.ones(2))
     tensor([0., 2., 0.])
     """
+    if input.ndim == 0 == source.ndim:
+        one = index_add(reshape(input, 1), dim, index, reshape(source, 1), alpha=alpha)
+        return reshape(one, ())
     i, d = _rows("index_add", input, dim, index, source)
     return scattered(input, d, i, source if alpha == 1 else source * alpha, True)
 
 
 @method
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy of x with source[j] as slice index[j] of a dimension."""
+    """A copy of x with source[j] as slice index[j] of a dimension.
+
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input.
+
+    >>> import nnfast
+    >>> nnfast.index_copy(nnfast.zeros(3), 0, nnfast.tensor([2, 0]), nnfast.tensor([5.0, 6.0]))
+    tensor([6., 0., 5.])
+    """
+    if source.ndim == 0:
+        source = reshape(source, 1)
+    if input.ndim == 0:
+        return reshape(index_copy(reshape(input, 1), dim, index, source), ())
     i, d = _rows("index_copy", input, dim, index, source)
     return scattered(input, d, i, source, False)
 
 
 @method
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """A copy of x with one value in the slices `index` of a dimension."""
+    """A copy of x with one value in the slices `index` of a dimension.
+
+    Shapes: input (*, N, *), index (n,), value a number or scalar -> that of input. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.index_fill(nnfast.zeros(2, 3), 1, nnfast.tensor([0, 2]), 7)
+    tensor([[7., 0., 7.],
+            [7., 0., 7.]])
+    """
+    if input.ndim == 0:
+        return reshape(index_fill(reshape(input, 1), dim, index, value), ())
     name = "index_fill"
     _, d = _rows(name, input, dim, index)
     v = as_tensor(value, name)
@@ -261,6 +300,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy of x with one value where mask is true; both are broadcast together.
 
+    Shapes: two that broadcast to that of the result; value a number or scalar. Any dtype; mask of
+    bool.
+
     >>> import nnfast
     >>> x = nnfast.tensor([1.0, 2.0, 3.0])
     >>> nnfast.masked_fill(x, x > 1, 0)
@@ -275,12 +317,16 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy of x with the first elements of source, in order, where mask is true.
 
+    Shapes: two that broadcast to that of the result; source has an element for each true one.
+
     >>> import nnfast
     >>> x = nnfast.zeros(3)
     >>> nnfast.masked_scatter(x, nnfast.tensor([True, False, True]), nnfast.tensor([1.0, 2.0]))
     tensor([1., 0., 2.])
     """
-    m = expand(as_mask("masked_scatter", mask), input.shape)
+    mask = as_mask("masked_scatter", mask)
+    shape = broadcast_shapes("masked_scatter", input.shape, mask.shape)
+    input, m = expand(input, shape), expand(mask, shape)
     at = _positions(input, m)
     n = at.shape[0]
     if source.array.size < n:

@@ -34,6 +34,8 @@ def scatter_reduce(
     include_self; for dim = 1, and likewise for others. `reduce`: "sum", "prod", "mean", "amax" or
     "amin". Where nothing goes, x stays. Equal largest ones share the gradient evenly.
 
+    Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
+
     >>> import nnfast
     >>> i, src = nnfast.tensor([0, 0, 2]), nnfast.tensor([1.0, 5.0, 3.0])
     >>> nnfast.scatter_reduce(nnfast.ones(3), 0, i, src, "amax")
@@ -59,11 +61,17 @@ def index_reduce(
 
     `reduce`: "prod", "mean", "amax" or "amin"; see scatter_reduce.
 
+    Shapes: input (*, N, *), index (n,), source (*, n, *) -> that of input.
+
     >>> import nnfast
     >>> i = nnfast.tensor([1, 1])
     >>> nnfast.index_reduce(nnfast.ones(3), 0, i, nnfast.tensor([2.0, 3.0]), "prod")
     tensor([1., 6., 1.])
     """
+    if input.ndim == 0 == source.ndim:
+        one = index_reduce(reshape(input, 1), dim, index, reshape(source, 1), reduce,
+                           include_self=include_self)  # fmt: skip
+        return reshape(one, ())
     i, d = _rows("index_reduce", input, dim, index, source)
     if reduce == "sum":
         fail(

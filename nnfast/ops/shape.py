@@ -39,6 +39,8 @@ def reshape(input: AnyTensor, *sizes: Sizes, shape: Any = None) -> Result:
 
     Shares memory with the input where its strides allow.
 
+    Shapes: (*) -> shape, of as many elements. Any dtype.
+
     >>> import nnfast
     >>> nnfast.reshape(nnfast.zeros(2, 6), 3, -1).shape
     (3, 4)
@@ -67,6 +69,8 @@ def _resolve(x: Tensor, shape: tuple[Any, ...]) -> tuple[int, ...]:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions start_dim to end_dim joined into one.
 
+    Shapes: (*, A, ..., B, *) -> (*, A ... B, *). Any dtype.
+
     >>> import nnfast
     >>> nnfast.flatten(nnfast.zeros(2, 3, 4), 1).shape
     (2, 12)
@@ -82,13 +86,22 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @method
 def ravel(input: Tensor) -> Tensor:
-    """All dimensions joined into one."""
+    """All dimensions joined into one.
+
+    Shapes: (*) of n elements -> (n,). Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.ravel(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([1, 2, 3, 4])
+    """
     return reshape(input, -1) if input.array.size else reshape(input, 0)
 
 
 @method
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Dimension `dim` split into `sizes`, one of which may be -1.
+
+    Shapes: (*, N, *) -> (*, *sizes, *), N the product of sizes. Any dtype.
 
     >>> import nnfast
     >>> nnfast.unflatten(nnfast.zeros(2, 6), 1, (3, -1)).shape
@@ -109,6 +122,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *more: int) -> Tensor:
     """Without dimensions of size 1: all of them, or those of `dim` whose size is 1.
 
+    Shapes: (*, 1, *) -> (*). Any dtype.
+
     >>> import nnfast
     >>> nnfast.squeeze(nnfast.zeros(1, 2, 1)).shape
     (2,)
@@ -122,6 +137,8 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *more: int) -
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a new dimension of size 1 at `dim`.
 
+    Shapes: (*) -> (*, 1, *). Any dtype.
+
     >>> import nnfast
     >>> nnfast.unsqueeze(nnfast.zeros(2), -1).shape
     (2, 1)
@@ -132,7 +149,12 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 @method
 def view_as(input: Tensor, other: Tensor) -> Tensor:
-    """The same elements in the shape of `other`."""
+    """The same elements in the shape of `other`.
+
+    >>> import nnfast
+    >>> nnfast.ones(6).view_as(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     return reshape(input, other.shape)
 
 
@@ -144,6 +166,8 @@ def expand(input: AnyTensor, *shape: Sizes, size: Any = None) -> Result:
     """Dimensions of size 1, and new ones in front, repeated to `shape`, without copying.
 
     -1 keeps a size. The result shares memory: do not write to it.
+
+    Shapes: (*) -> shape, to which it broadcasts. Any dtype.
 
     >>> import nnfast
     >>> nnfast.ones(3, 1).expand(2, 3, 4).shape
@@ -165,7 +189,12 @@ expand.vjp(input=lambda dy, input_shape: sum_to(dy, input_shape))
 
 @method
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
-    """`expand` to the shape of `other`."""
+    """`expand` to the shape of `other`.
+
+    >>> import nnfast
+    >>> nnfast.ones(3).expand_as(nnfast.ones(2, 3)).shape
+    (2, 3)
+    """
     return expand(input, other.shape)
 
 
@@ -174,6 +203,8 @@ broadcast_to = expand
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each expanded to the common shape.
+
+    Shapes: any that broadcast. Any dtypes.
 
     >>> import nnfast
     >>> [x.shape for x in nnfast.broadcast_tensors(nnfast.ones(2, 1), nnfast.ones(3))]
@@ -190,6 +221,8 @@ class PermuteAttrs(NamedTuple):
 @op(attrs=PermuteAttrs, methods=("permute",))
 def permute(input: AnyTensor, *order: Sizes, dims: Any = None) -> Result:
     """Dimensions in another order, as a view: y.shape[i] = x.shape[dims[i]].
+
+    Shapes: (*) -> its sizes in another order. Any dtype.
 
     >>> import nnfast
     >>> nnfast.permute(nnfast.zeros(2, 3, 4), 2, 0, 1).shape
@@ -215,6 +248,8 @@ class TransposeAttrs(NamedTuple):
 def transpose(input: AnyTensor, dim0: int, dim1: int) -> Result:
     """Two dimensions exchanged, as a view.
 
+    Shapes: (*, M, *, N, *) -> (*, N, *, M, *). Any dtype.
+
     >>> import nnfast
     >>> nnfast.transpose(nnfast.zeros(2, 3, 4), 0, -1).shape
     (4, 3, 2)
@@ -238,6 +273,8 @@ methods(swapaxes=transpose, swapdims=transpose)
 def movedim(input: Tensor, source: int | Sequence[int], destination: Any) -> Tensor:
     """Dimensions `source` at the places `destination`, the others in their order.
 
+    Shapes: (*) -> its sizes in another order. Any dtype.
+
     >>> import nnfast
     >>> nnfast.movedim(nnfast.zeros(2, 3, 4), 0, -1).shape
     (3, 4, 2)
@@ -258,19 +295,37 @@ methods(moveaxis=movedim)
 
 @method
 def t(input: Tensor) -> Tensor:
-    """The transpose of a matrix, as a view; a vector stays as it is."""
+    """The transpose of a matrix, as a view; a vector stays as it is.
+
+    Shapes: (M, N) -> (N, M); (N,) and scalars as they are. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.t(nnfast.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 3],
+            [2, 4]])
+    """
     if input.ndim > 2:
         fail("t", "at most two dimensions", f"{input.ndim}", "use transpose or mT.", input=input)
     return input if input.ndim < 2 else transpose(input, 0, 1)
 
 
 def _mT(input: Tensor) -> Tensor:
-    """The last two dimensions exchanged."""
+    """The last two dimensions exchanged.
+
+    >>> import nnfast
+    >>> nnfast.ones(2, 3).mT.shape
+    (3, 2)
+    """
     return transpose(input, -2, -1)
 
 
 def _T(input: Tensor) -> Tensor:
-    """All dimensions in reverse."""
+    """All dimensions in reverse.
+
+    >>> import nnfast
+    >>> nnfast.ones(2, 3).T.shape
+    (3, 2)
+    """
     if input.ndim == 2:
         return transpose(input, 0, 1)
     return permute(input, tuple(reversed(range(input.ndim))))
@@ -282,13 +337,20 @@ Tensor.T = property(_T)  # type: ignore[assignment, method-assign]
 
 @method
 def contiguous(input: Tensor) -> Tensor:
-    """The same values in C order: itself if they are already."""
+    """The same values in C order: itself if they are already.
+
+    >>> import nnfast
+    >>> nnfast.ones(2, 3).T.contiguous().is_contiguous()
+    True
+    """
     return input if input.array.flags.c_contiguous else clone(input)
 
 
 @op("copy", methods=("clone",))
 def clone(input: AnyTensor) -> Result:
     """A copy in memory of its own, in C order; gradients pass through.
+
+    Shapes: any, the same out. Any dtype.
 
     >>> import nnfast
     >>> nnfast.clone(nnfast.ones(2))

@@ -95,6 +95,8 @@ class NarrowAttrs(NamedTuple):
 def narrow(input: AnyTensor, dim: int, start: int, length: int) -> Result:
     """`length` slices of a dimension from number `start` (negative: from the end), as a view.
 
+    Shapes: (*, N, *) -> (*, length, *). Any dtype.
+
     >>> import nnfast
     >>> nnfast.narrow(nnfast.arange(5), 0, 1, 3)
     tensor([1, 2, 3])
@@ -121,6 +123,8 @@ narrow.vjp(input=_widened)
 @op(attrs=NarrowAttrs, methods=("select",))
 def select(input: AnyTensor, dim: int, index: int) -> Result:
     """Slice number `index` of a dimension, without that dimension, as a view.
+
+    Shapes: (*, N, *) -> (*). Any dtype.
 
     >>> import nnfast
     >>> nnfast.select(nnfast.tensor([[1, 2], [3, 4]]), 1, -1)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnfast.errors import fail
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.along import gather
 from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
@@ -43,6 +43,8 @@ def _argsort(input: Operand, descending: bool = False, count: int | None = None)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The order that sorts x along dim. Equals stay in order; NaN counts as the largest.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.argsort(nnfast.tensor([3.0, 1.0, 2.0]))
     tensor([1, 2, 0])
@@ -64,6 +66,8 @@ def _along_last(input: Tensor, d: int, descending: bool, count: int | None = Non
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> MinMax:
     """x sorted along dim, and the order that sorts it: (values, indices). See `argsort`.
 
+    Shapes: any, the same out, twice; indices of int64. Any dtype.
+
     >>> import nnfast
     >>> nnfast.sort(nnfast.tensor([3.0, 1.0, 2.0])).values
     tensor([1., 2., 3.])
@@ -75,6 +79,8 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
 @method
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> MinMax:
     """The k largest (smallest) along dim, in order, and where they stand: (values, indices).
+
+    Shapes: (*) -> twice (*) with k in the place of the size of dim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.topk(nnfast.tensor([3.0, 1.0, 2.0]), 2).indices
@@ -95,6 +101,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 @method
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> MinMax:
     """The k-th smallest along dim, from 1, and where it stands: (values, indices).
+
+    Shapes: (*) -> twice (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.kthvalue(nnfast.tensor([3.0, 1.0, 2.0]), 2).values
@@ -118,6 +126,8 @@ def _chosen(input: Tensor, order: Tensor, d: int, place: int, keepdim: bool) -> 
 @method
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle element of all (the lower of two), or (values, indices) along dim; NaN if any is.
+
+    Shapes: (*) -> a scalar; or twice (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.median(nnfast.tensor([4.0, 1.0, 3.0, 2.0]))
@@ -150,6 +160,8 @@ def quantile(
 
     Between two elements: "linear", "lower", "higher", "nearest" or "midpoint". A vector q gives a
     new first dimension. NaN if any element is.
+
+    Shapes: (*) -> a scalar, or (*) without dim; with q of (Q,) that with Q in front. Floats.
 
     >>> import nnfast
     >>> nnfast.quantile(nnfast.tensor([1.0, 2.0, 3.0, 4.0]), 0.5)
@@ -205,6 +217,8 @@ def unique(
 ) -> Any:
     """The different values (or slices along dim), in order; and where each went, and how many.
 
+    Shapes: (*) -> (n,), or (*, n, *) along dim; inverse (*) or (N,), counts (n,). Any dtype.
+
     >>> import nnfast
     >>> nnfast.unique(nnfast.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
@@ -224,6 +238,9 @@ def unique(
 @method
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, ... occurs in a vector; or the sums of their weights.
+
+    Shapes: (N,) -> (max(largest + 1, minlength),). Integers of at least 0; int64 out, float32 or
+    float64 with weights (N,).
 
     >>> import nnfast
     >>> nnfast.bincount(nnfast.tensor([0, 2, 2]))
@@ -246,16 +263,22 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements lie in each of `bins` equal parts from min to max (both 0: of x itself).
 
+    Shapes: any -> (bins,). Floats.
+
     >>> import nnfast
     >>> nnfast.histc(nnfast.tensor([0.0, 1.0, 4.0]), 2, 0, 4)
     tensor([2., 1.])
     """
     x = input.detach()._values()
+    if x.dtype.kind != "f":
+        fail("histc", "floats", str(x.dtype), "convert with x.float().", DTypeError)
     if bins <= 0 or max < min:
         fail("histc", "bins > 0 and max >= min", f"bins={bins}, min={min}, max={max}")
     low, high = (min, max) if min != max else (x.min(initial=np.inf), x.max(initial=-np.inf))
     if x.size == 0:
         return wrap(np.zeros(bins, x.dtype))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        fail("histc", "finite elements, or min and max", f"{low} to {high}")
     return wrap(np.histogram(x, bins, (low, high))[0].astype(x.dtype))
 
 
@@ -271,6 +294,8 @@ def searchsorted(
     """Where each value belongs in a sorted vector (or row): the first place, or the last (right).
 
     `sorter`: the order in which the sequence is sorted, as `argsort` gives it.
+
+    Shapes: sorted_sequence (*, S), input (*, V), or (S,) and any -> that of input, of int64.
 
     >>> import nnfast
     >>> nnfast.searchsorted(nnfast.tensor([1.0, 3.0, 5.0]), nnfast.tensor([3.0, 4.0]))
@@ -296,6 +321,8 @@ def bucketize(
     input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
 ) -> Tensor:
     """The number of the interval between `boundaries` that each value lies in.
+
+    Shapes: input (*), boundaries (B,) -> (*), of int64. Any dtype.
 
     >>> import nnfast
     >>> nnfast.bucketize(nnfast.tensor([2.0, 5.0]), nnfast.tensor([1.0, 3.0, 5.0]))

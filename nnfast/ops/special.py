@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfast.ops.clip import clip
 from nnfast.ops.elementwise import (
     abs,
     broadcast_shape,
     cast,
-    clip,
     eq,
     exp,
     ge,
@@ -71,6 +71,8 @@ def nan_to_num(
 ) -> Tensor:
     """x with numbers in place of NaN, inf and -inf; None: the largest and smallest of the dtype.
 
+    Shapes: any, the same out. Any dtype.
+
     >>> import nnfast
     >>> nnfast.nan_to_num(nnfast.tensor([float("nan"), float("inf"), 2.0]), posinf=9.0)
     tensor([0., 9., 2.])
@@ -88,25 +90,48 @@ def nan_to_num(
 
 @method
 def isposinf(input: Tensor) -> Tensor:
-    """Whether x is inf."""
+    """Whether x is inf.
+
+    Shapes: any, the same out, of bool. Any dtype in.
+
+    >>> import nnfast
+    >>> nnfast.isposinf(nnfast.tensor([1.0, -float("inf"), float("inf")]))
+    tensor([False, False,  True])
+    """
     return eq(input, math.inf)
 
 
 @method
 def isneginf(input: Tensor) -> Tensor:
-    """Whether x is -inf."""
+    """Whether x is -inf.
+
+    Shapes: any, the same out, of bool. Any dtype in.
+
+    >>> import nnfast
+    >>> nnfast.isneginf(nnfast.tensor([1.0, -float("inf"), float("inf")]))
+    tensor([False,  True, False])
+    """
     return eq(input, -math.inf)
 
 
 @method
 def isreal(input: Tensor) -> Tensor:
-    """True everywhere: there are no complex numbers."""
+    """True everywhere: there are no complex numbers.
+
+    Shapes: any, the same out, of bool. Any dtype in.
+
+    >>> import nnfast
+    >>> nnfast.isreal(nnfast.tensor([1.0, 2.0]))
+    tensor([ True,  True])
+    """
     return eq(cast(input, bool_), cast(input, bool_))
 
 
 @method
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger one; NaN only if both are.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
     >>> import nnfast
     >>> nnfast.fmax(nnfast.tensor([1.0, float("nan")]), nnfast.tensor([3.0, 2.0]))
@@ -117,7 +142,14 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
 
 @method
 def fmin(input: Tensor, other: Tensor) -> Tensor:
-    """The smaller one; NaN only if both are."""
+    """The smaller one; NaN only if both are.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
+
+    >>> import nnfast
+    >>> nnfast.fmin(nnfast.tensor([1.0, float("nan")]), nnfast.tensor([2.0, 3.0]))
+    tensor([1., 3.])
+    """
     return where((le(input, other) + isnan(other)).bool(), input, other)
 
 
@@ -128,6 +160,8 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """y = log(e^a + e^b), without overflow.
 
+    Shapes: two that broadcast to that of y. Floats; integers give float32.
+
     >>> import nnfast
     >>> nnfast.logaddexp(nnfast.tensor([1000.0]), nnfast.tensor([0.0]))
     tensor([1000.])
@@ -137,7 +171,14 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 
 @method
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
-    """y = log2(2^a + 2^b), without overflow."""
+    """y = log2(2^a + 2^b), without overflow.
+
+    Shapes: two that broadcast to that of y. Floats; integers give float32.
+
+    >>> import nnfast
+    >>> nnfast.logaddexp2(nnfast.tensor([3.0]), nnfast.tensor([3.0]))
+    tensor([4.])
+    """
     ln2 = math.log(2)
     return maximum(input, other) + log1p(exp(_apart(input, other) * -ln2)) * (1 / ln2)
 
@@ -150,6 +191,8 @@ def _apart(a: Any, b: Any) -> Tensor:
 @method
 def xlogy(input: Operand, other: Operand) -> Tensor:
     """y = a log(b), 0 where a is 0 and b is a number.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.xlogy(nnfast.tensor([0.0, 2.0]), nnfast.tensor([0.0, 1.0]))
@@ -164,6 +207,8 @@ def xlogy(input: Operand, other: Operand) -> Tensor:
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """y = log(x / (1 - x)); with `eps` of x brought into [eps, 1 - eps] first.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.logit(nnfast.tensor([0.5, 1.0]), eps=0.5)
     tensor([0., 0.])
@@ -175,7 +220,14 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 
 @method
 def float_power(input: Operand, exponent: Operand) -> Tensor:
-    """input ** exponent, in float64."""
+    """input ** exponent, in float64.
+
+    Shapes: two that broadcast to that of y. Any dtypes.
+
+    >>> import nnfast
+    >>> nnfast.float_power(nnfast.tensor([2, 3]), 2)
+    tensor([4., 9.], dtype=float64)
+    """
     parts = (as_tensor(x, "float_power") for x in (input, exponent))
     return pow(*(cast(x, float64) for x in parts))
 
@@ -183,6 +235,8 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
 @method
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """y = sqrt(a^2 + b^2), without overflow.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.hypot(nnfast.tensor([3.0]), nnfast.tensor([4.0]))
@@ -201,6 +255,8 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 def signbit(input: Tensor) -> Tensor:
     """Whether the sign is minus: also of -0.0.
 
+    Shapes: any, the same out, of bool. Any dtype in.
+
     >>> import nnfast
     >>> nnfast.signbit(nnfast.tensor([-1.0, -0.0, 0.0]))
     tensor([ True,  True, False])
@@ -212,6 +268,8 @@ def signbit(input: Tensor) -> Tensor:
 @method
 def copysign(input: Tensor, other: Operand) -> Tensor:
     """|a| with the sign of b.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.copysign(nnfast.tensor([1.0, -2.0]), nnfast.tensor([-0.0, 3.0]))
@@ -225,6 +283,8 @@ def copysign(input: Tensor, other: Operand) -> Tensor:
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below 0, 1 above, and `values` where x is 0.
 
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
+
     >>> import nnfast
     >>> nnfast.heaviside(nnfast.tensor([-1.0, 0.0, 2.0]), nnfast.tensor(0.5))
     tensor([0. , 0.5, 1. ])
@@ -236,7 +296,14 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 
 @method
 def sinc(input: Tensor) -> Tensor:
-    """y = sin(pi x) / (pi x), 1 at 0."""
+    """y = sin(pi x) / (pi x), 1 at 0.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
+    >>> import nnfast
+    >>> nnfast.sinc(nnfast.tensor([0.0, 0.5]))
+    tensor([1.        , 0.63661975])
+    """
     x = _floats(input, "sinc") * math.pi
     zero = eq(x, 0)
     x = where(zero, 1.0, x)
@@ -245,18 +312,39 @@ def sinc(input: Tensor) -> Tensor:
 
 @method
 def deg2rad(input: Tensor) -> Tensor:
-    """Degrees as radians."""
+    """Degrees as radians.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
+    >>> import nnfast
+    >>> nnfast.deg2rad(nnfast.tensor([180.0]))
+    tensor([3.1415927])
+    """
     return _floats(input, "deg2rad") * (math.pi / 180)
 
 
 @method
 def rad2deg(input: Tensor) -> Tensor:
-    """Radians as degrees."""
+    """Radians as degrees.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
+    >>> import nnfast
+    >>> nnfast.rad2deg(nnfast.tensor([0.0, 1.0]))
+    tensor([ 0.     , 57.29578])
+    """
     return _floats(input, "rad2deg") * (180 / math.pi)
 
 
 def rsub(input: Tensor, other: Operand, *, alpha: float = 1) -> Tensor:
-    """y = other - alpha input."""
+    """y = other - alpha input.
+
+    Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
+
+    >>> import nnfast
+    >>> nnfast.rsub(nnfast.tensor([1.0, 2.0]), 10)
+    tensor([9., 8.])
+    """
     return sub(other, input if alpha == 1 else input * alpha)
 
 
@@ -264,6 +352,8 @@ def isin(
     elements: Operand, test_elements: Operand, *, assume_unique: bool = False, invert: bool = False
 ) -> Tensor:
     """Which elements are among the test elements; with `invert` which are not.
+
+    Shapes: elements (*), test_elements any -> (*), of bool. Any dtype.
 
     >>> import nnfast
     >>> nnfast.isin(nnfast.tensor([1, 2, 3]), nnfast.tensor([3, 1]))

@@ -8,7 +8,8 @@ import numpy as np
 
 from nnfast.errors import fail
 from nnfast.ops.along import gather
-from nnfast.ops.elementwise import cast, clip, sqrt, where
+from nnfast.ops.clip import clip
+from nnfast.ops.elementwise import cast, sqrt, where
 from nnfast.ops.matmul import matmul
 from nnfast.ops.norm_groups import vector_norm
 from nnfast.ops.operands import as_tensor
@@ -77,6 +78,8 @@ def _weights(n: int, fweights: Any, aweights: Any, like: Tensor) -> Any:
 def corrcoef(input: Tensor) -> Tensor:
     """The correlation of each row with each: cov / (sigma sigma^T), brought into [-1, 1].
 
+    Shapes: (M, N) of M variables -> (M, M), (N,) -> a scalar. Floats; integers give float32.
+
     >>> import nnfast
     >>> nnfast.corrcoef(nnfast.tensor([[0.0, 2.0], [4.0, 0.0]]))
     tensor([[ 1., -1.],
@@ -94,6 +97,8 @@ def trapezoid(
 ) -> Tensor:
     """The integral of samples y at places x, or dx apart: sum of (y_i + y_(i+1)) / 2 steps.
 
+    Shapes: y (*, N, *), x (N,) or as y -> (*) without dim. Floats; integers give float32.
+
     >>> import nnfast
     >>> nnfast.trapezoid(nnfast.tensor([1.0, 3.0, 5.0]))
     tensor(6.)
@@ -107,7 +112,14 @@ trapz = trapezoid
 def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
 ) -> Tensor:
-    """The integrals from the first sample up to each later one; see trapezoid."""
+    """The integrals from the first sample up to each later one; see trapezoid.
+
+    Shapes: y (*, N, *), x (N,) or as y -> (*, N - 1, *). Floats; integers give float32.
+
+    >>> import nnfast
+    >>> nnfast.cumulative_trapezoid(nnfast.tensor([1.0, 3.0, 5.0]))
+    tensor([2., 6.])
+    """
     return cumsum(_areas("cumulative_trapezoid", y, x, dx, dim), dim)
 
 
@@ -133,6 +145,8 @@ def unique_consecutive(
 ) -> Any:
     """One of each run of equal elements (or slices along dim); where each went, how many.
 
+    Shapes: (*) -> (n,), or (*, n, *) along dim; inverse (*) or (N,), counts (n,). Any dtype.
+
     >>> import nnfast
     >>> nnfast.unique_consecutive(nnfast.tensor([1, 1, 2, 1]), return_counts=True)
     (tensor([1, 2, 1]), tensor([2, 1, 1]))
@@ -153,13 +167,23 @@ def unique_consecutive(
 
 @method
 def msort(input: Tensor) -> Tensor:
-    """Sorted along the first dimension."""
+    """Sorted along the first dimension.
+
+    Shapes: any, the same out. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.msort(nnfast.tensor([[3, 1], [2, 4]]))
+    tensor([[2, 1],
+            [3, 4]])
+    """
     return sort(input, 0).values
 
 
 @method
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Each slice along dim scaled so that its p-norm is at most maxnorm.
+
+    Shapes: any of at least 2 dimensions, the same out. Floats.
 
     >>> import nnfast
     >>> nnfast.renorm(nnfast.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 5.0)
@@ -185,6 +209,8 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Mode:
     """The most frequent value along dim, the smallest of several, and its last place.
 
     The gradient goes to that place. NumPy finds it: a compiled function runs eagerly.
+
+    Shapes: (*) -> twice (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.mode(nnfast.tensor([2, 1, 2, 1, 3])).values

@@ -20,6 +20,8 @@ from nnfast.tensor import Tensor, bool_, float32, int64
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether an element is not 0, over dim (all if None); False of none.
 
+    Shapes: (*) -> a bool, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.any(nnfast.tensor([[True, False], [False, False]]), 1)
     tensor([ True, False])
@@ -31,6 +33,8 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """Whether no element is 0, over dim (all if None); True of none.
 
+    Shapes: (*) -> a bool, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.all(nnfast.tensor([[True, False], [True, True]]), 1)
     tensor([False,  True])
@@ -41,6 +45,8 @@ def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 @method
 def count_nonzero(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
     """How many elements are not 0, over dim (all if None).
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
 
     >>> import nnfast
     >>> nnfast.count_nonzero(nnfast.tensor([1.0, 0.0, 2.0]))
@@ -64,6 +70,8 @@ class AMinMax(NamedTuple):
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> AMinMax:
     """The smallest and the largest element over dim (all if None): (min, max).
 
+    Shapes: (*) -> twice a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.aminmax(nnfast.tensor([3.0, 1.0, 2.0])).max
     tensor(3.)
@@ -80,6 +88,8 @@ def var_mean(
     correction: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean over dim.
+
+    Shapes: (*) -> twice a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
 
     >>> import nnfast
     >>> nnfast.var_mean(nnfast.tensor([1.0, 2.0, 3.0]))
@@ -100,6 +110,8 @@ def std_mean(
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean over dim.
 
+    Shapes: (*) -> twice a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
+
     >>> import nnfast
     >>> nnfast.std_mean(nnfast.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
@@ -113,6 +125,8 @@ def std_mean(
 def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`sum` of what is a number.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Any dtype.
+
     >>> import nnfast
     >>> nnfast.nansum(nnfast.tensor([1.0, float("nan")]))
     tensor(1.)
@@ -123,6 +137,8 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any
 @method
 def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """`mean` of what is a number; NaN if nothing is.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
 
     >>> import nnfast
     >>> nnfast.nanmean(nnfast.tensor([1.0, float("nan"), 3.0]))
@@ -150,6 +166,8 @@ def norm(
     (sum |x|^p)^(1/p); inf: the largest |x|; -inf: the smallest; 0: how many are not 0. The
     gradient is 0 where the norm is.
 
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
+
     >>> import nnfast
     >>> nnfast.norm(nnfast.tensor([3.0, 4.0]))
     tensor(5.)
@@ -165,6 +183,8 @@ def vector_norm(
     x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """The norm of order `ord` over dim; see `norm`.
+
+    Shapes: (*) -> a scalar, or (*) without dim, or with 1 there if keepdim. Floats.
 
     >>> import nnfast
     >>> nnfast.linalg.vector_norm(nnfast.tensor([1.0, -2.0]), 1)
@@ -201,6 +221,8 @@ def matrix_norm(
 ) -> Tensor:
     """Of matrices: "fro", or the largest (ord < 0: smallest) sum of |column| (1) or |row| (inf).
 
+    Shapes: (*, M, N) -> (*), with keepdim (*, 1, 1). Floats.
+
     >>> import nnfast
     >>> nnfast.linalg.matrix_norm(nnfast.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
     tensor(6.)
@@ -223,6 +245,8 @@ def matrix_norm(
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other.
 
+    Shapes: two that broadcast -> a scalar. Floats.
+
     >>> import nnfast
     >>> nnfast.dist(nnfast.tensor([1.0, 1.0]), nnfast.tensor([4.0, 5.0]))
     tensor(5.)
@@ -237,6 +261,8 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Tensor:
     """Whether |input - other| <= atol + rtol |other|, for each element.
+
+    Shapes: two that broadcast to that of the result, of bool. Any dtypes in.
 
     >>> import nnfast
     >>> nnfast.isclose(nnfast.tensor([1.0, 2.0]), nnfast.tensor([1.000001, 2.1]))
@@ -256,6 +282,8 @@ def allclose(
 ) -> bool:
     """Whether `isclose` holds for all elements.
 
+    Shapes: any; a Python bool out. Any dtypes.
+
     >>> import nnfast
     >>> nnfast.allclose(nnfast.tensor([1.0]), nnfast.tensor([1.000001]))
     True
@@ -265,6 +293,8 @@ def allclose(
 
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all elements are the same.
+
+    Shapes: any; a Python bool out. Any dtypes.
 
     >>> import nnfast
     >>> nnfast.equal(nnfast.tensor([1, 2]), nnfast.tensor([1, 2]))

@@ -12,6 +12,8 @@ from nnfast.ops.record import Result, like, op, out
 def sin(input: Operand) -> Result:
     """y = the sine of x, in radians; NaN of infinities.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.sin(nnfast.tensor([0.0, 1.5707964]))
     tensor([0., 1.])
@@ -25,6 +27,8 @@ sin.vjp(input=lambda dy, input: dy * cos(input))
 @op("cos", methods=("cos",), floats=True)
 def cos(input: Operand) -> Result:
     """y = the cosine of x, in radians; NaN of infinities.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.cos(nnfast.tensor([0.0, 3.1415927]))
@@ -40,6 +44,8 @@ cos.vjp(input=lambda dy, input: -dy * sin(input))
 def tan(input: Operand) -> Result:
     """y = sin x / cos x, in radians; NaN of infinities.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.tan(nnfast.tensor([0.0, 0.5]))
     tensor([0... , 0.5463...])
@@ -53,6 +59,8 @@ tan.vjp(input=lambda dy, y: dy * (y * y + 1.0))
 @op("asin", methods=("asin",), floats=True)
 def asin(input: Operand) -> Result:
     """y = the angle from -pi/2 to pi/2 whose sine is x; NaN outside of -1 to 1.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.asin(nnfast.tensor([0.0, 1.0]))
@@ -68,6 +76,8 @@ asin.vjp(input=lambda dy, input: dy * rsqrt((1.0 - input) * (1.0 + input)))
 def acos(input: Operand) -> Result:
     """y = the angle from 0 to pi whose cosine is x; NaN outside of -1 to 1.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.acos(nnfast.tensor([1.0, 0.0]))
     tensor([0.       , 1.5707964])
@@ -82,6 +92,8 @@ acos.vjp(input=lambda dy, input: -dy * rsqrt((1.0 - input) * (1.0 + input)))
 def atan(input: Operand) -> Result:
     """y = the angle from -pi/2 to pi/2 whose tangent is x.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.atan(nnfast.tensor([0.0, 1.0]))
     tensor([0.       , 0.7853982])
@@ -95,6 +107,8 @@ atan.vjp(input=lambda dy, input: dy / (input * input + 1.0))
 @op("atan2", methods=("atan2",), floats=True)
 def atan2(input: Operand, other: Operand) -> Result:
     """y = the angle from -pi to pi of the point (other, input) of the plane.
+
+    Shapes: two that broadcast to that of y. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.atan2(nnfast.tensor([1.0, 1.0]), nnfast.tensor([1.0, -1.0]))
@@ -117,6 +131,8 @@ atan2.vjp(
 def sinh(input: Operand) -> Result:
     """y = (e^x - e^-x) / 2.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.sinh(nnfast.tensor([0.0, 1.0]))
     tensor([0.       , 1.1752012])
@@ -130,6 +146,8 @@ sinh.vjp(input=lambda dy, input: dy * cosh(input))
 @op("cosh", methods=("cosh",), floats=True)
 def cosh(input: Operand) -> Result:
     """y = (e^x + e^-x) / 2.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.cosh(nnfast.tensor([0.0, 1.0]))
@@ -145,6 +163,8 @@ cosh.vjp(input=lambda dy, input: dy * sinh(input))
 def asinh(input: Operand) -> Result:
     """y = log(x + sqrt(x^2 + 1)), the inverse of sinh.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.asinh(nnfast.tensor([0.0, 1.0]))
     tensor([0.       , 0.8813736])
@@ -159,6 +179,8 @@ asinh.vjp(input=lambda dy, input: dy * rsqrt(input * input + 1.0))
 def acosh(input: Operand) -> Result:
     """y = log(x + sqrt(x^2 - 1)), the inverse of cosh; NaN below 1.
 
+    Shapes: any, the same out. Floats; integers and booleans give float32.
+
     >>> import nnfast
     >>> nnfast.acosh(nnfast.tensor([1.0, 2.0]))
     tensor([0... , 1.3169...])
@@ -172,6 +194,8 @@ acosh.vjp(input=lambda dy, input: dy * rsqrt((input - 1.0) * (input + 1.0)))
 @op("atanh", methods=("atanh",), floats=True)
 def atanh(input: Operand) -> Result:
     """y = log((1 + x) / (1 - x)) / 2, the inverse of tanh; NaN outside of -1 to 1.
+
+    Shapes: any, the same out. Floats; integers and booleans give float32.
 
     >>> import nnfast
     >>> nnfast.atanh(nnfast.tensor([0.0, 0.5]))

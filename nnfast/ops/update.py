@@ -98,6 +98,8 @@ def sgd_update(
     b = momentum b + (1 - dampening) g, b = g on the first step; g = g + momentum b if nesterov,
     else g = b. param = param - lr g. hyper: see SGDHyper.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning,
     ICML 2013.
 
@@ -131,6 +133,8 @@ def adam_update(
     m = exp_avg, v = exp_avg_sq; with max_exp_avg_sq w (AMSGrad): w = max(w, v) takes the place of
     v in param = param - lr / c1 m / (sqrt(v / c2) + eps), ci = 1 - beta_i^t the bias corrections
     of step t. `step`, an int64 scalar, holds t - 1 before and t after it. hyper: see AdamHyper.
+
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
 
     Sources: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Loshchilov and
     Hutter, Decoupled weight decay regularization, ICLR 2019; Reddi et al., On the convergence of

@@ -16,6 +16,8 @@ from nnfast.tensor import Tensor
 
 
 class AdagradHyper(NamedTuple):
+    """Hyper-parameters of `adagrad_update`."""
+
     lr: float
     lr_decay: float
     eps: float
@@ -24,6 +26,8 @@ class AdagradHyper(NamedTuple):
 
 
 class AdadeltaHyper(NamedTuple):
+    """Hyper-parameters of `adadelta_update`."""
+
     lr: float
     rho: float
     eps: float
@@ -32,6 +36,8 @@ class AdadeltaHyper(NamedTuple):
 
 
 class RMSpropHyper(NamedTuple):
+    """Hyper-parameters of `rmsprop_update`."""
+
     lr: float
     alpha: float
     eps: float
@@ -41,6 +47,8 @@ class RMSpropHyper(NamedTuple):
 
 
 class AdamaxHyper(NamedTuple):
+    """Hyper-parameters of `adamax_update`."""
+
     lr: float
     beta1: float
     beta2: float
@@ -50,6 +58,8 @@ class AdamaxHyper(NamedTuple):
 
 
 class NAdamHyper(NamedTuple):
+    """Hyper-parameters of `nadam_update`."""
+
     lr: float
     beta1: float
     beta2: float
@@ -61,6 +71,8 @@ class NAdamHyper(NamedTuple):
 
 
 class RAdamHyper(NamedTuple):
+    """Hyper-parameters of `radam_update`."""
+
     lr: float
     beta1: float
     beta2: float
@@ -71,6 +83,8 @@ class RAdamHyper(NamedTuple):
 
 
 class RpropHyper(NamedTuple):
+    """Hyper-parameters of `rprop_update`."""
+
     etaminus: float
     etaplus: float
     min_step: float
@@ -79,6 +93,8 @@ class RpropHyper(NamedTuple):
 
 
 class ASGDHyper(NamedTuple):
+    """Hyper-parameters of `asgd_update`."""
+
     lr: float
     lambd: float
     alpha: float
@@ -95,7 +111,16 @@ def adagrad_update(
 
     s = s + g^2 for s = sum; param = param - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 12, 2011.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.5, 0, 0, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.adagrad_update(w, dw, hyper, step, nnfast.zeros(1))
+    >>> w
+    tensor([0.5])
     """
     size = len(AdagradHyper._fields)
     return check_update("adagrad_update", hyper, size, param, grad=grad, step=step, sum=sum)
@@ -115,7 +140,16 @@ def adadelta_update(
     s = rho s + (1 - rho) g^2 for s = square_avg; d = sqrt(a + eps) / sqrt(s + eps) g for
     a = acc_delta; a = rho a + (1 - rho) d^2; param = param - lr d.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([2.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([1.0, 0.0, 1.0, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.adadelta_update(w, dw, hyper, step, nnfast.zeros(1), nnfast.zeros(1))
+    >>> w
+    tensor([0.10557282])
     """
     return check_update(
         "adadelta_update", hyper, len(AdadeltaHyper._fields), param, grad=grad, step=step,
@@ -139,8 +173,17 @@ def rmsprop_update(
     m = m + (1 - alpha) (g - m), v = s - m^2; d = g / (sqrt(v) + eps); with momentum_buffer b:
     d = b = momentum b + d; param = param - lr d.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Sources: Hinton, Neural networks for machine learning, lecture 6, 2012; Graves, Generating
     sequences with recurrent neural networks, 2013 (centered).
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.25, 0.75, 0, 0, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.rmsprop_update(w, dw, hyper, step, nnfast.zeros(1))
+    >>> w
+    tensor([0.5])
     """
     return check_update(
         "rmsprop_update", hyper, len(RMSpropHyper._fields), param, grad=grad, step=step,
@@ -162,7 +205,16 @@ def adamax_update(
     m = m + (1 - beta1) (g - m) for m = exp_avg; u = max(beta2 u, |g| + eps) for u = exp_inf;
     param = param - lr / (1 - beta1^t) m / u.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.5, 0.5, 0.5, 0, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.adamax_update(w, dw, hyper, step, nnfast.zeros(1), nnfast.zeros(1))
+    >>> w
+    tensor([0.5])
     """
     return check_update(
         "adamax_update", hyper, len(AdamaxHyper._fields), param, grad=grad, step=step,
@@ -187,7 +239,18 @@ def nadam_update(
     v = exp_avg_sq; param = param - lr (mu_{t+1} m / (1 - P mu_{t+1}) + (1 - mu_t) g / (1 - P))
     / (sqrt(v / (1 - beta2^t)) + eps). Decoupled: weight decay as in AdamW.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.5, 0.5, 0.5, 0, 0, 0, 0, 0], dtype=nnfast.float64)
+    >>> product = nnfast.tensor(1.0, dtype=nnfast.float64)
+    >>> m, v = nnfast.zeros(1), nnfast.zeros(1)
+    >>> _ = nnfast.ops.nadam_update(w, dw, hyper, step, m, v, product)
+    >>> product
+    tensor(0.25, dtype=float64)
     """
     return check_update(
         "nadam_update", hyper, len(NAdamHyper._fields), param, grad=grad, step=step,
@@ -212,7 +275,16 @@ def radam_update(
     R^2 = (r - 4) (r - 2) r_max / ((r_max - 4) (r_max - 2) r); before: param = param - lr m / c1.
     Decoupled: weight decay as in AdamW.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Liu et al., On the variance of the adaptive learning rate and beyond, ICLR 2020.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([1.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.5, 0.5, 0.5, 0, 0, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.radam_update(w, dw, hyper, step, nnfast.zeros(1), nnfast.zeros(1))
+    >>> w
+    tensor([0.5])
     """
     return check_update(
         "radam_update", hyper, len(RAdamHyper._fields), param, grad=grad, step=step,
@@ -235,8 +307,18 @@ def rprop_update(
     where they differ, d shrinks by etaminus and g = 0; d stays within min_step and max_step;
     param = param - d sign(g), prev = g.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Riedmiller and Braun, A direct adaptive method for faster backpropagation learning: the
     RPROP algorithm, ICNN 1993.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([3.0]), nnfast.tensor(0)
+    >>> hyper = nnfast.tensor([0.5, 2.0, 0.0, 1.0, 0], dtype=nnfast.float64)
+    >>> size = nnfast.tensor([0.25])
+    >>> _ = nnfast.ops.rprop_update(w, dw, hyper, step, nnfast.ones(1), size)
+    >>> w, size
+    (tensor([0.5]), tensor([0.5]))
     """
     return check_update(
         "rprop_update", hyper, len(RpropHyper._fields), param, grad=grad, step=step,
@@ -259,7 +341,17 @@ def asgd_update(
     param = (1 - lambd eta) param - eta g; ax = ax + mu (param - ax), the mean of the parameters;
     then eta = lr / (1 + lambd lr t)^alpha, mu = 1 / max(1, t - t0): float64 scalars.
 
+    Shapes: any, one for param, grad and what is kept of each weight. float32, float64.
+
     Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.
+
+    >>> import nnfast
+    >>> w, dw, step = nnfast.ones(1), nnfast.tensor([1.0]), nnfast.tensor(0)
+    >>> eta, mu = (nnfast.tensor(x, dtype=nnfast.float64) for x in (0.5, 1.0))
+    >>> hyper = nnfast.tensor([0.5, 0, 0.75, 1e6, 0, 0], dtype=nnfast.float64)
+    >>> _ = nnfast.ops.asgd_update(w, dw, hyper, step, nnfast.zeros(1), eta, mu)
+    >>> w
+    tensor([0.5])
     """
     return check_update(
         "asgd_update", hyper, len(ASGDHyper._fields), param, grad=grad, step=step,

@@ -56,6 +56,14 @@ class Optimizer:
 
     `how`: PyTorch's foreach, fused and capturable make no difference here, where every update is
     one pass over memory and part of a plan.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.Parameter(nnfast.ones(1))
+    >>> optimizer = nnfast.optim.SGD([{"params": [w], "lr": 0.5}])
+    >>> w.sum().backward()
+    >>> optimizer.step()
+    >>> w.detach()
+    tensor([0.5])
     """
 
     op: ClassVar[Op[Any]]
@@ -116,6 +124,7 @@ class Optimizer:
             seen.add(id(p))
         group = {"params": params, **({"param_names": names} if names else {}), **self.defaults}
         group.update((k, v) for k, v in param_group.items() if k != "params")
+        self._take_rate(group)
         self._check(group)
         self.param_groups.append(group)
 
@@ -150,6 +159,14 @@ class Optimizer:
             guards.items(group["params"])
         for held in (self.param_groups, self.state, *self.state.values()):
             guards.items(held)
+
+    def _take_rate(self, group: dict[str, Any]) -> None:
+        """The number of a learning rate that is given as a tensor."""
+        lr = group.get("lr")
+        if isinstance(lr, Tensor):
+            if lr.array.size != 1:
+                self._fail("a tensor of one element as lr", f"shape {lr.shape}")
+            group["lr"] = lr.item()
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise if an option of the group makes no sense."""
@@ -270,6 +287,7 @@ class Optimizer:
             self._fail(f"groups of {sizes} parameters", f"groups of {found}")
         groups = [{**mine, **g} for mine, g in zip(self.param_groups, saved, strict=True)]
         for group in groups:
+            self._take_rate(group)
             self._check(group)
         return groups
 

@@ -21,12 +21,22 @@ Average = Callable[[Tensor, Tensor, Any], Tensor]
 
 
 def get_swa_avg_fn() -> Average:
-    """(average, weight, n) -> the mean of n + 1 weights: average + (weight - average) / (n + 1)."""
+    """(average, weight, n) -> the mean of n + 1 weights: average + (weight - average) / (n + 1).
+
+    >>> import nnfast
+    >>> nnfast.optim.swa_utils.get_swa_avg_fn()(nnfast.ones(1), nnfast.zeros(1), 3)
+    tensor([0.75])
+    """
     return lambda average, weight, n: average + (weight - average) / (int(n) + 1)
 
 
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
-    """(average, weight, n) -> decay average + (1 - decay) weight."""
+    """(average, weight, n) -> decay average + (1 - decay) weight.
+
+    >>> import nnfast
+    >>> nnfast.optim.swa_utils.get_ema_avg_fn(0.75)(nnfast.ones(1), nnfast.zeros(1), 3)
+    tensor([0.75])
+    """
     if not 0 <= decay <= 1:
         fail("get_ema_avg_fn", "decay from 0 to 1", f"{decay}")
     return lambda average, weight, n: average * decay + weight * (1 - decay)
@@ -42,12 +52,26 @@ def _multi(average_of: Average) -> Callable[[Iterable[Tensor], Iterable[Tensor],
 
 
 def get_swa_multi_avg_fn() -> Any:
-    """As get_swa_avg_fn, of lists, in place."""
+    """The same as get_swa_avg_fn, of lists of tensors, in place.
+
+    >>> import nnfast
+    >>> averages, weights = [nnfast.ones(1)], [nnfast.zeros(1)]
+    >>> nnfast.optim.swa_utils.get_swa_multi_avg_fn()(averages, weights, 3)
+    >>> averages
+    [tensor([0.75])]
+    """
     return _multi(get_swa_avg_fn())
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Any:
-    """As get_ema_avg_fn, of lists, in place."""
+    """The same as get_ema_avg_fn, of lists of tensors, in place.
+
+    >>> import nnfast
+    >>> averages, weights = [nnfast.ones(1)], [nnfast.zeros(1)]
+    >>> nnfast.optim.swa_utils.get_ema_multi_avg_fn(0.75)(averages, weights, 3)
+    >>> averages
+    [tensor([0.75])]
+    """
     return _multi(get_ema_avg_fn(decay))
 
 
@@ -118,6 +142,12 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """Running statistics of all batch norms anew: the mean over the batches of a loader.
 
     Of a batch that is a list or tuple the first element is the input.
+
+    >>> import nnfast
+    >>> model = nnfast.nn.BatchNorm1d(1)
+    >>> nnfast.optim.swa_utils.update_bn([nnfast.tensor([[1.0], [3.0]])], model)
+    >>> model.running_mean
+    tensor([2.])
     """
     norms = [m for m in model.modules() if isinstance(m, BatchNorm1d | BatchNorm2d | BatchNorm3d)]
     if not norms:

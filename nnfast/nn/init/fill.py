@@ -63,12 +63,22 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Every element is 1."""
+    """Every element is 1.
+
+    >>> import nnfast
+    >>> nnfast.nn.init.ones_(nnfast.empty(2))
+    tensor([1., 1.])
+    """
     return _set("ones_", tensor, 1)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Every element is 0."""
+    """Every element is 0.
+
+    >>> import nnfast
+    >>> nnfast.nn.init.zeros_(nnfast.empty(2))
+    tensor([0., 0.])
+    """
     return _set("zeros_", tensor, 0)
 
 
@@ -126,7 +136,12 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Normal with this mean and standard deviation."""
+    """Normal with this mean and standard deviation.
+
+    >>> import nnfast
+    >>> nnfast.nn.init.normal_(nnfast.empty(2), mean=3.0, std=0.0)
+    tensor([3., 3.])
+    """
     if not std >= 0:
         fail("normal_", "std >= 0", f"std={std}")
     return _set("normal_", tensor, mean + std * _draw(_normal, tensor, generator))
@@ -195,6 +210,11 @@ def xavier_uniform_(
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural
     networks, AISTATS 2010.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.init.xavier_uniform_(nnfast.empty(3, 5))
+    >>> bool((w.abs() <= (6 / (3 + 5)) ** 0.5).all())
+    True
     """
     bound = math.sqrt(3) * _xavier_std(tensor, gain)
     return uniform_(tensor, -bound, bound, generator)
@@ -204,6 +224,11 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)).
 
     Source: Glorot and Bengio, 2010, as xavier_uniform_.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.init.xavier_normal_(nnfast.empty(300, 200))
+    >>> round(w.std().item(), 2)
+    0.06
     """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
@@ -223,6 +248,11 @@ def kaiming_uniform_(
     """Uniform from -b to b, b = gain sqrt(3 / fan); a is the slope of a leaky_relu.
 
     Source: He et al., Delving deep into rectifiers, ICCV 2015.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.init.kaiming_uniform_(nnfast.empty(3, 5))
+    >>> bool((w.abs() <= (6 / 5) ** 0.5).all())
+    True
     """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
@@ -238,6 +268,11 @@ def kaiming_normal_(
     """Normal with standard deviation gain / sqrt(fan); a is the slope of a leaky_relu.
 
     Source: He et al., 2015, as kaiming_uniform_.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.init.kaiming_normal_(nnfast.empty(300, 200))
+    >>> round(w.std().item(), 2)
+    0.1
     """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
@@ -310,6 +345,11 @@ def sparse_(
     """Normal, but in each column of the matrix a random part `sparsity` of the rows is 0.
 
     Source: Martens, Deep learning via Hessian-free optimization, ICML 2010.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.init.sparse_(nnfast.empty(4, 3), sparsity=0.5)
+    >>> (w == 0).sum(dim=0)
+    tensor([2, 2, 2])
     """
     if tensor.ndim != 2:
         fail("sparse_", "a tensor of 2 dimensions", f"{tensor.ndim}", tensor=tensor)

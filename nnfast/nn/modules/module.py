@@ -10,7 +10,15 @@ from nnfast.nn.hooks import register_everywhere
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, args) before every `forward`; see Module.register_forward_pre_hook."""
+    """Call hook(module, args) before every `forward`; see Module.register_forward_pre_hook.
+
+    >>> import nnfast
+    >>> from nnfast.nn.modules.module import register_module_forward_pre_hook
+    >>> handle = register_module_forward_pre_hook(lambda module, args: print(args[0].shape))
+    >>> _ = nnfast.nn.Identity()(nnfast.ones(2))
+    (2,)
+    >>> handle.remove()
+    """
     return register_everywhere("forward_pre", hook)
 
 
@@ -30,10 +38,26 @@ def register_module_forward_hook(
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, grad_output); see Module.register_full_backward_pre_hook."""
+    """Call hook(module, grad_output); see Module.register_full_backward_pre_hook.
+
+    >>> import nnfast
+    >>> from nnfast.nn.modules.module import register_module_full_backward_pre_hook
+    >>> handle = register_module_full_backward_pre_hook(lambda module, dy: print(dy))
+    >>> nnfast.nn.ReLU()(nnfast.ones(1, requires_grad=True)).backward()
+    (tensor([1.]),)
+    >>> handle.remove()
+    """
     return register_everywhere("backward_pre", hook)
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Call hook(module, grad_input, grad_output); see Module.register_full_backward_hook."""
+    """Call hook(module, grad_input, grad_output); see Module.register_full_backward_hook.
+
+    >>> import nnfast
+    >>> from nnfast.nn.modules.module import register_module_full_backward_hook
+    >>> handle = register_module_full_backward_hook(lambda module, dx, dy: print(dx))
+    >>> nnfast.nn.ReLU()(nnfast.ones(1, requires_grad=True)).backward()
+    (tensor([1.]),)
+    >>> handle.remove()
+    """
     return register_everywhere("backward", hook)

@@ -14,6 +14,7 @@ from nnfast.nn.utils.gradients import get_total_norm as get_total_norm
 from nnfast.nn.utils.gradients import parameters_to_vector as parameters_to_vector
 from nnfast.nn.utils.gradients import vector_to_parameters as vector_to_parameters
 from nnfast.nn.utils.max_norm import max_norm_ as max_norm_
+from nnfast.nn.utils.skip_init import skip_init as skip_init
 from nnfast.nn.utils.spectral_norm import remove_spectral_norm as remove_spectral_norm
 from nnfast.nn.utils.spectral_norm import spectral_norm as spectral_norm
 from nnfast.nn.utils.weight_norm import remove_weight_norm as remove_weight_norm

@@ -42,6 +42,13 @@ def fuse_conv_bn_weights(
     """Weight and bias of a convolution that does what it and the batch norm behind it did.
 
     w' = w s, b' = (b - mean) s + beta, with s = gamma / sqrt(var + eps) for each output channel.
+
+    >>> import nnfast
+    >>> one, none = nnfast.ones(1), nnfast.zeros(1)
+    >>> weight = nnfast.ones(1, 1, 1, 1)
+    >>> w, b = nnfast.nn.utils.fuse_conv_bn_weights(weight, None, one, one, 0.0, 3 * one, none)
+    >>> w.item(), b.item()
+    (3.0, -3.0)
     """
     return _fused(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, int(transpose))
 
@@ -50,7 +57,15 @@ def fuse_linear_bn_weights(
     linear_w: Tensor, linear_b: Given, bn_rm: Tensor, bn_rv: Tensor, bn_eps: float, bn_w: Given,
     bn_b: Given,
 ) -> tuple[Parameter, Parameter]:  # fmt: skip
-    """The same of a Linear layer."""
+    """Weight and bias of a Linear layer that does what it and the batch norm behind it did.
+
+    >>> import nnfast
+    >>> one, none = nnfast.ones(1), nnfast.zeros(1)
+    >>> weight = nnfast.ones(1, 1)
+    >>> w, b = nnfast.nn.utils.fuse_linear_bn_weights(weight, None, one, one, 0.0, 3 * one, none)
+    >>> w.item(), b.item()
+    (3.0, -3.0)
+    """
     return _fused(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, 0)
 
 
@@ -68,7 +83,15 @@ def fuse_conv_bn_eval(conv: Module, bn: Module, transpose: bool = False) -> Any:
 
 
 def fuse_linear_bn_eval(linear: Module, bn: Module) -> Any:
-    """The same of a Linear layer."""
+    """A copy of a Linear layer in evaluation that does what it and the batch norm behind it did.
+
+    >>> import nnfast
+    >>> linear, norm = nnfast.nn.Linear(3, 2).eval(), nnfast.nn.BatchNorm1d(2).eval()
+    >>> x = nnfast.rand(4, 3)
+    >>> fused = nnfast.nn.utils.fuse_linear_bn_eval(linear, norm)
+    >>> nnfast.allclose(fused(x), norm(linear(x)), atol=1e-5)
+    True
+    """
     return _copy("fuse_linear_bn_eval", linear, bn, 0)
 
 

@@ -94,7 +94,15 @@ def clip_grads_with_norm_(
     total_norm: Tensor,
     foreach: bool | None = None,
 ) -> None:
-    """Multiply all gradients by min(1, max_norm / (total_norm + 1e-6)), in place."""
+    """Multiply all gradients by min(1, max_norm / (total_norm + 1e-6)), in place.
+
+    >>> import nnfast
+    >>> w = nnfast.nn.Parameter(nnfast.zeros(2))
+    >>> w.grad = nnfast.tensor([30.0, 40.0])
+    >>> nnfast.nn.utils.clip_grads_with_norm_([w], 1.0, nnfast.tensor(50.0))
+    >>> w.grad
+    tensor([0.59999996, 0.79999995])
+    """
     _scale(_gradients(parameters), max_norm, total_norm)
 
 

@@ -22,6 +22,11 @@ _depth = [0]  # of `cached` blocks
 class ParametrizationList(ModuleList):
     """The parametrizations of one tensor, and what it is computed of: `original`, or
     `original0`, `original1`, ... where the first of them takes several.
+
+    >>> import nnfast
+    >>> layer = nnfast.nn.utils.parametrizations.weight_norm(nnfast.nn.Linear(2, 3))
+    >>> layer.parametrizations.weight.original0.shape
+    (3, 1)
     """
 
     is_tensor: bool
@@ -168,7 +173,16 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether a tensor of the module is, or any."""
+    """Whether a tensor of the module is, or any.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils import parametrizations, parametrize
+    >>> layer = nnfast.nn.Linear(2, 3)
+    >>> parametrize.is_parametrized(layer)
+    False
+    >>> parametrize.is_parametrized(parametrizations.weight_norm(layer), "weight")
+    True
+    """
     held = dict(module._own("module")).get("parametrizations")
     if held is None:
         return False
@@ -177,7 +191,15 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Inside, each parametrized tensor is computed once and kept."""
+    """Inside, each parametrized tensor is computed once and kept.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(nnfast.nn.Linear(2, 3))
+    >>> with parametrize.cached():
+    ...     layer.weight is layer.weight
+    True
+    """
     _depth[0] += 1
     try:
         yield
@@ -188,5 +210,12 @@ def cached() -> Iterator[None]:
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The class that the module had before."""
+    """The class that the module had before.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils import parametrizations, parametrize
+    >>> layer = parametrizations.weight_norm(nnfast.nn.Linear(2, 3))
+    >>> parametrize.type_before_parametrizations(layer).__name__
+    'Linear'
+    """
     return getattr(type(module), "_plain", type(module))

@@ -21,6 +21,11 @@ class PackedSequence(NamedTuple):
     sorted_indices and unsorted_indices: the order in the batch, and the way back (None: as it
     was). Made by pack_padded_sequence and pack_sequence; recurrent layers take it and answer
     with one.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils.rnn import pack_sequence
+    >>> pack_sequence([nnfast.tensor([1, 2, 3]), nnfast.tensor([4])]).data
+    tensor([1, 4, 2, 3])
     """
 
     data: Tensor
@@ -29,7 +34,7 @@ class PackedSequence(NamedTuple):
     unsorted_indices: Tensor | None = None
 
 
-def numbers(where: str, x: Any) -> list[int]:
+def _numbers(where: str, x: Any) -> list[int]:
     """The integers in a list or tensor; a plan that is traced holds only for these."""
     array = as_tensor(x, where).array
 
@@ -72,7 +77,7 @@ def pack_padded_sequence(
     if x.ndim < 2:
         fail(where, "an input of two dimensions or more", f"shape {x.shape}")
     x = _steps_first(x, batch_first)
-    T, N, given = x.shape[0], x.shape[1], numbers(where, lengths)
+    T, N, given = x.shape[0], x.shape[1], _numbers(where, lengths)
     if len(given) != N or N == 0:
         fail(where, f"a length for each of {N} sequences, at least one", f"{len(given)}")
     if min(given) < 1 or max(given) > T:
@@ -110,14 +115,14 @@ def pad_packed_sequence(
     """
     where = "pad_packed_sequence"
     data, batch_sizes, _, back = sequence
-    sizes = numbers(where, batch_sizes)
+    sizes = _numbers(where, batch_sizes)
     T = len(sizes) if total_length is None else total_length
     if len(sizes) > T:
         fail(where, f"a total_length of at least {len(sizes)}", f"{total_length}")
     active = np.arange(sizes[0]) < np.asarray(sizes + [0] * (T - len(sizes)))[:, None]
     rows = np.where(active, np.cumsum(active).reshape(active.shape) - 1, 0)
     if back is not None:
-        order = numbers(where, back)
+        order = _numbers(where, back)
         active, rows = active[:, order], rows[:, order]
     lengths = active.sum(0)
     if batch_first:
@@ -161,10 +166,17 @@ def pad_sequence(
 def unpad_sequence(
     padded_sequences: Tensor, lengths: Any, batch_first: bool = False
 ) -> list[Tensor]:
-    """The inverse of pad_sequence: the first `lengths[i]` steps of sequence i."""
+    """The inverse of pad_sequence: the first `lengths[i]` steps of sequence i.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils.rnn import pad_sequence, unpad_sequence
+    >>> padded = pad_sequence([nnfast.tensor([1, 2]), nnfast.tensor([3])])
+    >>> unpad_sequence(padded, nnfast.tensor([2, 1]))
+    [tensor([1, 2]), tensor([3])]
+    """
     where = "unpad_sequence"
     x = _steps_first(as_tensor(padded_sequences, where), not batch_first)
-    return [x[i, :n] for i, n in enumerate(numbers(where, lengths))]
+    return [x[i, :n] for i, n in enumerate(_numbers(where, lengths))]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
@@ -180,6 +192,12 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """The inverse of pack_sequence."""
+    """The inverse of pack_sequence.
+
+    >>> import nnfast
+    >>> from nnfast.nn.utils.rnn import pack_sequence, unpack_sequence
+    >>> unpack_sequence(pack_sequence([nnfast.tensor([1, 2]), nnfast.tensor([3])]))
+    [tensor([1., 2.]), tensor([3.])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
