@@ -177,6 +177,9 @@ TABLE = {
         lambda T, x, i: T.gather(x, 1, i), partial(table, count=2), classes=256, tolerance=1e-5
     ),
     "scatter": Op(lambda T, x, i: T.scatter(x, 1, i, 1.0), partial(table, count=2), classes=256),
+    "scatter_reduce": Op(
+        lambda T, x, i: T.scatter_reduce(x, 1, i, x, "amax"), partial(table, count=2), classes=256
+    ),
     "rows assigned": Op(_assigned, _with_rows, classes=4, backward=False),
     "index_fill": Op(lambda T, x, i: T.index_fill(x, 0, i, 1.0), _with_rows, classes=4),
     "multi_margin_loss": Op(

@@ -58,15 +58,12 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
     PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
     return nullptr;
   }
-  if (n > INT64_MAX) {
-    PyErr_SetString(PyExc_ValueError, "all_below: expected n below 2**63");
-    return nullptr;
-  }
   constexpr int64_t kPart = 65536;
+  const int64_t all_of = int64_t(n <= INT64_MAX ? n : uint64_t(1) << 63);  // wraps around at n - 1
   std::atomic<bool> all{true};
   parallel_for(ceil_div(v.size, kPart), 0.25 * double(v.size), [&](int64_t task, int) {
     const int64_t i = task * kPart;
-    if (!kernels<int64_t>().all_exist(least(kPart, v.size - i), v.ptr<int64_t>() + i, int64_t(n)))
+    if (!kernels<int64_t>().all_exist(least(kPart, v.size - i), v.ptr<int64_t>() + i, all_of))
       all.store(false, std::memory_order_relaxed);
   });
   return PyBool_FromLong(all.load());

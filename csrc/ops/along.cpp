@@ -71,7 +71,7 @@ template <class T>
 T meet(Meeting how, T there, T comes) {
   switch (how) {
     case Meeting::add:
-      return std::is_same_v<T, uint8_t> ? T(there | comes) : T(there + comes);
+      return std::is_same_v<T, uint8_t> ? T(there || comes) : T(there + comes);
     case Meeting::largest:
       return there > comes || there != there ? there : comes;
     case Meeting::smallest:

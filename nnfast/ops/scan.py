@@ -106,7 +106,7 @@ def _cumprod(input: AnyTensor, dim: int) -> Result:
     >>> nnfast.cumprod(nnfast.tensor([2.0, 3.0]), 0)
     tensor([2., 6.])
     """
-    return out(input.shape, input.dtype, CumprodAttrs(dim))
+    return out(input.shape, input.dtype, CumprodAttrs(check_dim("cumprod", dim, input.ndim)))
 
 
 _cumprod.vjp(

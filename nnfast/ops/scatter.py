@@ -67,12 +67,18 @@ def _assign(input: Tensor, index: Any, value: Tensor) -> None:
     elif _numbers_alone(index) and input.dtype in KERNEL_DTYPES and input.array.flags.carray:
         written("setitem", input)
         x, d, at, v, joined = _slices("setitem", input, _parts(index), value)
+        at, v = (_apart(t, input) for t in (at, v))
         scatter_(v, at, x, d, x.shape, False, joined)
     else:
         at = _positions(input, index)
         written("setitem", input)
         np.put(input.array, at.array, _broadcast("setitem", value, at.shape).array)
     input._version += 1
+
+
+def _apart(t: Tensor, written: Tensor) -> Tensor:
+    """t, copied if it may lie in memory that is written to."""
+    return wrap(t.array.copy()) if np.may_share_memory(t.array, written.array) else t
 
 
 def _a_row(value: Tensor, part: Tensor) -> Tensor:

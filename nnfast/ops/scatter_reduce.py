@@ -135,9 +135,9 @@ class MeetAttrs(NamedTuple):
 
 @op("scatter", attrs=MeetAttrs)
 def scatter_meet(src: AnyTensor, index: IntTensor, input: AnyTensor, dim: int, how: int) -> Result:
-    """The input with each src where scatter would put it; of what meets there the largest (2),
-    smallest (3) or product (4).
+    """The input with each src where scatter would put it, and what becomes of those that meet.
 
+    The largest stays (how 2), the smallest (3) or their product (4).
     Of float32, float64 and int64.
 
     >>> import nnfast
