@@ -233,6 +233,8 @@ from nnfast.ops import multiply as multiply  # noqa: E402
 from nnfast.ops import mv as mv  # noqa: E402
 from nnfast.ops import nan_to_num as nan_to_num  # noqa: E402
 from nnfast.ops import nanmean as nanmean  # noqa: E402
+from nnfast.ops import nanmedian as nanmedian  # noqa: E402
+from nnfast.ops import nanquantile as nanquantile  # noqa: E402
 from nnfast.ops import nansum as nansum  # noqa: E402
 from nnfast.ops import narrow as narrow  # noqa: E402
 from nnfast.ops import ne as ne  # noqa: E402
@@ -326,11 +328,17 @@ from nnfast.ops import where as where  # noqa: E402
 from nnfast.ops import xlogy as xlogy  # noqa: E402
 from nnfast.ops.pieces import take as take  # noqa: E402
 from nnfast.queries import Size as Size  # noqa: E402
+from nnfast.queries import (  # noqa: E402
+    are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
+)
+from nnfast.queries import can_cast as can_cast  # noqa: E402
 from nnfast.queries import contiguous_format as contiguous_format  # noqa: E402
 from nnfast.queries import detach as detach  # noqa: E402
 from nnfast.queries import e as e  # noqa: E402
 from nnfast.queries import finfo as finfo  # noqa: E402
+from nnfast.queries import get_default_device as get_default_device  # noqa: E402
 from nnfast.queries import get_default_dtype as get_default_dtype  # noqa: E402
+from nnfast.queries import get_float32_matmul_precision as get_float32_matmul_precision  # noqa: E402
 from nnfast.queries import iinfo as iinfo  # noqa: E402
 from nnfast.queries import inf as inf  # noqa: E402
 from nnfast.queries import is_complex as is_complex  # noqa: E402
@@ -348,6 +356,7 @@ from nnfast.queries import promote_types as promote_types  # noqa: E402
 from nnfast.queries import result_type as result_type  # noqa: E402
 from nnfast.queries import set_default_device as set_default_device  # noqa: E402
 from nnfast.queries import set_default_dtype as set_default_dtype  # noqa: E402
+from nnfast.queries import set_float32_matmul_precision as set_float32_matmul_precision  # noqa: E402
 from nnfast.queries import set_printoptions as set_printoptions  # noqa: E402
 from nnfast.queries import strided as strided  # noqa: E402
 from nnfast.queries import use_deterministic_algorithms as use_deterministic_algorithms  # noqa: E402

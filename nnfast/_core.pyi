@@ -189,6 +189,9 @@ class Guards:
     ) -> None:
         """read() == expected; not asked while these entries of the dict are the same numbers."""
 
+    def copy(self) -> Guards:
+        """The same guards again."""
+
     def hold(self) -> bool:
         """Whether all is as it was."""
 

@@ -112,6 +112,45 @@ class Facts:
         return False
 
     @property
+    def is_sparse(self) -> bool:
+        """False: every element has its place in memory.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).is_sparse
+        False
+        """
+        return False
+
+    @property
+    def is_quantized(self) -> bool:
+        """False.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).is_quantized
+        False
+        """
+        return False
+
+    @property
+    def is_meta(self) -> bool:
+        """False: every tensor has memory.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).is_meta
+        False
+        """
+        return False
+
+    def is_pinned(self) -> bool:
+        """False: there is no device to copy to.
+
+        >>> import nnfast
+        >>> nnfast.ones(2, 3).is_pinned()
+        False
+        """
+        return False
+
+    @property
     def itemsize(self) -> int:
         """Bytes of one element.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfast.device import CPU, device
 from nnfast.errors import DTypeError, fail
 from nnfast.graph.trace import refreshed
 from nnfast.tensor import Tensor, as_array, int64, wrap
@@ -70,6 +71,17 @@ class Generator:
         offset = self._offset
         self._offset = offset + 1
         return _signed(self._seed), _signed(offset)
+
+    @property
+    def device(self) -> device:
+        """Always "cpu"."""
+        return CPU
+
+    def clone_state(self) -> Generator:
+        """Another generator that goes on from where this one is."""
+        other = Generator()
+        other.set_state(self.get_state())
+        return other
 
     def get_state(self) -> Tensor:
         """(seed, offset) of the next draw, an int64 tensor: all there is to save."""

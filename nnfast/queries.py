@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnfast.device import check_device
+from nnfast.device import CPU, check_device, device
 from nnfast.errors import DTypeError, fail
 from nnfast.tensor import PRINTED, Tensor, as_dtype, float32
 
@@ -183,6 +183,56 @@ def set_printoptions(
         digits = PRINTED.get("precision", 4)
         PRINTED["suppress_small"] = not sci_mode
         PRINTED["formatter"] = {"float_kind": f"{{:.{digits}e}}".format} if sci_mode else None
+
+
+def get_default_device() -> device:
+    """The CPU.
+
+    >>> import nnfast
+    >>> nnfast.get_default_device()
+    device(type='cpu')
+    """
+    return CPU
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """True: all are.
+
+    >>> import nnfast
+    >>> nnfast.are_deterministic_algorithms_enabled()
+    True
+    """
+    return True
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Takes "highest", "high" and "medium", and changes nothing: products are float32's.
+
+    >>> import nnfast
+    >>> nnfast.set_float32_matmul_precision("high")
+    """
+    if precision not in ("highest", "high", "medium"):
+        fail("set_float32_matmul_precision", "highest, high or medium", repr(precision))
+
+
+def get_float32_matmul_precision() -> str:
+    """ "highest": products of float32 are computed in float32.
+
+    >>> import nnfast
+    >>> nnfast.get_float32_matmul_precision()
+    'highest'
+    """
+    return "highest"
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether a dtype becomes another without changing its kind: float, integer or bool.
+
+    >>> import nnfast
+    >>> nnfast.can_cast(nnfast.int64, nnfast.float32), nnfast.can_cast(nnfast.float32, nnfast.int64)
+    (True, False)
+    """
+    return np.can_cast(as_dtype(from_, "can_cast"), as_dtype(to, "can_cast"), "same_kind")
 
 
 def result_type(tensor1: Any, tensor2: Any) -> np.dtype[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -171,8 +172,19 @@ def test_parameter_dict() -> None:
     assert ps["a"].shape == (5,) and "b" in ps and "d" not in ps and ps.get("d") is None
     assert list(ps.state_dict()) == ["a", "b", "c"]
     assert ps.pop("b").shape == (3,) and list(nn.ParameterDict(ps)) == ["a", "c"]
+    other = ps.copy()
+    assert other["c"] is ps["c"] and list(other) == ["a", "c"]
+    assert other.setdefault("a", nnfast.ones(9)) is ps["a"]
+    assert other.setdefault("d", nnfast.ones(9)).shape == (9,) and "d" not in ps
+    name, latest = other.popitem()
+    assert name == "d" and latest.shape == (9,) and "d" not in other
+    assert [p.tolist() for p in ps.fromkeys("xy", nnfast.ones(1)).values()] == [[1], [1]]
     ps.clear()
     assert len(ps) == 0
+    one = nnfast.ones(1)
+    assert list(nn.ParameterDict({"b": one, "a": one})) == ["a", "b"]  # as in PyTorch
+    for kept in ([("b", one), ("a", one)], OrderedDict(b=one, a=one)):
+        assert list(nn.ParameterDict(kept)) == ["b", "a"]
     with pytest.raises(KeyError):
         ps["a"]
 

@@ -16,6 +16,12 @@ def test_the_head_of_a_program() -> None:
     assert (device.type, device.index, nnfast.cuda.device_count()) == ("cpu", None, 0)
     nnfast.cuda.manual_seed_all(0)
     nnfast.use_deterministic_algorithms(True)
+    nnfast.set_float32_matmul_precision("high")
+    with pytest.raises(NNFastError, match="highest, high or medium"):
+        nnfast.set_float32_matmul_precision("low")
+    assert nnfast.are_deterministic_algorithms_enabled()
+    assert nnfast.get_float32_matmul_precision() == "highest"
+    assert nnfast.get_default_device() == device == nnfast.Generator().device
     x = nnfast.zeros(2, device=device).to(device, non_blocking=True)
     assert x.device == device == "cpu" and x.device.type == "cpu"
     with device:
@@ -91,6 +97,23 @@ def test_how_tensors_are_printed() -> None:
     finally:
         nnfast.set_printoptions(profile="default")
     assert repr(x) == before
+
+
+def test_which_dtypes_become_which() -> None:
+    dtypes = [nnfast.bool, nnfast.uint8, nnfast.int32, nnfast.int64, nnfast.float32, nnfast.float64]
+    kinds = {"b": 0, "u": 1, "i": 1, "f": 2}
+    for a in dtypes:
+        for b in dtypes:
+            if "u" not in (a.kind, b.kind):
+                assert nnfast.can_cast(a, b) == (kinds[a.kind] <= kinds[b.kind])
+
+
+def test_a_generator_that_goes_on() -> None:
+    g = nnfast.Generator().manual_seed(3)
+    nnfast.rand(2, generator=g)
+    other = g.clone_state()
+    assert nnfast.rand(3, generator=g).tolist() == nnfast.rand(3, generator=other).tolist()
+    assert other.initial_seed() == 3
 
 
 def test_inference_mode_and_states() -> None:

@@ -334,6 +334,13 @@ def test_packing_is_pytorchs(first: bool) -> None:
     assert np.array_equal(numpy_of(a.grad), numpy_of(b.grad))
 
 
+def test_packed_sequences_have_dtypes() -> None:
+    packed = U.pack_sequence([nnfast.ones(2), nnfast.ones(1)])
+    assert packed.double().data.dtype == packed.to(nnfast.float64).data.dtype == nnfast.float64
+    assert packed.double().float().data.dtype == nnfast.float32 and packed.cpu() is packed
+    assert packed.double().batch_sizes is packed.batch_sizes
+
+
 def test_packing_and_back() -> None:
     xs = sequences(2)
     packed = U.pack_sequence(xs, enforce_sorted=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
 import time
 from collections import OrderedDict, deque
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +17,9 @@ import nnfast
 from nnfast import nn, optim
 from tests.plans import falls_back, mlp, planned, trainer
 
-ONE = nnfast.ones(1)
-RATE = 2.0
+ONE, PAIR = nnfast.ones(1), nnfast.ones(2, 1)
+RATE, LIST = 2.0, [2.0]
+os.environ["NNFAST_TEST_RATE"] = "2"
 CONFIG = SimpleNamespace(rate=2.0, deep=SimpleNamespace(rate=2.0), rates=[2.0], table={"a": [2.0]})
 VALUES = np.array([2.0, 3.0])
 NUMBERS = iter(range(100))
@@ -43,6 +46,17 @@ class Scale:
         return x * self.doubled
 
 
+class Slots:
+    __slots__ = ("later", "rate")
+
+    def __init__(self) -> None:
+        self.rate = 2.0
+
+
+def of_record(x, record):
+    return x * record.rate
+
+
 class Net(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +67,10 @@ class Net(nn.Module):
         return helper(x) * self.inner.rate  # read, never called
 
 
-SCALE = Scale()
+SCALE, SLOTS = Scale(), Slots()
+BYTES = bytearray(b"\x02")
+HELD = SimpleNamespace(rate=2.0)
+LEAF = nnfast.ones(1, requires_grad=True)
 NET = Net()
 
 
@@ -63,6 +80,10 @@ def default(x, rate=2.0):
 
 def set_global(value: float) -> None:
     globals()["RATE"] = value
+
+
+def set_variable(value: str) -> None:
+    os.environ["NNFAST_TEST_RATE"] = value
 
 
 @pytest.mark.parametrize(
@@ -83,14 +104,55 @@ def set_global(value: float) -> None:
         (NET, lambda: set_global(6.0)),
         (lambda x: NET(x), lambda: setattr(NET.inner, "rate", 3.0)),
         (default, lambda: setattr(default, "__defaults__", (3.0,))),
+        (lambda x: x * SLOTS.rate, lambda: setattr(SLOTS, "rate", 3.0)),
+        (lambda x: of_record(x, SLOTS), lambda: setattr(SLOTS, "rate", 4.0)),
+        (
+            lambda x: x * (2.0 if hasattr(SLOTS, "later") else 1.0),
+            lambda: setattr(SLOTS, "later", 1),
+        ),
+        (lambda x: x * BYTES[0], lambda: BYTES.__setitem__(0, 3)),
+        (lambda x: x * int(os.environ["NNFAST_TEST_RATE"]), lambda: set_variable("3")),
+        (lambda x: x * int(os.getenv("NNFAST_TEST_RATE")), lambda: set_variable("4")),
+        (partial(of_record, record=HELD), lambda: setattr(HELD, "rate", 3.0)),
+        (partial(lambda rates, x: x * rates[0], LIST), lambda: LIST.__setitem__(0, 3.0)),
+        (lambda x: x * (2.0 if LEAF.grad is None else 3.0), lambda: setattr(LEAF, "grad", ONE)),
+        (lambda x: x * (2.0 if LEAF.requires_grad else 3.0), lambda: LEAF.requires_grad_(False)),
     ],
 )
 def test_changes_outside_are_noticed(fn, change):
     compiled = planned(fn)
     before = compiled(ONE).tolist()
     assert before == fn(ONE).tolist()
+    assert compiled(PAIR).tolist() == fn(PAIR).tolist()  # a plan that shares what was read
     change()
     assert compiled(ONE).tolist() == fn(ONE).tolist() != before
+    assert compiled(PAIR).tolist() == fn(PAIR).tolist()
+
+
+def test_a_module_that_only_one_of_two_plans_calls():
+    """Both share what was read; each looks at the modules that it called itself."""
+    small, large = nn.Dropout(0.5).eval(), nn.Dropout(0.5).eval()
+
+    def fn(x):
+        return (small if len(x) == 1 else large)(x)
+
+    compiled = planned(fn)
+    assert compiled(ONE).tolist() == ONE.tolist()
+    assert compiled(PAIR).tolist() == PAIR.tolist()
+    large.p = 1.0
+    large.train()
+    assert compiled(ONE).tolist() == ONE.tolist()
+    assert compiled(PAIR).tolist() == [[0.0], [0.0]]
+
+
+def test_what_changed_between_two_plans():
+    """The second is made of what there is then."""
+    rates = [2.0]
+    compiled = planned(lambda x: x * rates[0])
+    assert compiled(ONE).tolist() == [2.0]
+    rates[0] = 3.0
+    assert compiled(PAIR).tolist() == [[3.0], [3.0]]
+    assert compiled(ONE).tolist() == [3.0]
 
 
 def test_a_helper_that_is_exchanged():
@@ -142,6 +204,17 @@ def test_an_attribute_that_is_counted_up():
         return x * state.calls
 
     assert [y.item() for y in falls_back(nnfast.compile(fn), ONE, match="changes state")] == [1, 2]
+
+
+def test_an_attribute_in_a_slot_that_is_counted_up():
+    state = Slots()
+
+    def fn(x):
+        state.rate += 1
+        return x * state.rate
+
+    falls_back(nnfast.compile(fn), ONE, match="changes state")
+    assert state.rate == 4.0  # two calls
 
 
 def test_a_rate_that_the_function_changes():

@@ -47,6 +47,13 @@ A, B = RNG.standard_normal((2, 3, 4)), RNG.standard_normal((3, 1))
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.5, 1e-3])
 I, J = RNG.integers(-20, 20, (3, 4)), RNG.integers(1, 9, (4,))
 
+
+def _holes(t: Any, x: Any) -> Any:
+    """Without numbers where x > 0, and in one row."""
+    y = t.where(x > 0, float("nan"), x)
+    return t.where(t.arange(3)[:, None] == 1, float("nan"), y)
+
+
 # name -> a call of it: (library, tensors) -> tensors; with the arrays that it takes
 CALLS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
     "nan_to_num": (lambda t, x: x.nan_to_num(1.0, posinf=7.0), (SPECIAL,)),
@@ -145,6 +152,22 @@ CALLS: dict[str, tuple[Any, tuple[np.ndarray, ...]]] = {
                       *t.split(tensor=x, split_size_or_sections=2, dim=1), x.type(t.float64)),
         (A,),
     ),
+    "nanmedian": (  # PyTorch names any NaN where there is nothing else
+        lambda t, x: (t.nanmedian(x), _holes(t, x).nanmedian(1).values, t.nanmedian(_holes(t, x)),
+                      t.nanmedian(_holes(t, x), 2, keepdim=True).values, *t.nanmedian(x, 2),
+                      t.nanmedian(x[0, 0, 0], 0).values),
+        (A,),
+    ),
+    "nanquantile": (
+        lambda t, x: (*(t.nanquantile(_holes(t, x), 0.3, 2, interpolation=how) for how in (
+                          "linear", "lower", "higher", "nearest", "midpoint")),
+                      _holes(t, x).nanquantile(0.5), t.nanquantile(x, 0.5, keepdim=True)),
+        (A,),
+    ),
+    "several nanquantiles": (
+        lambda t, x: t.nanquantile(_holes(t, x), t.tensor([0.1, 0.75], dtype=t.float64), 0, True),
+        (A,),
+    ),
     "matrix_power": (
         lambda t, x: (*(t.matrix_power(x, n) for n in (0, 1, 2, 3, 7)), x[0].matrix_power(6)),
         (A[:, :, :3],),
@@ -219,7 +242,8 @@ def test_is_pytorchs(name: str) -> None:
 
 
 # what a compiled function cannot plan: NumPy computes it, or its shape depends on values
-IN_NUMPY = ("bits", "histc", "masked_scatter", "mode", "searchsorted", "unique_consecutive")
+IN_NUMPY = ("bits", "histc", "masked_scatter", "mode", "searchsorted", "several nanquantiles",
+            "unique_consecutive")  # fmt: skip
 KINDS = ("sum", "prod", "mean", "amax", "amin")
 
 
@@ -339,8 +363,21 @@ def test_shapes_changed_in_place() -> None:
         nnfast.ones(2, 3, requires_grad=True).t_()
 
 
+def test_what_is_not_a_number_is_left_out() -> None:
+    x = A.copy()
+    x[A > 0] = np.nan
+    got = nnfast.nanquantile(nnfast.tensor(x), 0.3, 0).numpy()
+    rows = [r[~np.isnan(r)] for r in x.reshape(2, -1).T]
+    want = [np.quantile(r, 0.3) if r.size else np.nan for r in rows]
+    np.testing.assert_allclose(got.ravel(), want)
+    middle = nnfast.nanmedian(nnfast.tensor(x), 0).values.numpy()
+    lower = [np.sort(r)[(r.size - 1) // 2] if r.size else np.nan for r in rows]
+    np.testing.assert_array_equal(middle.ravel(), lower)
+
+
 def test_what_tensors_say_of_themselves() -> None:
     x = nnfast.ones(2, 3, requires_grad=True)
+    assert not (x.is_sparse or x.is_quantized or x.is_meta or x.is_pinned())
     assert (x.ndimension(), x.get_device(), x.is_cpu, x.is_cuda, x.itemsize) == (
         2,
         -1,

@@ -186,6 +186,8 @@ void bind_guards(py::module_& m) {
       .def("call", &Guards::call, py::arg("read"), py::arg("expected"),
            py::arg("dict") = py::none(), py::arg("names") = py::tuple(),
            "read() == expected; not asked while these entries of the dict are the same numbers.")
+      .def(
+          "copy", [](const Guards& g) { return Guards(g); }, "The same guards again.")
       .def("hold", &Guards::hold, "Whether all is as it was.")
       .def("clear", &Guards::clear, "Forget all of it.");
 }

@@ -337,7 +337,8 @@ PyObject* op_leave_node(PyObject* self, PyObject* const* argv, Py_ssize_t argc) 
     return nullptr;
   }
   if (!read_inputs(*op, argv[0], &inputs)) return nullptr;
-  auto s = make_signature(op, inputs.tensors, argv[1]);
+  auto s = op->cache->find(argv[1]);
+  if (!s) s = make_signature(op, inputs.tensors, argv[1]);
   PyObject* outputs[kMaxArgs];
   const int n = int(PyList_GET_SIZE(argv[2]));
   for (int i = 0; i < n; ++i) outputs[i] = PyList_GET_ITEM(argv[2], i);

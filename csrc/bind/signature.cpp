@@ -170,6 +170,12 @@ std::shared_ptr<const Signature> SignatureCache::find(const CallKey& key) const 
   return nullptr;
 }
 
+std::shared_ptr<const Signature> SignatureCache::find(PyObject* result) const {
+  for (const Entry& e : entries_)
+    if (e.signature && e.signature->result.ptr() == result) return e.signature;
+  return nullptr;
+}
+
 void SignatureCache::add(const CallKey& key, const std::shared_ptr<const Signature>& signature) {
   if (entries_.empty()) entries_.resize(kSize);
   Entry* e = &entries_[key.hash_ % kSize];

@@ -34,6 +34,7 @@ class CallKey {
 class SignatureCache {
  public:
   std::shared_ptr<const Signature> find(const CallKey& key) const;
+  std::shared_ptr<const Signature> find(PyObject* result) const;  // by the rule's answer
   void add(const CallKey& key, const std::shared_ptr<const Signature>& signature);
 
  private:

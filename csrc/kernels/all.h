@@ -1,6 +1,7 @@
 // Every kernel, and the table of one ISA: included by isa/<isa>.cpp and nowhere else.
 #pragma once
 
+#include "kernels/channels.h"
 #include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/depthwise.h"

@@ -51,6 +51,32 @@ struct WeightArgs {
   int64_t ld;
 };
 
+// A pixel of the result: the place of what its first tap sees, and its number.
+struct Spot {
+  int64_t src, dst;
+};
+// A tap of some spots: where it looks from the first one, and the place of its weights.
+struct TapStep {
+  int64_t x, w;
+};
+
+// y[dst * ld + j] = or += sum over channels c, and taps in order, of
+// x[src + c * x_step + tap.x] w[c * w_step + tap.w + j], j in some vectors, for each of n spots.
+// Pairs of vectors of w lie in panels.
+template <class T>
+struct ChannelArgs {
+  int64_t n;
+  const Spot* spots;
+  int64_t channels, x_step, w_step;
+  int64_t taps;
+  const TapStep* steps;
+  const T *x, *w;
+  int64_t panel;  // from one to the next
+  T* y;
+  int64_t ld;
+  bool accumulate;
+};
+
 // An image with its border: element q of run s of a row is column first_col + s + q * step of the
 // image, zero outside of it; runs have ld elements, and channels are dst_plane apart.
 struct PadArgs {

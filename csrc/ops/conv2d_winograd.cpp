@@ -266,19 +266,20 @@ bool applies(const ConvLayer& s) {
 }  // namespace
 
 // A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
-// was measured (AVX-512, AVX2), the weights' shared by 8 images. The other ways reach 80% of the
-// peak, but compute whole vectors of pixels, or gather them and pack weights.
+// was measured (AVX-512, AVX2), those of the weights are shared by 8 images. The other ways come
+// near the peak, but compute whole vectors of pixels, or of channels (conv2d_channels.cpp), which
+// leave out taps outside of the image.
 bool winograd_pays(ConvDirection d, const ConvShape& s) {
   if (d == ConvDirection::weight) return winograd_weight_pays(s);
-  const bool forward = d == ConvDirection::forward;
-  const double C = forward ? s.C : s.O, O = forward ? s.O : s.C;
-  const int64_t H = forward ? s.OH : s.H, W = forward ? s.OW : s.W;
-  const double tiles = ceil_div(H, kOutputs) * ceil_div(W, kOutputs);
-  const double C16 = round_up(int64_t(C), 16), O16 = round_up(int64_t(O), 16);
+  const WinogradShape c = d == ConvDirection::forward ? forward_shape(s) : input_shape(s);
+  const double C = c.C, O = c.O, pixels = double(c.OH) * c.OW;
+  const double tiles = ceil_div(c.OH, kOutputs) * ceil_div(c.OW, kOutputs);
+  const double C16 = round_up(c.C, 16), O16 = round_up(c.O, 16);
   const double products = 36 * C * O16, transforms = 350 * (C16 + O16), weights = 40 * C * O16;
-  const double direct = 9 * C * O * H * round_up(W, 16) / 0.8;
-  const double gathered = 9 * C * (H * W * (O + 16) / 0.8 + 6 * O);
-  return tiles * (products + transforms) + weights < (direct < gathered ? direct : gathered);
+  const double direct = 9 * C * O * c.OH * round_up(c.OW, 16) / 0.8;
+  const double inside = double(taps_inside(c.OH, c.H, c.ph)) * taps_inside(c.OW, c.W, c.pw);
+  const double channels = O16 * (C * inside / 0.97 + 25 * pixels) + 9 * C * O16;
+  return tiles * (products + transforms) + weights < (direct < channels ? direct : channels);
 }
 
 namespace ops {

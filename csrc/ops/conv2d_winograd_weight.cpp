@@ -179,14 +179,15 @@ struct WeightSums {
 }  // namespace
 
 // As winograd_pays, with what was measured for this direction. To bring the sums back costs as
-// much for one image as for many.
+// much for one image as for many, both ways.
 bool winograd_weight_pays(const ConvShape& s) {
-  const double C = s.C, O = s.O, pixels = s.N * s.OH * s.OW;
   const double tiles = s.N * ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs);
   const double C16 = round_up(s.C, 16), O16 = round_up(s.O, 16);
   const double products = 36 * C16 * O16, transforms = 350 * C16 + 280 * O16;
   const double sums = 600 * C16 * O16;
-  return tiles * (products + transforms) + sums < 9 * pixels * C * O / 0.65;
+  const double inside = double(taps_inside(s.OH, s.H, s.at.ph)) * taps_inside(s.OW, s.W, s.at.pw);
+  const double others = double(s.C) * least(O16, s.O * 4 / 3) * (s.N * inside / 0.9 + 100);
+  return tiles * (products + transforms) + sums < others;
 }
 
 int64_t winograd_weight_workspace(const ConvShape& s, DType t) {

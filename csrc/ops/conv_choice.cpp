@@ -26,22 +26,52 @@ bool applies(ConvAlgorithm a, ConvDirection d, const ConvLayer& s) {
   return test && test(s);
 }
 
-// Direct computes whole vectors of pixels, gemm gathers panels: that costs as much as this many
-// rows of the product (measured).
-constexpr int64_t kGatherRows = 16;
 constexpr int64_t kNarrow = 4;  // channels whose border costs little, though strides skip pixels
 constexpr int64_t kFew = 64;    // channels for which panels of 1 x 1 convolutions do not pay
 constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the same on every ISA
 
-bool direct_pays(ConvDirection d, const ConvLayer& s) {
-  if (s.taps() == 1 && (d == ConvDirection::weight || s.O > kFew || s.C > kFew)) return false;
-  if (d == ConvDirection::weight) return s.O <= 4 * kLanes || s.C <= kNarrow;
+// Work on all elements of a pixel of the result, in multiply-adds, as measured: what of the peak is
+// reached, and what each pixel, or each vector of its results, costs besides. Only those that see
+// the same taps are compared.
+constexpr double kNever = 1e30;
+constexpr double kStart = 25;  // of a vector of results by channels
+
+double direct_work(ConvDirection d, const ConvLayer& s) {
   const bool forward = d == ConvDirection::forward;
-  const int64_t rows = forward ? s.O : s.C, pixels = forward ? s.OW : s.W;
+  const double rows = forward ? s.O : s.C, K = double(forward ? s.C : s.O) * s.taps();
+  const int64_t pixels = forward ? s.OW : s.W;
   const bool strided = s.at.sh > 1 || s.at.sw > 1;
-  if (strided && !forward) return rows <= kGatherRows / 2;
-  if (strided && s.C > kNarrow) return false;
-  return rows * (round_up(pixels, kLanes) - pixels) <= kGatherRows * pixels;
+  if (s.taps() == 1 && (s.O > kFew || s.C > kFew)) return kNever;
+  if (strided && !forward && (rows > 8 || s.taps() <= s.at.sh * s.at.sw)) return kNever;
+  if (strided && forward && s.C > kNarrow) return kNever;
+  return K * rows * round_up(pixels, kLanes) / double(pixels) / 0.85;
+}
+
+double channels_work(ConvDirection d, const ConvLayer& s) {
+  const bool forward = d == ConvDirection::forward;
+  const int64_t rows = forward ? s.O : s.C;
+  const double K = double(forward ? s.C : s.O) * s.taps();
+  const double phases = forward ? 1 : double(s.at.sh * s.at.sw);
+  if (is_pointwise(s) || (!forward && s.taps() <= phases)) return kNever;
+  return double(round_up(rows, kLanes)) * (K / 0.97 + kStart * phases);
+}
+
+double gemm_work(ConvDirection d, const ConvLayer& s) {
+  const bool forward = d == ConvDirection::forward;
+  const double rows = forward ? s.O : s.C, K = double(forward ? s.C : s.O) * s.taps();
+  return K * (rows + 16) / 0.8;
+}
+
+// Direct has whole vectors of pixels where those of channels would be far from full.
+ConvAlgorithm choose_weight(const ConvLayer& s) {
+  constexpr int64_t kSome = 8, kWide = 1024, kRows = 288;
+  const bool full = s.O > kFew || 3 * round_up(s.O, kLanes) < 4 * s.O;
+  if (is_pointwise(s)) return ConvAlgorithm::gemm;
+  if (s.C >= kSome && full && s.OW <= kWide &&
+      applies(ConvAlgorithm::channels, ConvDirection::weight, s))
+    return ConvAlgorithm::channels;
+  const bool narrow = s.C <= kNarrow && s.C * s.taps() <= kRows;
+  return s.taps() > 1 && (s.O <= kFew || narrow) ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
 }
 
 }  // namespace
@@ -61,8 +91,11 @@ ConvAlgorithm choose_conv(ConvDirection d, const ConvShape& s) {
   if (wanted >= 0 && applies(ConvAlgorithm(wanted), d, s)) return ConvAlgorithm(wanted);
   if (applies(ConvAlgorithm::depthwise, d, s)) return ConvAlgorithm::depthwise;
   if (applies(ConvAlgorithm::winograd, d, s) && winograd_pays(d, s)) return ConvAlgorithm::winograd;
-  if (direct_pays(d, s)) return ConvAlgorithm::direct;
-  return ConvAlgorithm::gemm;
+  if (d == ConvDirection::weight) return choose_weight(s);
+  const double direct = direct_work(d, s), gemm = gemm_work(d, s);
+  const double channels = applies(ConvAlgorithm::channels, d, s) ? channels_work(d, s) : kNever;
+  if (channels < direct && channels < gemm) return ConvAlgorithm::channels;
+  return direct < gemm ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
 }
 
 std::vector<std::string> conv_algorithms() { return {kNames, kNames + kCount}; }

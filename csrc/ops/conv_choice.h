@@ -25,6 +25,7 @@ struct ConvMethod {
 #define NNF_CONV_ALGORITHMS \
   NNF_CONV(gemm)            \
   NNF_CONV(direct)          \
+  NNF_CONV(channels)        \
   NNF_CONV(depthwise)       \
   NNF_CONV(winograd)
 

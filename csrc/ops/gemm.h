@@ -6,21 +6,28 @@
 // M, N, the threads and the ISA's tile (but baseline x86 has no FMA and rounds otherwise).
 #pragma once
 
+#include <algorithm>
+
 #include "base/parallel.h"
 #include "kernels/table.h"
+#include "ops/ahead.h"
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;         // a panel of A is 14 x 256: half of L1
-constexpr int64_t kPiece = 8 * kKC;  // pieces can be summed side by side
-constexpr int64_t kMC = 1024;        // rows of A and columns of B packed at once:
-constexpr int64_t kNC = 1024;        // a block of each is 1 MiB
-constexpr int64_t kTaskPanels = 8;   // of a task in each direction: its part of A and B is in L2
-constexpr int64_t kPackPanels = 4;   // of a task that packs
-constexpr int64_t kTasks = 16;       // smaller tasks where there would be fewer than these
-constexpr double kPackOne = 1;       // work of packing an element, see parallel_for,
-constexpr double kReadOne = 0.25;    // and of reading one
-constexpr int64_t kRowsInPlace = 8;  // of A, read at once where they lie: a set of L1 has 8 ways
+constexpr int64_t kKC = 256;           // a panel of A is 14 x 256: half of L1
+constexpr int64_t kPiece = 8 * kKC;    // pieces can be summed side by side
+constexpr int64_t kMC = 1024;          // rows of C at once where K has many blocks,
+constexpr int64_t kNC = 1024;          // and columns: as many blocks of B are packed as are 1 MiB
+constexpr int64_t kTaskRows = 112;     // of a task, at most,
+constexpr int64_t kTaskCols = 512;     // and columns, where there are not many rows
+constexpr int64_t kBlockTasks = 32;    // a power of two: threads get as much work each
+constexpr int64_t kPackPanels = 4;     // of a task that packs
+constexpr int64_t kTasks = 16;         // smaller tasks where there would be fewer than these
+constexpr double kPackOne = 1;         // work of packing an element, see parallel_for,
+constexpr double kReadOne = 0.25;      // and of reading one
+constexpr int64_t kRowsInPlace = 8;    // of A, read at once where they lie: a set of L1 has 8 ways
+constexpr int64_t kColsInPlace = 512;  // for fewer columns nothing is packed that lies in runs
+constexpr int64_t kColsNarrow = 128;   // the same for small tiles: they read more for a product
 
 template <class T>
 struct MatrixProduct {
@@ -68,49 +75,59 @@ void add_block(int64_t rows, int64_t cols, const T* x, int64_t ldx, T* c, int64_
   for (int64_t i = 0; i < rows; ++i, c += ldc, x += ldx) add({cols, c, x, nullptr, 1, 1, 0, c, {}});
 }
 
-// ---- the general path: panels of A and B packed by all workers, then tiles ------------------
-// Rows of A that meet few columns are read where they lie. Workers multiply what they packed, as
-// far as the longer side of C goes.
+// ---- the general path: panels of B packed by all workers, then tasks that multiply some rows of A
+// with some columns. A task packs its rows itself, so that they stay in its core's caches. Where
+// there are few columns, all is read where it lies, if that is in runs.
 
 template <class T>
 class Blocks {
  public:
   // Elements of workspace.
-  static int64_t items(const MatrixProduct<T>& p) {
+  static int64_t items(const MatrixProduct<T>& p, int workers) {
     const Blocks b(p);
-    return b.a_items() + b.b_items() + (p.K > kPiece ? b.rows_ * b.cols_ : 0);
+    return b.b_items() + (p.K > kPiece ? b.rows_ * b.cols_ : 0) + workers * b.worker_items();
   }
 
   static void multiply(const MatrixProduct<T>& p, T* workspace) {
     Blocks b(p);
-    b.a_ = workspace, b.b_ = b.a_ + b.a_items(), b.piece_ = b.b_ + b.b_items();
+    b.b_ = workspace, b.piece_ = b.b_ + b.b_items();
+    b.scratch_ = b.piece_ + (p.K > kPiece ? b.rows_ * b.cols_ : 0);
     for (int64_t j0 = 0; j0 < p.N; j0 += kNC)
-      for (int64_t i0 = 0; i0 < p.M; i0 += kMC) b.multiply_part(i0, j0);
+      for (int64_t i0 = 0; i0 < p.M; i0 += b.rows_) b.multiply_part(i0, j0);
   }
 
  private:
   explicit Blocks(const MatrixProduct<T>& p)
       : p_(p),
-        in_place_(p.alpha == 1 && p.acs == 1 && p.N <= kNC / 2),
-        step_(in_place_ ? least(mr_, kRowsInPlace) : mr_),
-        rows_(round_up(least(p.M, kMC), mr_)),
+        in_place_(p.alpha == 1 &&
+                  ((p.acs == 1 && p.N <= kColsInPlace) || (p.ars == 1 && p.N <= most_in_place()))),
+        b_in_place_(!p.panels && p.bcs == 1 && p.N <= most_in_place()),
+        step_(in_place_ && p.ars != 1 ? least(mr_, kRowsInPlace) : mr_),
         cols_(round_up(least(p.N, kNC), nr_)),
-        depth_(least(p.K, kKC)) {}
+        depth_(least(p.panels || b_in_place_ ? kPiece : kNC / cols_ * kKC, kPiece)),
+        rows_(p.K <= depth_ ? p.M : least(p.M, kMC)) {}
 
-  int64_t a_items() const { return in_place_ ? 0 : round_up(rows_ * depth_, 16); }
-  int64_t b_items() const { return p_.panels ? 0 : round_up(cols_ * depth_, 16); }
+  int64_t most_in_place() const { return mr_ > kRowsInPlace ? kColsInPlace : kColsNarrow; }
+
+  int64_t b_items() const {
+    return p_.panels || b_in_place_ ? 0 : round_up(cols_ * least(p_.K, depth_), 16);
+  }
+  int64_t worker_items() const {
+    return in_place_ ? 0 : round_up(kTaskRows, mr_) * least(p_.K, kKC);
+  }
 
   // The part of C at (i0, j0), piece after piece.
   void multiply_part(int64_t i0, int64_t j0) {
-    const int64_t m = least(p_.M - i0, kMC), n = least(p_.N - j0, kNC);
+    const int64_t m = least(p_.M - i0, rows_), n = least(p_.N - j0, kNC);
     T* c = p_.c + i0 * p_.N + j0;
     for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
       T* out = k0 == 0 ? c : piece_;
-      const int64_t ld = k0 == 0 ? p_.N : cols_;
-      for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
-        pack(i0, m, j0, n, k, kc);
-        multiply_block(i0, m, j0, n, k, kc, out, ld, k > k0);
-      });
+      const int64_t ld = k0 == 0 ? p_.N : cols_, end = least(k0 + kPiece, p_.K);
+      for (int64_t k = k0; k == k0 || k < end; k += depth_) {
+        const int64_t depth = least(depth_, end - k);
+        if (!p_.panels && !b_in_place_) pack_b(j0, n, k, depth);
+        multiply_blocks(i0, m, j0, n, k, depth, out, ld, k > k0);
+      }
       const bool last = k0 + kPiece >= p_.K;
       if (k0 > 0)
         parallel_for(m, double(m) * n, [&](int64_t i, int) {
@@ -120,58 +137,86 @@ class Blocks {
     }
   }
 
-  // A and B in turns, so that each worker has a part of both.
-  void pack(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc) {
-    const int64_t a_step = kPackPanels * mr_, b_step = kPackPanels * nr_;
-    const int64_t a_tasks = in_place_ ? 0 : ceil_div(m, a_step);
-    const int64_t tasks = a_tasks + (p_.panels ? 0 : ceil_div(n, b_step));
-    const double work = double((in_place_ ? 0 : m) + (p_.panels ? 0 : n)) * kc * kPackOne;
-    parallel_for(tasks, work, [&](int64_t t, int) {
-      const int64_t before = t * a_tasks / tasks;  // of A
-      const int64_t i = before * a_step, j = (t - before) * b_step;
-      if ((t + 1) * a_tasks / tasks > before)
-        kn_.pack_a(least(m - i, a_step), kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, p_.alpha,
-                   a_ + i * kc);
-      else
-        kn_.pack_b(kc, least(n - j, b_step), p_.b_at(k, j0 + j), p_.brs, p_.bcs, b_ + j * kc);
+  void pack_b(int64_t j0, int64_t n, int64_t k0, int64_t depth) {
+    const int64_t step = kPackPanels * nr_, across = ceil_div(n, step);
+    parallel_for(across * ceil_div(depth, kKC), double(n) * depth * kPackOne, [&](int64_t t, int) {
+      const int64_t j = t % across * step, k = t / across * kKC, kc = least(kKC, depth - k);
+      kn_.pack_b(kc, least(n - j, step), p_.b_at(k0 + k, j0 + j), p_.brs, p_.bcs,
+                 b_ + k * cols_ + j * kc);
     });
   }
 
-  // out = or += the product of the packed panels; the epilogue if it is then complete.
-  void multiply_block(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k, int64_t kc, T* out,
-                      int64_t ld, bool add) {
+  // out = or += the product of some blocks of K; the epilogue if it is then complete. A worker
+  // has rows that lie together, as in other ops: who writes what another has read waits for it.
+  void multiply_blocks(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k0, int64_t depth,
+                       T* out, int64_t ld, bool add) {
     const int64_t m_panels = ceil_div(m, step_), n_panels = ceil_div(n, nr_);
-    int64_t side = kTaskPanels;
-    while (side > 1 && ceil_div(m_panels, side) * ceil_div(n_panels, side) < kTasks) side /= 2;
-    const int64_t row_tasks = ceil_div(m_panels, side), col_tasks = ceil_div(n_panels, side);
-    const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, j0) : b_;
+    const int64_t col_tasks = m_panels < 2 * kBlockTasks ? ceil_div(n, kTaskCols) : 1;
+    const int64_t row_tasks =
+        least(m_panels, std::max(kBlockTasks / col_tasks, ceil_div(m_panels, kTaskRows / step_)));
+    parallel_for(row_tasks * col_tasks, double(m) * n * depth * kMultiplyAdd,
+                 [&](int64_t task, int worker) {
+                   const int64_t row = task / col_tasks, col = task % col_tasks;
+                   const Task t{i0,
+                                row * m_panels / row_tasks * step_,
+                                least(m, (row + 1) * m_panels / row_tasks * step_),
+                                m,
+                                j0,
+                                col * n_panels / col_tasks * nr_,
+                                least(n, (col + 1) * n_panels / col_tasks * nr_)};
+                   T* a = scratch_ + worker * worker_items();
+                   for (int64_t k = k0; k == k0 || k < k0 + depth; k += kKC)
+                     multiply_task(t, k0, k, depth, a, out, ld, add || k > k0);
+                 });
+  }
+
+  struct Task {
+    int64_t i0, ib, ie, m, j0, jb, je;
+  };
+
+  void multiply_task(const Task& t, int64_t k0, int64_t k, int64_t depth, T* packed, T* out,
+                     int64_t ld, bool add) {
+    const int64_t kc = least(kKC, k0 + depth - k), tiles = ceil_div(t.je - t.jb, nr_);
+    const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, t.j0) : b_ + (k - k0) * cols_;
     const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
-    parallel_for(row_tasks * col_tasks, double(m) * n * kc * kMultiplyAdd, [&](int64_t task, int) {
-      const int64_t row = m < n ? task % row_tasks : task / col_tasks;
-      const int64_t col = m < n ? task / row_tasks : task % col_tasks;
-      const int64_t ib = row * side * step_, jb = col * side * nr_;
-      const int64_t ie = least(m, ib + side * step_), je = least(n, jb + side * nr_);
-      for (int64_t i = ib; i < ie; i += step_)
-        for (int64_t j = jb; j < je; j += nr_) {
-          const int rows = int(least(m - i, step_)), cols = int(least(n - j, nr_));
-          T* tile = out + i * ld + j;
-          if (in_place_)
-            kn_.gemm_strip(kc, p_.a_at(i0 + i, k), p_.ars, p_.acs, b + j * kc, nr_, nr_ * kc, tile,
-                           ld, rows, cols, add);
-          else
-            kn_.gemm_tile(kc, a_ + i * kc, b + j * kc, tile, ld, rows, cols, add);
-          if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(i0 + i, j0 + j));
-        }
-    });
+    Ahead<T> next;
+    if (!in_place_) {
+      kn_.pack_a(t.ie - t.ib, kc, p_.a_at(t.i0 + t.ib, k), p_.ars, p_.acs, p_.alpha, packed);
+      const bool more = k + kc < k0 + depth;  // of K, or the rows of the next task
+      const int64_t i = more ? t.ib : t.ie, q = more ? k + kc : k0;
+      const int64_t rows = least(t.m - i, t.ie - t.ib);
+      if (rows > 0)
+        next = Ahead<T>(p_.a_at(t.i0 + i, q), rows, least(kKC, k0 + depth - q), p_.ars, p_.acs,
+                        tiles * ceil_div(t.ie - t.ib, mr_));
+    }
+    for (int64_t i = t.ib; i < t.ie; i += step_) {
+      const int64_t below = least(t.m - i - step_, step_);
+      if (in_place_ && below > 0)
+        next = Ahead<T>(p_.a_at(t.i0 + i + step_, k), below, kc, p_.ars, p_.acs, tiles);
+      for (int64_t j = t.jb; j < t.je; j += nr_) {
+        const int rows = int(least(t.m - i, step_)), cols = int(least(t.je - j, nr_));
+        T* tile = out + i * ld + j;
+        next.some();
+        if (in_place_ || b_in_place_)
+          kn_.gemm_strip(kc, in_place_ ? p_.a_at(t.i0 + i, k) : packed + (i - t.ib) * kc,
+                         in_place_ ? p_.ars : 1, in_place_ ? p_.acs : mr_,
+                         b_in_place_ ? p_.b_at(k, t.j0 + j) : b + j * kc,
+                         b_in_place_ ? p_.brs : nr_, nr_, tile, ld, rows, cols, add);
+        else
+          kn_.gemm_tile(kc, packed + (i - t.ib) * kc, b + j * kc, tile, ld, rows, cols, add);
+        if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(t.i0 + i, t.j0 + j));
+      }
+    }
   }
 
   const Kernels<T>& kn_ = kernels<T>();
   const int64_t mr_ = kn_.mr, nr_ = kn_.nr;
   const MatrixProduct<T>& p_;
-  const bool in_place_;                               // A is read where it lies,
-  const int64_t step_;                                // so many rows at once
-  const int64_t rows_, cols_, depth_;                 // packed at once
-  T *a_ = nullptr, *b_ = nullptr, *piece_ = nullptr;  // a piece of K after the first
+  const bool in_place_, b_in_place_;                        // A and B are read where they lie: A
+  const int64_t step_;                                      // so many rows at once
+  const int64_t cols_, depth_;                              // of B, packed at once
+  const int64_t rows_;                                      // of A that meet them
+  T *b_ = nullptr, *scratch_ = nullptr, *piece_ = nullptr;  // a piece of K after the first
 };
 
 }  // namespace nnf

@@ -1,6 +1,7 @@
 // Matrix products with few rows, and small ones: a task multiplies all rows with a strip of
-// columns. B is read once, in place or packed a strip at a time into L2; A is read where it lies,
-// a few rows at once. The sums are those of gemm.h.
+// columns. Both matrices are read where they lie, if that is in runs; else B is packed a strip at a
+// time into L2. What comes after a block is asked for while it is multiplied. The sums are those of
+// gemm.h.
 #pragma once
 
 #include "ops/gemm.h"
@@ -10,9 +11,9 @@ namespace nnf {
 constexpr int64_t kFewRows = 128;
 constexpr int64_t kStripPanels = 4;  // panels of B in a strip
 constexpr int64_t kFewest = 3;       // rows for which all that counts is how B is read
+constexpr int64_t kFewInPlace = 32;  // for which also small tiles read B where it lies
 constexpr int64_t kFewestTasks = 4;  // for them; kTasks for more
 constexpr int64_t kL1Bytes = 32 << 10;
-constexpr int64_t kPageBytes = 4096;  // lines so far apart share a set of L1
 
 template <class T>
 class Rows {
@@ -49,20 +50,22 @@ class Rows {
     int64_t panels = kStripPanels;
     while (panels > 1 && ceil_div(p.N, panels * nr_) < tasks) panels /= 2;
     strip_ = panels * nr_;
-    const int64_t most = packed_a_ ? mr_ : least(mr_, kRowsInPlace);
+    const int64_t most = packed_a_ || p.ars == 1 ? mr_ : least(mr_, kRowsInPlace);
     tile_rows_ = packed_a_ ? mr_ : ceil_div(p.M, ceil_div(p.M, most));
   }
 
   static bool in_l1(int64_t items) { return items * int64_t(sizeof(T)) <= kL1Bytes; }
 
-  // Runs of a few rows stay in L1 while they are read, wherever they lie; columns may not.
   bool read_a_in_place() const {
     if (p_.alpha != 1) return false;
-    const bool conflicts = p_.acs * int64_t(sizeof(T)) % kPageBytes == 0;
-    return p_.acs == 1 || p_.M == 1 || in_l1(p_.M * p_.K) || (p_.N <= nr_ && !conflicts);
+    return p_.acs == 1 || p_.ars == 1 || p_.M == 1 || in_l1(p_.M * p_.K);
   }
 
-  bool read_b_in_place() const { return p_.bcs == 1 && in_l1(least(p_.K, kKC) * p_.N); }
+  bool read_b_in_place() const {
+    if (p_.bcs != 1) return false;
+    if (in_l1(least(p_.K, kKC) * p_.N)) return true;
+    return p_.M > kFewest && (mr_ > kRowsInPlace || p_.M <= kFewInPlace);
+  }
 
   int64_t a_items() const { return packed_a_ ? round_up(rows_ * p_.K, 16) : 0; }
   int64_t b_items() const { return packed_b_ && !p_.panels ? least(p_.K, kKC) * strip_ : 0; }
@@ -96,13 +99,25 @@ class Rows {
     if (p_.ep.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j));
   }
 
+  // What comes after the block of K at (k, j): the next one, or the first of the next strip.
+  Ahead<T> after(int64_t j, int64_t n, int64_t k, int64_t kc, int64_t calls) const {
+    if (p_.panels || in_l1(p_.K * p_.N)) return {};
+    const bool more = k + kc < p_.K;
+    const int64_t q = more ? k + kc : 0, i = more ? j : j + n;
+    const int64_t cols = least(p_.N - i, n);
+    if (cols <= 0) return {};
+    return Ahead<T>(p_.b_at(q, i), cols, least(kKC, p_.K - q), p_.bcs, p_.brs, calls);
+  }
+
   // out = or += one block of K.
   void add_block_of_k(int64_t j, int64_t n, int64_t k, int64_t kc, const T* panels, T* out,
                       int64_t ld, bool add) {
     // A panel stays in L1 for all rows.
     const int64_t step = p_.M <= (packed_b_ ? kFewest : tile_rows_) ? n : nr_;
+    Ahead<T> next = after(j, n, k, kc, ceil_div(n, step) * ceil_div(p_.M, tile_rows_));
     for (int64_t s = 0; s < n; s += step)
       for (int64_t i = 0; i < p_.M; i += tile_rows_) {
+        next.some();
         const int rows = int(least(p_.M - i, tile_rows_));
         const int64_t cols = least(n - s, step);
         const T* a = packed_a_ ? a_ + k * rows_ + i * kc : p_.a_at(i, k);

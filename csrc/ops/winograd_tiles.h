@@ -18,6 +18,14 @@ void for_groups(int64_t groups, double work, F&& f) {
   for (int64_t g = 0; g < groups; ++g) f(g, 0);
 }
 
+// Taps of all pixels of one dimension that see the inside of the image.
+inline int64_t taps_inside(int64_t pixels, int64_t source, int64_t padding) {
+  int64_t taps = 0;
+  for (int64_t i = 0; i < 3; ++i)
+    taps += most(least(pixels, source + padding - i) - most(padding - i, 0), 0);
+  return taps;
+}
+
 struct WinogradTiles {
   int64_t lanes;                     // channels of a block of channels
   int64_t N;                         // images

@@ -6,13 +6,14 @@ What only they read never leaves the cache. The kernels are the same, and so are
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value
 
 # As in csrc/ops/attrs.h and strided.h.
 STEPS, TEMPORARIES, INPUTS = 16, 6, 12
+_CHAIN = _core.ops()["chain"][0]
 _STEP, _PARAMETERS = struct.Struct("5q2d"), struct.Struct("2d")
 
 
@@ -42,9 +43,9 @@ def fuse_chains(graph: Graph) -> Graph:
     open_chains: dict[Value, _Chain] = {}  # by what they make
     ends: dict[int, _Chain] = {}
     for i, call in enumerate(graph.calls):
-        touched = list(dict.fromkeys(open_chains[m] for m in call.reads() if m in open_chains))
-        changed = {v.memory for v in call.changed}
-        if changed:
+        touched = list(dict.fromkeys([open_chains[m] for m in call.reads() if m in open_chains]))
+        if call.changed and open_chains:
+            changed = {v.memory for v in call.changed}
             touched += [c for c in set(open_chains.values()) if not changed.isdisjoint(c.reads)]
         grown = _grown(touched, i, call) if _is_link(call) else None
         for chain in touched:
@@ -100,18 +101,19 @@ def _slots(chain: _Chain, outputs: Iterable[Value] = ()) -> dict[Value, int] | N
     return slots
 
 
-def _rebuilt(graph: Graph, chains: Iterable[_Chain]) -> Graph:
+def _rebuilt(graph: Graph, chains: Sequence[_Chain]) -> Graph:
     """The graph with these chains as one call each."""
-    readers: dict[Value, set[int]] = {}
-    for i, call in enumerate(graph.calls):
+    readers: dict[Value, set[int]] = {v: set() for chain in chains for v in chain.made}
+    for i, call in enumerate(graph.calls if chains else ()):
         for m in call.reads():
-            readers.setdefault(m, set()).add(i)
+            if m in readers:
+                readers[m].add(i)
     calls: dict[int, Call] = dict(enumerate(graph.calls))
     results = set(graph.results)
     for chain in chains:
         outputs = [
             v for c in chain.calls.values()
-            if (v := c.outputs[0]) in results or readers.get(v, set()) - chain.calls.keys()
+            if (v := c.outputs[0]) in results or readers[v] - chain.calls.keys()
         ]  # fmt: skip
         for i in chain.calls:
             del calls[i]
@@ -131,7 +133,7 @@ def _call(chain: _Chain, outputs: list[Value]) -> Call:
     last = {v: i for i, c in chain.calls.items() for v in c.inputs}
     names = " ".join(c.op.name for c in chain.calls.values())
     return Call(
-        Kernel(f"chain[{names}]", _core.ops()["chain"][0]),
+        Kernel(f"chain[{names}]", _CHAIN),
         list(chain.given),
         outputs,
         attrs,

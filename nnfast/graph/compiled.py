@@ -18,7 +18,7 @@ from nnfast.graph.entry import Entry
 from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import OPTIONAL, Plan
-from nnfast.graph.symbol import Untraceable
+from nnfast.graph.symbol import Raises, Untraceable
 from nnfast.graph.tree import flatten
 from nnfast.tensor import Tensor
 
@@ -77,6 +77,11 @@ class Compiled(Generic[P, R]):
         except Untraceable as error:
             self._note(error)
             return self.fn(*args, **kwargs)
+        except Raises as raised:
+            result = self.fn(*args, **kwargs)  # does what comes first, and raises it again
+            self._refused.add(key)
+            self._note(Untraceable(f"tracing it raises {type(raised.__cause__).__name__}"))
+            return result
         result = entry.run(leaves)
         return self.fn(*args, **kwargs) if result is NotImplemented else result
 
@@ -94,6 +99,9 @@ class Compiled(Generic[P, R]):
                 return entry.plan
         try:
             return self._first(key, leaves).plan
+        except Raises as raised:
+            assert raised.__cause__ is not None
+            raise raised.__cause__ from None
         except Untraceable as error:
             name = getattr(self.fn, "__name__", type(self.fn).__name__)
             raise StateError("compile", f"expected a plan, but {name} has none: {error}.") from None
@@ -118,7 +126,7 @@ class Compiled(Generic[P, R]):
             leaves, structure = flatten((args, kwargs))
         else:  # the ordinary call
             leaves, structure = list(args), _tensors(len(args))
-        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]))
+        key = (structure, MODE.grad, tuple([_kind(x) for x in leaves]), _alike(leaves))
         try:
             refused = key in self._refused
         except TypeError:
@@ -130,7 +138,9 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(self.fn, leaves, key[0], self._arenas, self._step, self._disable)
+            entry = Entry(
+                self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
+            )
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise
@@ -228,6 +238,12 @@ def compile(
 def _tensors(n: int) -> Any:
     """The structure of n tensors as arguments."""
     return flatten(((0,) * n, {}))[1]
+
+
+def _alike(leaves: list[Any]) -> tuple[int, ...] | None:
+    """Which arguments are one tensor, where it has a gradient, the sum of both; None if none."""
+    ids = [id(x) if isinstance(x, Tensor) and x.requires_grad else i for i, x in enumerate(leaves)]
+    return None if len(set(ids)) == len(ids) else tuple([ids.index(i) for i in ids])
 
 
 def _kind(x: Any) -> Any:

@@ -13,8 +13,8 @@ from nnfast.errors import StateError
 from nnfast.graph.ir import Captured, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
-from nnfast.graph.surroundings import Surroundings
-from nnfast.graph.symbol import Symbol, Untraceable
+from nnfast.graph.surroundings import Surroundings, same_entries
+from nnfast.graph.symbol import Raises, Symbol, Untraceable
 from nnfast.graph.trace import Trace
 from nnfast.graph.tree import LEAF, flatten, rebuild
 from nnfast.ops.operands import AnyTensor
@@ -23,7 +23,13 @@ from nnfast.tensor import Tensor, UsedGradient
 
 
 class Entry:
-    """A traced function, and the plan that came of it."""
+    """A traced function, and the plan that came of it.
+
+    `like`: an earlier one of the same function, which may know its surroundings still.
+    """
+
+    _around: Surroundings
+    _surroundings: _core.Guards
 
     def __init__(
         self,
@@ -33,13 +39,18 @@ class Entry:
         arenas: Any,
         step: Sequence[int],
         disable: Collection[str] = (),
+        like: Entry | None = None,
     ) -> None:
-        self._around = Surroundings(fn, [x for x in leaves if callable(x)])
-        trace = Trace()
+        self._objects = _objects(leaves, structure)
+        known = like if like is not None and like._knows(self._objects) else None
+        self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
+        outside = self._around.leaves()
+        held = self._around.tensors()
+        trace = Trace({id(t.grad): t for t in outside if _has_gradient(t) and t.grad not in held})
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)
-        except Untraceable:
+        except (Untraceable, Raises):
             self._around.changed()
             raise
         finally:
@@ -48,6 +59,9 @@ class Entry:
                 leaf.grad = before
         for leaf in trace.leaves:
             if leaf not in trace.cleared:
+                trace.guards.gradient(leaf)
+        if self._around.reads_gradients:  # whether they have one may decide what is done
+            for leaf in [leaf for leaf in outside if leaf not in trace.leaves]:
                 trace.guards.gradient(leaf)
         name = self._around.changed()
         if name is not None:
@@ -59,15 +73,22 @@ class Entry:
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
         self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
-        self._identities, self._surroundings = trace.guards, _core.Guards()
-        self._around.guard(self._surroundings)
+        self._identities = trace.guards
+        self._surroundings = self._around.guards() if known is None else known._surroundings.copy()
         self._call = self._make_call(trace, leaves, structure)
         self.attempt = self._call.attempt
+
+    def _knows(self, objects: Any) -> bool:
+        """Whether the function, given these, would still read what it read here."""
+        return bool(self._objects == objects) and self._surroundings.hold()
 
     def _make_call(self, trace: Trace, leaves: Sequence[Any], structure: Any) -> _core.Call:
         """What runs the plan: as long as nothing has changed no Python code is between."""
         positional = (
-            all(type(x) is Tensor for x in leaves) and structure == flatten((tuple(leaves), {}))[1]
+            all(type(x) is Tensor for x in leaves)
+            and structure == flatten((tuple(leaves), {}))[1]
+            and not self._asked
+            and sum(x.requires_grad for x in leaves) < 2  # they may be one tensor: see `alike`
         )
         return _core.Call(
             self.plan.core,
@@ -95,16 +116,31 @@ class Entry:
         self, trace: Trace, fn: Callable[..., Any], leaves: Sequence[Any], structure: Any
     ) -> None:
         """Call the function on symbols and note what it answers and which gradients it leaves."""
-        symbols = [_symbol(trace, i, x) for i, x in enumerate(leaves)]
+        symbols = _symbols(trace, leaves)
         args, kwargs = rebuild(symbols, structure)
         arguments = {id(t): i for i, t in enumerate(symbols) if isinstance(t, Tensor)}
-        del symbols
         grad = MODE.grad
-        answer = fn(*args, **kwargs)
+        try:
+            answer = fn(*args, **kwargs)
+        except Untraceable:
+            raise
+        except Exception as error:
+            raise trace.broken or Raises() from error
         if trace.broken:
             raise trace.broken
         if MODE.grad != grad:
             raise Untraceable("it switches gradients on or off for its caller")
+        # What the function asks of its arguments stays with them, also after later runs.
+        self._asked = [
+            (i, t.requires_grad)
+            for i, (t, x) in enumerate(zip(symbols, leaves, strict=True))
+            if isinstance(t, Tensor) and isinstance(x, Tensor)
+            if t.requires_grad != x.requires_grad
+        ]
+        for leaf in [leaf for leaf in trace.leaves if isinstance(leaf.array, Symbol)]:
+            if id(leaf) in arguments:
+                raise Untraceable("it leaves a gradient in an argument")
+            del trace.leaves[leaf]  # made inside, it ends with the function
         self._read_answer(answer, arguments)
         self._read_gradients(trace)
 
@@ -151,7 +187,9 @@ class Entry:
         if not self._identities.hold():
             return False
         if not self._surroundings.hold():
-            if CHANGES.module_hooks or any(not _same(m.__dict__, was) for m, was in self._modules):
+            if CHANGES.module_hooks or any(
+                not same_entries(m.__dict__, was) for m, was in self._modules
+            ):
                 return False
             if any(v.source.tensor.hooks for v in self.plan.captured):  # type: ignore[union-attr]
                 return False
@@ -163,7 +201,34 @@ class Entry:
     def run(self, leaves: list[Any]) -> Any:
         """The answer; NotImplemented if a captured tensor has another shape or dtype now, or
         requires gradients that it did not."""
-        return self._call.run(leaves)
+        result = self._call.run(leaves)
+        if result is not NotImplemented:
+            for i, asked in self._asked:
+                leaves[i].requires_grad = asked
+        return result
+
+
+def _has_gradient(leaf: Tensor) -> bool:
+    return isinstance(leaf.grad, Tensor)
+
+
+def _objects(leaves: Sequence[Any], structure: Any) -> Any:
+    """The arguments that a function may read attributes of, and where; None if there are none."""
+    plain = (Tensor, np.ndarray, np.generic, int, float, str, bytes, type(None))
+    found = [(i, id(x)) for i, x in enumerate(leaves) if not isinstance(x, plain)]
+    return (structure, found) if found else None
+
+
+def _symbols(trace: Trace, leaves: Sequence[Any]) -> list[Any]:
+    """What the function is called with; a tensor given twice that has a gradient stays one."""
+    made: dict[int, Any] = {}
+    symbols = []
+    for i, x in enumerate(leaves):
+        symbol = made[id(x)] if id(x) in made else _symbol(trace, i, x)
+        if isinstance(x, Tensor) and x.requires_grad:
+            made[id(x)] = symbol
+        symbols.append(symbol)
+    return symbols
 
 
 def _symbol(trace: Trace, index: int, x: Any) -> Any:
@@ -174,10 +239,6 @@ def _symbol(trace: Trace, index: int, x: Any) -> Any:
         t.requires_grad = x.requires_grad
         return t
     return trace.argument(x, index) if isinstance(x, np.ndarray) else x
-
-
-def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
-    return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
 
 
 def _inside(y: Tensor) -> Tensor:

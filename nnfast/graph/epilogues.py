@@ -23,9 +23,9 @@ def fuse_epilogues(graph: Graph) -> Graph:
     products: dict[Value, int] = {}  # by the memory that they fill: where they stand
     for call in graph.calls:
         for x in dict.fromkeys(call.inputs):
-            place = None if x is None else products.get(x.memory)
-            if x is None or place is None or readers[x.memory] > 1:
+            if x is None or x.memory not in products or readers[x.memory] > 1:
                 continue
+            place = products[x.memory]
             product = calls[place]
             fused = None if product is None else _fused(product, call, x)
             if fused is not None and _may_wait(fused, calls[place + 1 :]):
@@ -43,11 +43,11 @@ def _is_product(call: Call) -> bool:
     Convolutions that read the image where it lies, or by Winograd's algorithm, lose more than a
     pass of its own costs (measured). They also begin their sums with the bias.
     """
-    shape = call.outputs[0].shape
-    if call.op.name != "conv2d":
-        return call.op.name in ("linear", "matmul") and len(shape) == 2
+    name, shape = call.op.name, call.outputs[0].shape
+    if name != "conv2d":
+        return name in ("linear", "matmul") and len(shape) == 2
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
-    return len(shape) == 4 and attrs.groups == 1 and call.algorithm == "gemm"
+    return len(shape) == 4 and attrs.groups == 1 and call.algorithm in ("gemm", "channels")
 
 
 def _may_wait(product: Call, others: list[Call | None]) -> bool:

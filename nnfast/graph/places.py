@@ -17,6 +17,7 @@ from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value, dense_strides
 
 _MOST, _DIMS = 8, 12  # parts; as kPlaces and kMaxDims in csrc
+_PLACES = _core.ops()["places"][0]
 _PLACE = Struct(f"{1 + _DIMS}q")  # offset and strides, in elements
 
 
@@ -90,7 +91,7 @@ def _changed(graph: Graph, parts: list[Call], last: Call) -> bool:
 def _call(parts: list[Call], last: Call) -> Call:
     places = (p.attrs.ljust(_PLACE.size, b"\0") for p in parts)
     return Call(
-        Kernel("places", _core.ops()["places"][0]),
+        Kernel("places", _PLACES),
         [p.inputs[0] for p in parts],
         last.outputs,
         b"".join(places).ljust(_PLACE.size * _MOST, b"\0"),

@@ -9,29 +9,46 @@ from __future__ import annotations
 
 import builtins
 import dis
+import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from inspect import getattr_static
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast.graph.symbol import Untraceable
+from nnfast.graph.tree import flatten
 from nnfast.tensor import Tensor
 
+if TYPE_CHECKING:
+    from nnfast.nn.module import Module
+
 _LIBRARIES = {"nnfast", "numpy", *sys.stdlib_module_names}
-_EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr"}
+_EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr", "globals"}
 _RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise at each call
+_SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
-CONTAINERS = list | dict | set | tuple | deque  # and their subclasses: read by what they hold
+# And their subclasses: read by what they hold.
+CONTAINERS = list | dict | set | tuple | deque | bytearray
 
 
 class Read(NamedTuple):
-    """One thing read: an entry of a namespace, a variable of the closure, or an attribute."""
+    """One thing read: an entry of a namespace, a variable of the closure, an attribute, or whether
+    a tensor has a gradient."""
 
-    kind: str  # "name", "cell" or "attribute"
+    # "name", "cell", "attribute", "own": an attribute that is not of the class, or "gradient"
+    kind: str
     owner: Any
     name: str
     label: str  # for messages
@@ -42,60 +59,131 @@ class Read(NamedTuple):
             return self.owner.get(self.name, MISSING)
         if self.kind == "attribute":
             return getattr(self.owner, self.name, MISSING)
+        if self.kind == "own":
+            return vars_of(self.owner).get(self.name, MISSING)
+        if self.kind == "gradient":
+            return self.owner.grad is not None
         try:
             return self.owner.cell_contents
         except ValueError:  # not assigned yet
             return MISSING
 
 
-def reads(fn: Any, arguments: list[Any]) -> list[Read]:
-    """All that calling `fn` may read; raises Untraceable if that differs from call to call."""
+def reads(
+    fn: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[list[Read], list[Module], bool]:
+    """All that `fn(*args, **kwargs)` may read, the modules that it can reach, and whether its code
+    mentions gradients; raises Untraceable if what it reads differs from call to call."""
     scan = _Scan()
-    for x in (fn, *arguments):
-        scan.value(x, getattr(x, "__name__", type(x).__name__))
-    return list(scan.found.values())
+    scan.call(fn, args, kwargs)
+    scan.objects_reached()
+    return list(scan.found.values()), list(scan.modules), "grad" in scan.names
 
 
 class _Scan:
     def __init__(self) -> None:
         self.found: dict[tuple[str, int, str], Read] = {}
-        self.seen: dict[tuple[int, int], Any] = {}  # values keep what the ids stand for alive
+        self.modules: dict[Module, None] = {}
+        self._seen: dict[Any, Any] = {}  # values keep what the ids stand for alive
+        self.names: dict[str, None] = {}  # that the code mentions
+        self._objects: dict[int, Any] = {}  # whose use is not followed step by step
+
+    def call(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        """Enter what is compiled, whose arguments are known."""
+        from nnfast.nn.module import Module
+
+        self.value(fn, getattr(fn, "__name__", type(fn).__name__))
+        function, given = fn, args
+        if isinstance(fn, MethodType):
+            function, given = fn.__func__, (fn.__self__, *args)
+        elif not isinstance(fn, FunctionType):
+            name = "forward" if isinstance(fn, Module) else "__call__"
+            function, given = getattr(type(fn), name, None), (fn, *args)
+        known = dict(kwargs)
+        if isinstance(function, FunctionType):
+            names = function.__code__.co_varnames[: function.__code__.co_argcount]
+            known.update(zip(names, given, strict=False))
+        known = {name: x for name, x in known.items() if is_record(x) or isinstance(x, Module)}
+        for x in flatten((args, kwargs))[0]:
+            if not any(x is y for y in known.values()):
+                self._whole(x, type(x).__name__)
+        if known:
+            self.function(function, known)
 
     def value(self, x: Any, label: str) -> None:
-        """Enter what a name stands for, if it can be called."""
+        """Enter what a name stands for, if it can be called or holds what can be."""
         from nnfast.graph.compiled import Compiled
         from nnfast.nn.module import Module
 
-        if isinstance(x, Tensor | type | ModuleType):
+        if isinstance(x, Tensor | ModuleType):
             return
-        if isinstance(x, MethodType):
-            self.function(x.__func__, x.__self__)
+        if x is os.environ or x is os.getenv:
+            self._read(Read("attribute", os.environ, "_data", "os.environ"))
+        elif isinstance(x, MethodType):
+            self._bound(x.__func__, x.__self__)
+            if isinstance(x.__self__, Module):
+                self._reach(x.__self__)
+                if _library(x.__func__.__module__):  # its code is not followed
+                    for name in vars_of(x.__self__):
+                        self._read(Read("attribute", x.__self__, name, name))
         elif isinstance(x, Compiled):
             self.value(x.fn, label)
         elif isinstance(x, FunctionType):
-            self.function(x)
+            self.function(x, {})
         elif isinstance(x, partial):
+            for name in ("args", "keywords"):
+                self._read(Read("attribute", x, name, f"{label}.{name}"))
             for part in (x.func, *x.args, *x.keywords.values()):
                 self.value(part, label)
         elif isinstance(x, Module):
-            for module in x.modules():
-                self.method(type(module), "forward", module)
+            self._reach(x)
+            if id(x) not in self._seen:
+                self._seen[id(x)] = x
+                for module in x.modules():
+                    self.method(type(module), "forward", module)
         elif _restless(x):
             raise Untraceable(f"{label} gives something else at each call")
-        elif not _library(type(x).__module__) and callable(x):
-            self.method(type(x), "__call__", x)
+        elif isinstance(wrapped := getattr(x, "__wrapped__", None), FunctionType):
+            self.function(wrapped, {})  # of functools.cache
+        elif isinstance(x, CONTAINERS) and id(x) not in self._seen:
+            self._seen[id(x)] = x
+            for y in x.values() if isinstance(x, dict) else x:
+                if not _restless(y):
+                    self.value(y, label)
+        if _is_users(x):
+            self._objects[id(x)] = x
+            if callable(x) and not isinstance(x, type | Module):
+                self.method(type(x), "__call__", x)
+
+    def _reach(self, module: Module) -> None:
+        if module not in self.modules:
+            self.modules.update(dict.fromkeys(module.modules()))
+
+    def _whole(self, x: Any, label: str) -> None:
+        """All that x holds is read."""
+        if is_record(x):
+            self._read(Read("name", {label: x}, label, label))
+        self.value(x, label)
 
     def method(self, kind: type, name: str, instance: Any) -> None:
         """Enter a method that an instance finds in its class."""
         if not _library(kind.__module__):
             self._read(Read("attribute", kind, name, f"{kind.__name__}.{name}"))
-        self.function(getattr(kind, name), instance)
+            if instance is not None and hasattr(instance, "__dict__"):
+                self._read(Read("own", instance, name, name))  # would take its place
+        self._bound(getattr(kind, name), instance)
 
-    def function(self, fn: Any, instance: Any = None) -> None:
-        """Enter a function, whose first argument may be known."""
-        if not isinstance(fn, FunctionType) or (id(fn), id(instance)) in self.seen:
+    def _bound(self, fn: Any, instance: Any) -> None:
+        """Enter a function whose first argument is known."""
+        first = fn.__code__.co_varnames[:1] if isinstance(fn, FunctionType) else ()
+        self.function(fn, {} if instance is None else dict.fromkeys(first, instance))
+
+    def function(self, fn: Any, known: dict[str, Any]) -> None:
+        """Enter a function, some of whose arguments are known."""
+        key = (id(fn), *[(name, id(x)) for name, x in known.items()])
+        if not isinstance(fn, FunctionType) or key in self._seen:
             return
-        self.seen[id(fn), id(instance)] = fn, instance
+        self._seen[key] = fn, known
         cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
         if _library(fn.__globals__.get("__name__", "")):  # a decorator of ours, say
             for name, cell in cells.items():
@@ -103,19 +191,25 @@ class _Scan:
                 if isinstance(inside, FunctionType | MethodType):
                     self.value(inside, name)
             return
-        self.code(fn.__code__, fn, cells, instance)
-        self._read(Read("attribute", fn, "__code__", fn.__name__))
-        self._read(Read("attribute", fn, "__defaults__", fn.__name__))
-        self._read(Read("attribute", fn, "__kwdefaults__", fn.__name__))
+        self.code(fn.__code__, fn, cells, known)
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            self._read(Read("attribute", fn, name, fn.__name__))
+        for default in (*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()):
+            self.value(default, fn.__name__)
 
     def code(
-        self, code: CodeType, fn: FunctionType, cells: dict[str, CellType], instance: Any
+        self, code: CodeType, fn: FunctionType, cells: dict[str, CellType], known: dict[str, Any]
     ) -> None:
         """Follow the chains of names and attributes in `code` and in what it defines inside."""
-        first = fn.__code__.co_varnames[:1]
+        self.names.update(dict.fromkeys(code.co_names))
+        if not {"super", "getattr"}.isdisjoint(code.co_names):
+            self._objects.update({id(x): x for x in known.values() if _is_users(x)})
         for kind, root, attributes in _chains(code):
-            if instance is not None and (root,) == first and root not in cells:
-                self._follow(instance, attributes, root)
+            if root in known and root not in cells:
+                if attributes:
+                    self._follow(known[root], attributes, root)
+                else:
+                    self._whole(known[root], root)
             elif kind == "global":
                 if root in fn.__globals__:
                     read = Read("name", fn.__globals__, root, root)
@@ -126,50 +220,116 @@ class _Scan:
                 self._follow(self._read(Read("cell", cells[root], root, root)), attributes, root)
         for constant in code.co_consts:
             if isinstance(constant, CodeType):
-                self.code(constant, fn, cells, instance)
+                self.code(constant, fn, cells, known)
+            elif isinstance(constant, str) and constant.isidentifier():  # getattr(x, "rate")
+                self.names[constant] = None
 
     def _read(self, read: Read) -> Any:
         self.found.setdefault((read.kind, id(read.owner), read.name), read)
         return read.now()
 
-    def _follow(self, x: Any, attributes: list[str], label: str) -> None:
+    def _follow(self, x: Any, attributes: Sequence[str], label: str) -> None:
         """x.a.b.c: each step is read, the last one entered."""
+        from nnfast.nn.module import Module
+
         for name in attributes:
+            if isinstance(x, Module):
+                self._reach(x)
             label = f"{label}.{name}"
             if isinstance(x, ModuleType):
                 if _among(f"{x.__name__}.{name}", _RESTLESS):
                     raise Untraceable(f"{label} gives something else at each call")
+                if x is os and name in ("environ", "getenv"):
+                    return self.value(os.environ, label)
                 if _library(x.__name__):
                     return
-            elif isinstance(x, Tensor) or x is MISSING:
+            elif isinstance(x, Tensor):
+                if name == "grad":
+                    self._read(Read("gradient", x, name, label))
+                elif name == "requires_grad":
+                    self._read(Read("attribute", x, name, label))
                 return
-            elif isinstance(x, type):
-                static = getattr_static(x, name, None)
-                if _library(x.__module__) or isinstance(static, property | classmethod):
-                    return
-                if isinstance(static, staticmethod):
-                    static = static.__func__
-                if isinstance(static, FunctionType):
-                    self.function(static)
-                    return
+            elif x is MISSING:
+                return
             else:
-                static = getattr(type(x), name, None)
-                if isinstance(static, property):
-                    self.function(static.fget, x)
+                own = not isinstance(x, type) and name in vars_of(x)
+                kind = x if isinstance(x, type) else type(x)
+                static = None if own else getattr_static(kind, name, None)
+                if isinstance(static, property | classmethod | staticmethod | FunctionType):
+                    self._member(kind, name, static, None if kind is x else x)
                     return
-                if isinstance(static, FunctionType) and name not in vars_of(x):
-                    self.method(type(x), name, x)
-                    return
-                if name not in vars_of(x) and _library(type(x).__module__):
+                if not own and _library(kind.__module__):
+                    if isinstance(x, CONTAINERS):
+                        self.value(x, label)
                     return
             x = self._read(Read("attribute", x, name, label))
         self.value(x, label)
 
+    def _member(self, kind: type, name: str, static: Any, instance: Any) -> None:
+        """Enter what a class has under a name."""
+        if isinstance(static, classmethod):
+            self._bound(static.__func__, kind)
+        elif isinstance(static, property):
+            self._bound(static.fget, instance)
+        elif isinstance(static, staticmethod):
+            self.method(kind, name, None)
+        elif isinstance(static, FunctionType):
+            self.method(kind, name, instance)
+        elif not name.startswith("__"):
+            self.value(self._read(Read("attribute", kind, name, name)), name)
+
+    def objects_reached(self) -> None:
+        """Enter what the code may find in objects that it holds, by the names that it mentions."""
+        done: set[tuple[int, str]] = set()
+        while True:
+            objects = list(self._objects.values())
+            pairs = [(x, name) for x in objects for name in (*self.names, *_protocol(x))]
+            pairs = [(x, name) for x, name in pairs if (id(x), name) not in done]
+            if not pairs:
+                return
+            for x, name in pairs:
+                done.add((id(x), name))
+                instance = None if isinstance(x, type) else x
+                if instance is not None and name in vars_of(x):
+                    self.value(vars_of(x)[name], name)
+                kind = x if instance is None else type(x)
+                for base in kind.__mro__:
+                    if name in vars(base) and not _library(base.__module__):
+                        self._member(base, name, vars(base)[name], instance)
+
+
+def _is_users(x: Any) -> bool:
+    """Whether it is a class of the user's, or an object of one."""
+    kind = x if isinstance(x, type) else type(x)
+    return not _library(kind.__module__)
+
+
+def _protocol(x: Any) -> list[str]:
+    """The methods of an object that Python calls without their name, those of a new one too."""
+    kind = x if isinstance(x, type) else type(x)
+    made = {"__init__", "__new__", "__post_init__", "forward"} if kind is x else set()
+    return [
+        name
+        for base in kind.__mro__
+        if not _library(base.__module__)
+        for name in vars(base)
+        if name in made or (name[:2] == name[-2:] == "__" and name not in _SILENT)
+    ]
+
 
 def vars_of(x: Any) -> dict[str, Any]:
-    """The attributes that an object has of its own."""
+    """The attributes that an object has of its own, but for those in slots."""
     found: dict[str, Any] = getattr(x, "__dict__", {})
     return found
+
+
+def slots_of(x: Any) -> list[str]:
+    """The names of its attributes that lie in slots."""
+    return [
+        name
+        for kind in type(x).__mro__ if not _library(kind.__module__)
+        for name, y in kind.__dict__.items() if isinstance(y, MemberDescriptorType)
+    ]  # fmt: skip
 
 
 def is_record(x: Any) -> bool:
@@ -180,8 +340,8 @@ def is_record(x: Any) -> bool:
     if kind is SimpleNamespace or (kind.__module__, kind.__name__) == ("argparse", "Namespace"):
         return True
     return (
-        hasattr(x, "__dict__")
-        and not _library(kind.__module__)
+        not _library(kind.__module__)
+        and (hasattr(x, "__dict__") or bool(slots_of(x)))
         and not isinstance(x, Module | Tensor | type | BaseException | CONTAINERS)
         and not callable(x)
     )

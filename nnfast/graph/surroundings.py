@@ -4,7 +4,7 @@ holds."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any
 from zlib import crc32
@@ -13,8 +13,9 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.graph.mode import CHANGES
-from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, vars_of
+from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, slots_of, vars_of
 from nnfast.graph.symbol import Untraceable
+from nnfast.tensor import Tensor
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _LARGEST = 1 << 20  # bytes of a NumPy array whose contents are compared at each call
@@ -29,10 +30,12 @@ class Surroundings:
     is put back.
     """
 
-    def __init__(self, fn: Callable[..., Any], arguments: list[Any]) -> None:
+    def __init__(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
         self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
-        for read in reads(fn, arguments):
+        found, modules, self.reads_gradients = reads(fn, args, kwargs)
+        self._modules = [(m, _tensors_of(m)) for m in modules]
+        for read in found:
             x = read.now()
             self._reads.append((read, x, mark(x)))
             self._copy(x)
@@ -41,13 +44,33 @@ class Surroundings:
         inside = _inside(x)
         if inside is None or id(x) in self._contents:
             return
-        self._contents[id(x)] = x, dict(vars_of(x)) if is_record(x) else copy(x)
+        self._contents[id(x)] = x, _attributes(x) if is_record(x) else copy(x)
         for y in inside:
             self._copy(y)
 
     def same(self) -> bool:
         """Whether all of it still is what it was."""
-        return all(_same(*read) for read in self._reads)
+        return all(_same(*read) for read in self._reads) and all(
+            same_entries(_tensors_of(m), was) for m, was in self._modules
+        )
+
+    def tensors(self) -> set[Tensor]:
+        """Those that it reads by a name, an attribute or in a container."""
+        read = [x for _, x, _ in self._reads]
+        for _, before in self._contents.values():
+            read += before.values() if isinstance(before, dict) else before
+        return {x for x in read if isinstance(x, Tensor)}
+
+    def leaves(self) -> list[Tensor]:
+        """All that may have gradients: those that it reads, and those of modules."""
+        parameters = {t for m, _ in self._modules for t in _tensors_of(m).values()}
+        return [t for t in self.tensors() | parameters if _is_leaf(t)]
+
+    def guards(self) -> _core.Guards:
+        """As `guard`."""
+        guards = _core.Guards()
+        self.guard(guards)
+        return guards
 
     def guard(self, guards: _core.Guards) -> None:
         """Guards that hold while every object stays the one that it is now, inside containers too.
@@ -65,11 +88,18 @@ class Surroundings:
                 guards.entry(read.owner, read.name)
             elif read.kind == "cell":
                 guards.cell(read.owner)
+            elif read.kind == "own":
+                if not _is_module(read.owner):
+                    guards.entry(vars_of(read.owner), read.name)
+            elif read.kind == "gradient":
+                guards.gradient(read.owner)
             elif not _is_told(read, x, contents):
                 guards.attribute(read.owner, read.name)
             _guard_array(guards, x)
         for x, before in self._contents.values():
             guards.items(vars_of(x) if is_record(x) else x)
+            for name in slots_of(x) if is_record(x) else ():
+                guards.attribute(x, name)
             for y in before.values() if isinstance(before, dict) else before:
                 _guard_array(guards, y)
 
@@ -79,7 +109,10 @@ class Surroundings:
         for read, x in found:
             _put_back(read, x)
         for x, before in self._contents.values():
-            _fill(vars_of(x) if is_record(x) else x, before)
+            if is_record(x):
+                _restore(x, before)
+            else:
+                _fill(x, before)
         return found[0][0].label if found else None
 
 
@@ -91,13 +124,31 @@ def _guard_array(guards: _core.Guards, x: Any) -> None:
 
 def _is_told(read: Read, x: Any, contents: Any) -> bool:
     """Whether CHANGES counts what would make it another: an attribute of a module."""
-    from nnfast.nn.module import Module
-
     return (
-        isinstance(read.owner, Module)
+        _is_module(read.owner)
         and read.name in vars_of(read.owner)
         and (contents is None or isinstance(x, _PLAIN))
     )
+
+
+def _is_module(x: Any) -> bool:
+    from nnfast.nn.module import Module
+
+    return isinstance(x, Module)
+
+
+def _is_leaf(t: Any) -> bool:
+    return isinstance(t, Tensor) and t.node is None and t.requires_grad
+
+
+def _tensors_of(module: Any) -> dict[str, Any]:
+    """Parameters, buffers and modules that a module has of its own."""
+    return {k: v for k, v in vars_of(module).items() if isinstance(v, Tensor) or _is_module(v)}
+
+
+def same_entries(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether both have the same objects under the same names."""
+    return len(now) == len(before) and all(now.get(k) is v for k, v in before.items())
 
 
 def _same(read: Read, x: Any, contents: Any) -> bool:
@@ -120,7 +171,7 @@ def mark(x: Any, seen: tuple[int, ...] = ()) -> Any:
     inside = _inside(x)
     if inside is None or id(x) in seen:
         return None
-    keys: Any = vars_of(x) if is_record(x) else x if isinstance(x, dict) else ()
+    keys: Any = _attributes(x) if is_record(x) else x if isinstance(x, dict) else ()
     seen = (*seen, id(x))
     return type(x), tuple(_marks(keys, seen)), tuple(_marks(inside, seen))
 
@@ -134,12 +185,28 @@ def _marks(values: Iterable[Any], seen: tuple[int, ...]) -> Iterator[Any]:
 def _inside(x: Any) -> Collection[Any] | None:
     """What a container or plain object holds; None for all others."""
     if is_record(x):
-        return vars_of(x).values()
+        return _attributes(x).values()
     if not isinstance(x, CONTAINERS):
         return None
     if len(x) > _LONGEST:
         raise Untraceable(f"it reads a {type(x).__name__} of {len(x)} elements")
     return x.values() if isinstance(x, dict) else x
+
+
+def _attributes(x: Any) -> dict[str, Any]:
+    """Those of a plain object, as they are now."""
+    return vars_of(x) | {name: getattr(x, name) for name in slots_of(x) if hasattr(x, name)}
+
+
+def _restore(x: Any, before: dict[str, Any]) -> None:
+    """Make the attributes of a plain object what they were."""
+    slots = slots_of(x)
+    _fill(vars_of(x), {name: y for name, y in before.items() if name not in slots})
+    for name in slots:
+        if name in before:
+            object.__setattr__(x, name, before[name])  # also where the class is frozen
+        elif hasattr(x, name):
+            object.__delattr__(x, name)
 
 
 def _fill(x: Any, before: Any) -> None:
@@ -152,14 +219,15 @@ def _fill(x: Any, before: Any) -> None:
         same = len(x) == len(before) and all(a is b for a, b in zip(x, before, strict=True))
     if not same:
         x.clear()
-        (x.extend if isinstance(x, list | deque) else x.update)(before)
+        (x.extend if isinstance(x, list | deque | bytearray) else x.update)(before)
 
 
 def _put_back(read: Read, x: Any) -> None:
     if read.kind == "cell":
         read.owner.cell_contents = x
-    elif read.kind == "name":
-        read.owner.pop(read.name, None) if x is MISSING else read.owner.update({read.name: x})
+    elif read.kind in ("name", "own"):
+        names = read.owner if read.kind == "name" else vars_of(read.owner)
+        names.pop(read.name, None) if x is MISSING else names.update({read.name: x})
     elif x is MISSING:
         delattr(read.owner, read.name)
     elif read.name in vars_of(read.owner):

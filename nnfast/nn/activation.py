@@ -20,6 +20,8 @@ class ReLU(Module):
 
     Shapes: any, the same out.
 
+    Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU()(nnfast.tensor([-1.0, 2.0]))
     tensor([0., 2.])
@@ -41,6 +43,9 @@ class LeakyReLU(Module):
     """y = x for x > 0, else negative_slope * x.
 
     Shapes: any, the same out.
+
+    Source: Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models,
+    2013.
 
     >>> import nnfast
     >>> nnfast.nn.LeakyReLU()(nnfast.tensor([-1.0, 0.0, 1.0]))
@@ -132,6 +137,9 @@ class Softmax(_AlongDim):
     """y = exp(x) / sum(exp(x)) along `dim`.
 
     Shapes: any, the same out.
+
+    Source: Bridle, Probabilistic interpretation of feedforward classification network outputs,
+    1990.
 
     >>> import nnfast
     >>> nnfast.nn.Softmax(dim=0)(nnfast.tensor([1.0, 1.0]))

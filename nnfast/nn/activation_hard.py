@@ -20,6 +20,8 @@ class Hardtanh(_InPlace):
 
     Shapes: any, the same out.
 
+    Ranges: min_val < max_val.
+
     >>> import nnfast
     >>> nnfast.nn.Hardtanh()(nnfast.tensor([-2.0, 0.5, 2.0]))
     tensor([-1. ,  0.5,  1. ])
@@ -54,6 +56,8 @@ class ReLU6(Hardtanh):
 
     Shapes: any, the same out.
 
+    Source: Howard et al., MobileNets, 2017.
+
     >>> import nnfast
     >>> nnfast.nn.ReLU6()(nnfast.tensor([-1.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
@@ -71,6 +75,8 @@ class Hardsigmoid(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Courbariaux, Bengio and David, BinaryConnect, 2015.
+
     >>> import nnfast
     >>> nnfast.nn.Hardsigmoid()(nnfast.tensor([-4.0, 0.0, 4.0]))
     tensor([0. , 0.5, 1. ])
@@ -86,6 +92,8 @@ class Hardswish(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Howard et al., Searching for MobileNetV3, 2019.
+
     >>> import nnfast
     >>> nnfast.nn.Hardswish()(nnfast.tensor([-4.0, 3.0, 4.0]))
     tensor([0., 3., 4.])
@@ -100,6 +108,8 @@ class PReLU(Module):
     """y = x where x > 0, else w x; w is learned, one for all channels or one for each.
 
     Shapes: input (N, C, ...) with num_parameters = C, or any with num_parameters = 1.
+
+    Ranges: num_parameters >= 1.
 
     Source: He et al., Delving deep into rectifiers, 2015.
 
@@ -123,6 +133,7 @@ class PReLU(Module):
         self.to(device, dtype)
 
     def reset_parameters(self) -> None:
+        """Let all slopes be `init` again."""
         init.constant_(self.weight, self.init)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -138,6 +149,8 @@ class RReLU(_InPlace):
     In evaluation a is the mean of both.
 
     Shapes: any, the same out.
+
+    Ranges: lower <= upper.
 
     Source: Xu et al., Empirical evaluation of rectified activations in convolution network, 2015.
 
@@ -213,6 +226,8 @@ class Softshrink(_WithLambda):
     """y = x - lambd where x > lambd, x + lambd where x < -lambd, else 0.
 
     Shapes: any, the same out.
+
+    Ranges: lambd >= 0.
 
     >>> import nnfast
     >>> nnfast.nn.Softshrink()(nnfast.tensor([0.25, -2.0]))

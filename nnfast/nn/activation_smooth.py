@@ -24,6 +24,8 @@ class SiLU(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Elfwing, Uchibe and Doya, Sigmoid-weighted linear units, 2017.
+
     >>> import nnfast
     >>> nnfast.nn.SiLU()(nnfast.tensor([0.0, 100.0]))
     tensor([  0., 100.])
@@ -39,6 +41,8 @@ class Mish(_InPlace):
 
     Shapes: any, the same out.
 
+    Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
+
     >>> import nnfast
     >>> nnfast.nn.Mish()(nnfast.tensor([0.0, 100.0]))
     tensor([  0., 100.])
@@ -53,6 +57,8 @@ class Softplus(Module):
     """y = log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
 
     Shapes: any, the same out.
+
+    Source: Dugas et al., Incorporating second-order functional knowledge, 2000.
 
     >>> import nnfast
     >>> nnfast.nn.Softplus()(nnfast.tensor([0.0, 100.0]))
@@ -99,6 +105,9 @@ class ELU(_WithAlpha):
 
     Shapes: any, the same out.
 
+    Source: Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by
+    exponential linear units, 2015.
+
     >>> import nnfast
     >>> nnfast.nn.ELU()(nnfast.tensor([-100.0, 2.0]))
     tensor([-1.,  2.])
@@ -113,6 +122,8 @@ class CELU(_WithAlpha):
 
     Shapes: any, the same out.
 
+    Source: Barron, Continuously differentiable exponential linear units, 2017.
+
     >>> import nnfast
     >>> nnfast.nn.CELU(alpha=2.0)(nnfast.tensor([-100.0, 2.0]))
     tensor([-2.,  2.])
@@ -126,6 +137,8 @@ class SELU(_InPlace):
     """y = 1.0507 elu(x, 1.6733): keeps mean 0 and variance 1 from layer to layer.
 
     Shapes: any, the same out.
+
+    Source: Klambauer et al., Self-normalizing neural networks, 2017.
 
     >>> import nnfast
     >>> nnfast.nn.SELU()(nnfast.tensor([-100.0, 1.0]))

@@ -28,6 +28,8 @@ class MultiheadAttention(Module):
 
     Errors: shapes that do not fit, is_causal (a hint that attn_mask is causal) without attn_mask.
 
+    Ranges: num_heads divides embed_dim; dropout (of the weights) from 0 to 1.
+
     Source: Vaswani et al., Attention is all you need, 2017.
 
     >>> import nnfast

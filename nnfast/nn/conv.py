@@ -123,6 +123,8 @@ class Conv1d(_Conv):
     Shapes: (N, in_channels, W) -> (N, out_channels, OW); weight
     (out_channels, in_channels / groups, KW).
 
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
+
     >>> import nnfast
     >>> nnfast.nn.Conv1d(2, 4, kernel_size=3, stride=2)(nnfast.ones(1, 2, 9)).shape
     (1, 4, 4)
@@ -146,6 +148,8 @@ class Conv2d(_Conv):
     (OH = H, stride 1); what it consists of is by padding_mode: "zeros", "reflect", "replicate" or
     "circular", see `nn.functional.pad`.
 
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
+
     >>> import nnfast
     >>> nnfast.nn.Conv2d(1, 6, kernel_size=5, padding=2)(nnfast.ones(4, 1, 28, 28)).shape
     (4, 6, 28, 28)
@@ -166,6 +170,8 @@ class Conv3d(_Conv):
 
     Shapes: (N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW); weight
     (out_channels, in_channels / groups, KD, KH, KW).
+
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
 
     >>> import nnfast
     >>> nnfast.nn.Conv3d(1, 2, kernel_size=3)(nnfast.ones(1, 1, 5, 6, 7)).shape
@@ -235,6 +241,8 @@ class ConvTranspose1d(_ConvTranspose):
     Shapes: (N, in_channels, W) -> (N, out_channels, OW); weight
     (in_channels, out_channels / groups, KW).
 
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
+
     >>> import nnfast
     >>> nnfast.nn.ConvTranspose1d(4, 2, kernel_size=3, stride=2)(nnfast.ones(1, 4, 4)).shape
     (1, 2, 9)
@@ -257,6 +265,8 @@ class ConvTranspose2d(_ConvTranspose):
     OH = (H - 1) stride - 2 padding + dilation (KH - 1) + output_padding + 1; weight
     (in_channels, out_channels / groups, KH, KW). A convolution with a stride gives the same size
     for several inputs: output_padding, or `output_size` in the call, says which is meant.
+
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
 
     >>> import nnfast
     >>> up = nnfast.nn.ConvTranspose2d(3, 1, kernel_size=3, stride=2, padding=1)
@@ -281,6 +291,8 @@ class ConvTranspose3d(_ConvTranspose):
 
     Shapes: (N, in_channels, D, H, W) -> (N, out_channels, OD, OH, OW); weight
     (in_channels, out_channels / groups, KD, KH, KW).
+
+    Ranges: sizes, stride, dilation >= 1, padding >= 0; groups divides in_channels and out_channels.
 
     >>> import nnfast
     >>> nnfast.nn.ConvTranspose3d(4, 2, kernel_size=2, stride=2)(nnfast.ones(1, 4, 2, 3, 4)).shape

@@ -36,6 +36,8 @@ class Dropout(_Dropout):
 
     Shapes: any, the same out.
 
+    Ranges: p from 0 to 1.
+
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from
     overfitting, 2014.
 
@@ -52,6 +54,8 @@ class Dropout1d(_Dropout):
 
     Shapes: (N, C, L) or (C, L), the same out.
 
+    Ranges: p from 0 to 1.
+
     >>> import nnfast
     >>> nnfast.nn.Dropout1d(0.5).eval()(nnfast.ones(1, 2, 3)).shape
     (1, 2, 3)
@@ -64,6 +68,8 @@ class Dropout2d(_Dropout):
     """In training each channel is 0 with probability p, the others are divided by 1 - p.
 
     Shapes: (N, C, H, W), or (N, C, L), the same out.
+
+    Ranges: p from 0 to 1.
 
     Source: Tompson et al., Efficient object localization using convolutional networks, CVPR 2015.
 
@@ -81,6 +87,8 @@ class Dropout3d(_Dropout):
 
     Shapes: (N, C, D, H, W) or (C, D, H, W), the same out.
 
+    Ranges: p from 0 to 1.
+
     >>> import nnfast
     >>> nnfast.nn.Dropout3d(0.5).eval()(nnfast.ones(1, 2, 3, 4, 5)).shape
     (1, 2, 3, 4, 5)
@@ -93,6 +101,8 @@ class AlphaDropout(_Dropout):
     """Dropout that keeps mean 0 and variance 1, for nets of SELU.
 
     Shapes: any, the same out.
+
+    Ranges: p from 0 to 1.
 
     Source: Klambauer et al., Self-normalizing neural networks, NeurIPS 2017.
 
@@ -109,6 +119,8 @@ class FeatureAlphaDropout(_Dropout):
 
     Shapes: (N, C, *), the same out.
 
+    Ranges: p from 0 to 1.
+
     >>> import nnfast
     >>> nnfast.nn.FeatureAlphaDropout(0.5).eval()(nnfast.ones(1, 2, 3)).shape
     (1, 2, 3)
@@ -121,6 +133,8 @@ class VanillaDropout(Module):
     """Dropout as first proposed: in training 0 with probability p, in evaluation x (1 - p).
 
     Shapes: any, the same out.
+
+    Ranges: p from 0 to 1.
 
     Source: Hinton et al., Improving neural networks by preventing co-adaptation of feature
     detectors, 2012.
@@ -149,6 +163,8 @@ class DropConnect(Linear):
 
     Shapes: (*, in_features) -> (*, out_features); weight (out_features, in_features).
 
+    Ranges: p from 0 to 1.
+
     Source: Wan et al., Regularization of neural networks using DropConnect, ICML 2013.
 
     >>> import nnfast
@@ -174,6 +190,8 @@ class StochasticDepth(Module):
     """A residual branch left out at random in training, for each example or the whole batch.
 
     Shapes: (N, *), the same out.
+
+    Ranges: p from 0 to 1.
 
     Source: Huang et al., Deep networks with stochastic depth, ECCV 2016.
 

@@ -108,8 +108,6 @@ class EmbeddingBag(_Table):
 
     Arguments and shapes as in nn.functional.embedding_bag; the weight is drawn as in Embedding.
 
-    Shapes: as nn.functional.embedding_bag.
-
     >>> import nnfast
     >>> nnfast.nn.EmbeddingBag(10, 3)(nnfast.tensor([[1, 2], [4, 5]])).shape
     (2, 3)

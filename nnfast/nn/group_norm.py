@@ -21,6 +21,10 @@ class GroupNorm(Module):
 
     Shapes: (N, num_channels, *), the same out.
 
+    y = (x - mean) / sqrt(var + eps) * weight + bias, mean and var of the group.
+
+    Ranges: eps >= 0; num_groups divides num_channels.
+
     Source: Wu and He, Group normalization, ECCV 2018.
 
     >>> import nnfast
@@ -120,6 +124,8 @@ class InstanceNorm2d(_InstanceNorm):
 
     Shapes: (N, C, H, W) or (C, H, W), the same out.
 
+    y = (x - mean) / sqrt(var + eps) * weight + bias, mean and var of the channel of the example.
+
     Source: Ulyanov, Vedaldi and Lempitsky, Instance normalization, 2016.
 
     >>> import nnfast
@@ -176,6 +182,8 @@ class RMSNorm(Module):
 
     Shapes: (*, normalized_shape), the same out. eps: that of the dtype if None.
 
+    y = x / sqrt(mean of x^2 + eps) * weight.
+
     Source: Zhang and Sennrich, Root mean square layer normalization, NeurIPS 2019.
 
     >>> import nnfast
@@ -220,6 +228,9 @@ class LocalResponseNorm(Module):
     """Each element damped by those at its place in the channels around; see F.local_response_norm.
 
     Shapes: (N, C, *), the same out.
+
+    Source: Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional neural
+    networks, 2012.
 
     >>> import nnfast
     >>> nnfast.nn.LocalResponseNorm(5)(nnfast.ones(2, 8, 4, 4)).shape

@@ -52,6 +52,8 @@ class Linear(Module):
 
     Shapes: (*, in_features) -> (*, out_features); weight (out_features, in_features).
 
+    Drawn from U(-b, b) with b = 1 / sqrt(in_features).
+
     >>> import nnfast
     >>> nnfast.nn.Linear(3, 2)(nnfast.ones(5, 3)).shape
     (5, 2)

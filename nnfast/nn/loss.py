@@ -33,6 +33,11 @@ class CrossEntropyLoss(_WeightedLoss):
     Shapes: input (N, C, ...) of scores (logits), target (N, ...) of class numbers or
     (N, C, ...) of probabilities.
 
+    loss = -w[t] log softmax(x)[t] for class t, 0 where t is ignore_index; with `label_smoothing` s
+    every class counts s / C and t another 1 - s. The mean divides by the sum of the w[t].
+
+    Ranges: label_smoothing from 0 to 1. Errors: a target that is no class.
+
     >>> import nnfast
     >>> loss = nnfast.nn.CrossEntropyLoss()
     >>> round(loss(nnfast.zeros(4, 10), nnfast.tensor([1, 2, 3, 4])).item(), 4)
@@ -138,6 +143,8 @@ class CTCLoss(_Loss):
     """-log of the probability of a sequence of classes, over all its alignments with the input.
 
     Shapes: log_probs (T, N, C) or (T, C), targets (N, S) or one behind the other, lengths (N,).
+
+    Source: Graves et al., Connectionist temporal classification, ICML 2006.
 
     >>> import nnfast
     >>> x = nnfast.log_softmax(nnfast.zeros(2, 1, 2), 2)

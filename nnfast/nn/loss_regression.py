@@ -50,6 +50,10 @@ class SmoothL1Loss(_Loss):
 
     Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
 
+    Ranges: beta >= 0; 0 is the absolute value.
+
+    Source: Girshick, Fast R-CNN, ICCV 2015.
+
     >>> import nnfast
     >>> nnfast.nn.SmoothL1Loss(reduction="sum")(nnfast.tensor([0.5, 3.0]), nnfast.zeros(2))
     tensor(2.625)
@@ -67,6 +71,10 @@ class HuberLoss(_Loss):
     """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = input - target.
 
     Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
+    Ranges: delta > 0.
+
+    Source: Huber, Robust estimation of a location parameter, 1964.
 
     >>> import nnfast
     >>> nnfast.nn.HuberLoss(reduction="sum")(nnfast.tensor([0.5, 3.0]), nnfast.zeros(2))
@@ -87,6 +95,8 @@ class KLDivLoss(Module):
     reduction="batchmean" divides the sum by the number of samples, as the divergence is defined.
 
     Shapes: input and target (*) -> a scalar, or (*) with reduction="none".
+
+    Source: Kullback and Leibler, On information and sufficiency, 1951.
 
     >>> import nnfast
     >>> loss = nnfast.nn.KLDivLoss(reduction="batchmean")
@@ -137,6 +147,11 @@ class GaussianNLLLoss(_Loss):
 
     Shapes: input and target (*), var (*), or without the last dimension, or 1 there -> a scalar, or
     (*).
+
+    Ranges: eps >= 0; a variance below it counts as eps.
+
+    Source: Nix and Weigend, Estimating the mean and variance of the target probability
+    distribution, 1994.
 
     >>> import nnfast
     >>> x, t = nnfast.tensor([1.0, 3.0]), nnfast.tensor([1.0, 1.0])

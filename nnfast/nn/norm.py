@@ -121,6 +121,8 @@ class BatchNorm1d(_BatchNorm):
 
     Shapes: (N, C) or (N, C, L), the same out.
 
+    Ranges: eps >= 0; momentum from 0 to 1, or None.
+
     >>> import nnfast
     >>> nnfast.nn.BatchNorm1d(1, eps=0.0)(nnfast.tensor([[1.0], [3.0]]))
     tensor([[-1.],
@@ -139,6 +141,8 @@ class BatchNorm2d(_BatchNorm):
 
     Shapes: (N, C, H, W), the same out.
 
+    Ranges: eps >= 0; momentum from 0 to 1, or None.
+
     Source: Ioffe and Szegedy, Batch normalization, 2015.
 
     >>> import nnfast
@@ -151,6 +155,8 @@ class BatchNorm2d(_BatchNorm):
 
 class BatchNorm3d(_BatchNorm):
     """Each channel normalized over batch and volume; see BatchNorm2d. Shapes: (N, C, D, H, W).
+
+    Ranges: eps >= 0; momentum from 0 to 1, or None.
 
     >>> import nnfast
     >>> nnfast.nn.BatchNorm3d(2)(nnfast.rand(2, 2, 3, 3, 3)).shape
@@ -167,6 +173,8 @@ class LayerNorm(Module):
     y = (x - mean) / sqrt(var + eps) * weight + bias.
 
     Shapes: (*, normalized_shape), the same out.
+
+    Ranges: eps >= 0.
 
     Source: Ba, Kiros and Hinton, Layer normalization, 2016.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from operator import index
 from typing import Any, Self
@@ -140,14 +141,39 @@ class ParameterDict(_Parameters):
         del self[key]
         return p
 
+    def popitem(self) -> tuple[str, Parameter]:
+        """Remove and return the latest name and its parameter."""
+        key = list(self)[-1]
+        return key, self.pop(key)
+
+    def setdefault(self, key: str, default: Any = None) -> Parameter:
+        """The parameter of that name, which `default` becomes if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another dict of the same parameters."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new dict with a parameter made of `default` under each name."""
+        return ParameterDict(OrderedDict((key, default) for key in keys))
+
     def clear(self) -> None:
         """Remove all."""
         for key in list(self):
             del self[key]
 
     def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        """Add parameters of a dict or of (name, parameter) pairs; those of a known name replace."""
+        """Add parameters of a dict or of (name, parameter) pairs; those of a known name replace.
+
+        Names of a plain dict are sorted, as in PyTorch: the state of an optimizer goes by the
+        order of its parameters. Others keep their order.
+        """
         known = isinstance(parameters, Mapping | ParameterDict)
         pairs: Any = parameters.items() if known else parameters  # type: ignore[union-attr]
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs = sorted(pairs, key=lambda pair: pair[0])
         for key, value in pairs:
             self[key] = value

@@ -230,6 +230,8 @@ class RNN(RNNBase):
     PackedSequence, and hx (layers x directions, N, hidden_size) -> the states of the last layer at
     every step, those of both directions side by side, and the last states of all as hx.
 
+    Ranges: input_size, hidden_size, num_layers >= 1; dropout (between layers) from 0 to 1.
+
     Source: Elman, Finding structure in time, 1990.
 
     >>> import nnfast
@@ -266,8 +268,6 @@ class GRU(RNNBase):
 
     Arguments and shapes as in RNN. The rows of each weight are those of r, z and n.
 
-    Shapes: as RNN.
-
     Source: Cho et al., Learning phrase representations using RNN encoder-decoder, 2014, with the
     reset gate r after the product.
 
@@ -302,7 +302,7 @@ class LSTM(RNNBase):
     Arguments and shapes as in RNN, but hx = (h_0, c_0), and so is the answer (y, (h, c)). The rows
     of each weight are those of i, f, g and o. With proj_size the states are w_hr h, of that size.
 
-    Shapes: as RNN.
+    Ranges: 0 <= proj_size < hidden_size.
 
     Source: Hochreiter and Schmidhuber, Long short-term memory, 1997; Gers, Schmidhuber and
     Cummins, Learning to forget, 2000; Sak, Senior and Beaufays, Long short-term memory recurrent

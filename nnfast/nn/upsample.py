@@ -78,6 +78,9 @@ class PixelShuffle(Module):
 
     Shapes: (*, C r^2, H, W) -> (*, C, H r, W r).
 
+    Source: Shi et al., Real-time single image and video super-resolution using an efficient
+    sub-pixel convolutional neural network, CVPR 2016.
+
     >>> import nnfast
     >>> nnfast.nn.PixelShuffle(2)(nnfast.ones(1, 8, 3, 4)).shape
     (1, 2, 6, 8)
@@ -98,6 +101,9 @@ class PixelUnshuffle(Module):
     """r x r pixels become r^2 channels, r = downscale_factor: takes PixelShuffle back.
 
     Shapes: (*, C, H r, W r) -> (*, C r^2, H, W).
+
+    Source: Shi et al., Real-time single image and video super-resolution using an efficient
+    sub-pixel convolutional neural network, CVPR 2016.
 
     >>> import nnfast
     >>> nnfast.nn.PixelUnshuffle(2)(nnfast.ones(1, 1, 4, 6)).shape

@@ -335,6 +335,8 @@ from nnfast.ops.sort import bucketize as bucketize
 from nnfast.ops.sort import histc as histc
 from nnfast.ops.sort import kthvalue as kthvalue
 from nnfast.ops.sort import median as median
+from nnfast.ops.sort import nanmedian as nanmedian
+from nnfast.ops.sort import nanquantile as nanquantile
 from nnfast.ops.sort import quantile as quantile
 from nnfast.ops.sort import searchsorted as searchsorted
 from nnfast.ops.sort import sort as sort

@@ -127,15 +127,17 @@ class Op(Generic[P], _core.Op):
         self.values = values
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
+        self.changes = [i for i, name in enumerate(self.inputs) if name in mutates]
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
-        self._pack = getattr(attrs, "packed", None) or getattr(_layout(attrs), "pack", None)
+        self._layout = _layout(attrs)
+        self._pack = getattr(attrs, "packed", None) or getattr(self._layout, "pack", None)
         self.integers: Callable[..., Any] | None = None  # called instead where no input is a float
         self.rules: dict[int, _Rule] = {}
         self.joint: _Rule | None = None
         super().__init__(
             rule, bytes(map(KINDS.index, self.kinds)), tuple(self.inputs), self.required, self.id,
-            _bits(i for i, name in enumerate(self.inputs) if name in mutates),
+            _bits(self.changes),
             _bits(i for i, yes in enumerate(self.differentiable) if yes), floats, values,
         )  # fmt: skip
 
@@ -215,7 +217,7 @@ class Op(Generic[P], _core.Op):
 
     def unpack(self, packed: bytes) -> Any:
         """The attributes that `pack` packed, where they are numbers."""
-        return self.attrs._make(_layout(self.attrs).unpack(packed))
+        return self.attrs._make(self._layout.unpack(packed))
 
     # ---- gradients ------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.along import gather
+from nnfast.ops.clip import clip
 from nnfast.ops.elementwise import where
 from nnfast.ops.gather import take
+from nnfast.ops.join import stack
 from nnfast.ops.operands import Operand, as_tensor
 from nnfast.ops.record import Result, check_dim, method, op, out
-from nnfast.ops.reduce import MinMax
+from nnfast.ops.reduce import MinMax, sum
+from nnfast.ops.rounding import ceil, floor, round
 from nnfast.ops.shape import movedim, reshape
 from nnfast.ops.slices import narrow, select
 from nnfast.tensor import Tensor, int64, wrap
@@ -170,12 +173,8 @@ def quantile(
     if dim is None:
         y = quantile(reshape(input, -1), q, 0, interpolation=interpolation)
         return reshape(y, (*y.shape, *[1] * input.ndim)) if keepdim else y
-    parts = np.asarray(q._values() if isinstance(q, Tensor) else q, np.float64)
     d = check_dim("quantile", dim, input.ndim)
-    if parts.ndim > 1 or not ((parts >= 0) & (parts <= 1)).all():
-        fail("quantile", "q from 0 to 1, a number or a vector", f"{q!r}")
-    if input.dtype.kind != "f" or 0 in input.shape:
-        fail("quantile", "floats, at least one", "others", input=input)
+    parts = _parts("quantile", input, q)
     x = sort(reshape(input, 1) if input.ndim == 0 else input, d).values
     at = parts * (x.shape[d] - 1)
     low, high, weight = _neighbours(at, interpolation)
@@ -187,6 +186,16 @@ def quantile(
     if keepdim and input.ndim:
         y = reshape(y, (y.shape[0], *(1 if k == d else n for k, n in enumerate(x.shape))))
     return y if parts.ndim else select(y, 0, 0)
+
+
+def _parts(where_: str, input: Tensor, q: Any) -> np.ndarray:
+    """q as numbers from 0 to 1; raises unless the input has floats."""
+    parts = np.asarray(q._values() if isinstance(q, Tensor) else q, np.float64)
+    if parts.ndim > 1 or not ((parts >= 0) & (parts <= 1)).all():
+        fail(where_, "q from 0 to 1, a number or a vector", f"{q!r}")
+    if input.dtype.kind != "f" or 0 in input.shape:
+        fail(where_, "floats, at least one", "others", input=input)
+    return parts
 
 
 def _neighbours(at: np.ndarray, interpolation: str) -> tuple[Any, Any, Any]:
@@ -202,6 +211,79 @@ def _neighbours(at: np.ndarray, interpolation: str) -> tuple[Any, Any, Any]:
     if interpolation not in weights:
         fail("quantile", f"one of {', '.join(weights)}", repr(interpolation))
     return low, high, weights[interpolation]
+
+
+def _last(sorted_: Tensor, d: int) -> Tensor:
+    """The place of the last number along d, before the NaN, as float; 0 if there is none."""
+    count = sum(sorted_ == sorted_, d, True, dtype=sorted_.dtype)
+    return clip(count - 1, 0)
+
+
+@method
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """`median` of what is a number; NaN if nothing is.
+
+    Shapes: (*) -> a scalar; or twice (*) without dim, or with 1 there if keepdim. Any dtype.
+
+    >>> import nnfast
+    >>> nnfast.nanmedian(nnfast.tensor([4.0, 1.0, float("nan"), 3.0]))
+    tensor(3.)
+    """
+    if dim is None:
+        return nanmedian(reshape(input, -1), 0).values
+    if input.dtype.kind != "f" or 0 in input.shape:
+        return median(input, dim, keepdim)
+    d = check_dim("nanmedian", dim, input.ndim)
+    x = input if input.ndim else reshape(input, 1)
+    order = argsort(x, d)
+    middle = floor(_last(gather(x, d, order), d) * 0.5).to(int64)
+    indices = gather(order, d, middle)
+    found = MinMax(gather(x, d, indices), indices)
+    return found if keepdim and input.ndim else MinMax(*(select(y, d, 0) for y in found))
+
+
+@method
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """`quantile` of what is a number; NaN if nothing is.
+
+    Shapes: (*) -> a scalar, or (*) without dim; with q of (Q,) that with Q in front. Floats.
+
+    >>> import nnfast
+    >>> nnfast.nanquantile(nnfast.tensor([1.0, 2.0, float("nan"), 4.0]), 0.5)
+    tensor(2.)
+    """
+    if dim is None:
+        y = nanquantile(reshape(input, -1), q, 0, interpolation=interpolation)
+        return reshape(y, (*y.shape, *[1] * input.ndim)) if keepdim else y
+    d = check_dim("nanquantile", dim, input.ndim)
+    parts = _parts("nanquantile", input, q)
+    x = sort(reshape(input, 1) if input.ndim == 0 else input, d).values
+    last = _last(x, d)
+    found = []
+    for part in np.atleast_1d(parts):
+        at = last * float(part)
+        low, high = floor(at), ceil(at)
+        weight = {
+            "linear": at - low,
+            "lower": 0.0,
+            "higher": 1.0,
+            "nearest": round(at) - low,
+            "midpoint": 0.5,
+        }
+        if interpolation not in weight:
+            fail("nanquantile", f"one of {', '.join(weight)}", repr(interpolation))
+        a, b = (gather(x, d, i.to(int64)) for i in (low, high))
+        found.append(where(a == b, a, a + (b - a) * weight[interpolation]))
+    if not keepdim or input.ndim == 0:
+        found = [select(y, d, 0) for y in found]
+    return stack(found, 0) if parts.ndim else found[0]
 
 
 # ---- by value -------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ class Adadelta(Optimizer):
     g = grad + weight_decay w; s = rho s + (1 - rho) g^2; d = sqrt(a + eps) / sqrt(s + eps) g;
     a = rho a + (1 - rho) d^2; w = w - lr d. `maximize` goes up: -grad.
 
+    Ranges: lr, eps, weight_decay >= 0; 0 <= rho <= 1.
+
     Source: Zeiler, ADADELTA: an adaptive learning rate method, 2012.
 
     >>> import nnfast

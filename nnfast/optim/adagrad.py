@@ -14,6 +14,8 @@ class Adagrad(Optimizer):
     g = grad + weight_decay w; s = s + g^2, s = initial_accumulator_value at first;
     w = w - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps) in step t. `maximize` goes up: -grad.
 
+    Ranges: lr, lr_decay, weight_decay, initial_accumulator_value, eps >= 0.
+
     Source: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 12, 2011.
 
     >>> import nnfast

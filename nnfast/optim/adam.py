@@ -16,6 +16,8 @@ class Adam(Optimizer):
     step t. `amsgrad` takes the largest v so far; `maximize` goes up: -grad;
     `decoupled_weight_decay` makes it AdamW.
 
+    Ranges: lr, eps, weight_decay >= 0; 0 <= betas < 1.
+
     Sources: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015; Reddi et al.,
     On the convergence of Adam and beyond, ICLR 2018.
 
@@ -63,6 +65,8 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: w shrinks by lr weight_decay w, apart from the gradient.
+
+    Ranges: lr, eps, weight_decay >= 0; 0 <= betas < 1.
 
     Source: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019.
 

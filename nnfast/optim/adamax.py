@@ -15,6 +15,8 @@ class Adamax(Optimizer):
     g = grad + weight_decay w; m = beta1 m + (1 - beta1) g; u = max(beta2 u, |g| + eps);
     w = w - lr / (1 - beta1^t) m / u in step t. `maximize` goes up: -grad.
 
+    Ranges: lr, eps, weight_decay >= 0; 0 <= betas < 1.
+
     Source: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015.
 
     >>> import nnfast

@@ -15,6 +15,8 @@ class ASGD(Optimizer):
     `ax`; then eta = lr / (1 + lambd lr t)^alpha, mu = 1 / max(1, t - t0) after step t; eta = lr
     and mu = 1 at first. `maximize` goes up: -grad.
 
+    Ranges: lr, weight_decay >= 0.
+
     Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992.
 
     >>> import nnfast

@@ -27,6 +27,8 @@ class LBFGS(Optimizer):
 
     One group of parameters. It looks at losses, so that a compiled step runs eagerly.
 
+    Ranges: lr >= 0; `line_search_fn` None or "strong_wolfe".
+
     Source: Liu and Nocedal, On the limited memory BFGS method for large scale optimization, 1989.
 
     >>> import nnfast

@@ -16,6 +16,8 @@ class NAdam(Optimizer):
     w = w - lr (mu_{t+1} m / (1 - P_{t+1}) + (1 - mu_t) g / (1 - P_t)) / (sqrt(v') + eps) in step
     t. `decoupled_weight_decay` decays as AdamW does; `maximize` goes up: -grad.
 
+    Ranges: lr, eps, weight_decay, momentum_decay >= 0; 0 <= betas < 1.
+
     Source: Dozat, Incorporating Nesterov momentum into Adam, ICLR workshop 2016.
 
     >>> import nnfast

@@ -17,6 +17,8 @@ class RAdam(Optimizer):
     R^2 = (r - 4) (r - 2) r_max / ((r_max - 4) (r_max - 2) r); before: w = w - lr m'.
     `decoupled_weight_decay` decays as AdamW does; `maximize` goes up: -grad.
 
+    Ranges: lr, eps, weight_decay >= 0; 0 <= betas < 1.
+
     Source: Liu et al., On the variance of the adaptive learning rate and beyond, ICLR 2020.
 
     >>> import nnfast

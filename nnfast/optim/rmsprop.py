@@ -15,6 +15,8 @@ class RMSprop(Optimizer):
     w = w - lr d. `centered` takes s - m^2 for s, m the running mean of g; with momentum:
     b = momentum b + d, w = w - lr b. `maximize` goes up: -grad.
 
+    Ranges: lr, alpha, eps, weight_decay, momentum >= 0.
+
     Sources: Hinton, Neural networks for machine learning, lecture 6, 2012; Graves, Generating
     sequences with recurrent neural networks, 2013 (centered).
 

@@ -14,6 +14,8 @@ class Rprop(Optimizer):
     The step, lr at first, grows by etas[1] while the sign stays and shrinks by etas[0] when it
     turns (the weight then rests), within step_sizes: w = w - step sign(grad). `maximize` goes up.
 
+    Ranges: lr >= 0; 0 < etas[0] < 1 < etas[1].
+
     Source: Riedmiller and Braun, A direct adaptive method for faster backpropagation learning: the
     RPROP algorithm, ICNN 1993.
 

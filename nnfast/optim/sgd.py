@@ -17,6 +17,8 @@ class SGD(Optimizer):
     g = grad + weight_decay w; with momentum: b = momentum b + (1 - dampening) g, b = g on the
     first step, then g = b, or g + momentum b if nesterov; w = w - lr g. `maximize` goes up: -grad.
 
+    Ranges: lr, momentum, weight_decay >= 0; `nesterov` needs momentum > 0 and dampening = 0.
+
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning,
     ICML 2013.
 

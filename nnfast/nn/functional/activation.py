@@ -47,6 +47,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Shapes: any, the same out. float32, float64.
 
+    Ranges: p from 0 to 1.
+
+    Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting,
+    2014.
+
     >>> import nnfast
     >>> nnfast.nn.functional.dropout(nnfast.ones(3), p=0.0)
     tensor([1., 1., 1.])

@@ -85,6 +85,8 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """1 on the diagonal of a matrix, 0 elsewhere: a linear layer that passes its input on.
 
+    Ranges: 2 dimensions.
+
     >>> import nnfast
     >>> nnfast.nn.init.eye_(nnfast.zeros(2, 3))
     tensor([[1., 0., 0.],
@@ -208,6 +210,8 @@ def xavier_uniform_(
 ) -> Tensor:
     """Uniform from -a to a, a = gain sqrt(6 / (fan_in + fan_out)).
 
+    Ranges: at least 2 dimensions.
+
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural
     networks, AISTATS 2010.
 
@@ -222,6 +226,8 @@ def xavier_uniform_(
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)).
+
+    Ranges: at least 2 dimensions.
 
     Source: Glorot and Bengio, 2010, as xavier_uniform_.
 
@@ -247,6 +253,8 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Uniform from -b to b, b = gain sqrt(3 / fan); a is the slope of a leaky_relu.
 
+    Ranges: at least 2 dimensions; `mode` "fan_in" or "fan_out".
+
     Source: He et al., Delving deep into rectifiers, ICCV 2015.
 
     >>> import nnfast
@@ -266,6 +274,8 @@ def kaiming_normal_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal with standard deviation gain / sqrt(fan); a is the slope of a leaky_relu.
+
+    Ranges: at least 2 dimensions; `mode` "fan_in" or "fan_out".
 
     Source: He et al., 2015, as kaiming_uniform_.
 
@@ -320,6 +330,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     The tensor is taken as a matrix of its first by all its other dimensions: Q of the QR
     factorization of a normal matrix, with the signs of R's diagonal so that Q is uniform.
 
+    Ranges: at least 2 dimensions.
+
     Source: Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks, 2013.
 
@@ -343,6 +355,8 @@ def sparse_(
     tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
     """Normal, but in each column of the matrix a random part `sparsity` of the rows is 0.
+
+    Ranges: 2 dimensions; sparsity from 0 to 1.
 
     Source: Martens, Deep learning via Hessian-free optimization, ICML 2010.
 

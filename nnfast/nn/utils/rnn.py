@@ -33,6 +33,22 @@ class PackedSequence(NamedTuple):
     sorted_indices: Tensor | None = None
     unsorted_indices: Tensor | None = None
 
+    def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """With data as another dtype; see Tensor.to."""
+        return self._replace(data=self.data.to(*args, **kwargs))
+
+    def float(self) -> PackedSequence:
+        """With data as float32."""
+        return self._replace(data=self.data.float())
+
+    def double(self) -> PackedSequence:
+        """With data as float64."""
+        return self._replace(data=self.data.double())
+
+    def cpu(self) -> PackedSequence:
+        """Itself: tensors are nowhere else."""
+        return self
+
 
 def _numbers(where: str, x: Any) -> list[int]:
     """The integers in a list or tensor; a plan that is traced holds only for these."""

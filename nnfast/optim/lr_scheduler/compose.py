@@ -49,6 +49,8 @@ class SequentialLR(_Composed):
 
     Each begins with its step 0.
 
+    Errors: not one milestone fewer than schedules; schedules of several optimizers.
+
     >>> import nnfast
     >>> from nnfast.optim import lr_scheduler
     >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)

@@ -12,6 +12,8 @@ from nnfast.optim.optimizer import Optimizer
 class CosineAnnealingLR(LRScheduler):
     """eta_min + (lr - eta_min) (1 + cos(pi step / T_max)) / 2: down in T_max steps, then up again.
 
+    Ranges: T_max other than 0.
+
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017.
 
     >>> import nnfast
@@ -60,6 +62,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     T_i is T_0 at first and T_mult times as long each time; T_cur counts steps in it. `step(epoch)`
     takes fractions of an epoch.
+
+    Ranges: T_0 and T_mult integers >= 1.
 
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017.
 

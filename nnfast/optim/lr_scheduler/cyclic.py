@@ -33,6 +33,8 @@ class CyclicLR(_WithMomentum):
     gamma^step ("exp_range"); or scale_fn(cycle), scale_fn(step) if scale_mode="iterations".
     `cycle_momentum` goes from max_momentum to base_momentum and back meanwhile.
 
+    Errors: `cycle_momentum` with an optimizer that has neither momentum nor betas.
+
     Source: Smith, Cyclical learning rates for training neural networks, WACV 2017.
 
     >>> import nnfast
@@ -113,6 +115,8 @@ class OneCycleLR(_WithMomentum):
     It goes up in pct_start of total_steps (or epochs times steps_per_epoch), along a cosine or
     linear (`anneal_strategy`); `three_phase` comes down to the initial rate as long as it went up
     first. `cycle_momentum` goes from max_momentum to base_momentum and back meanwhile.
+
+    Ranges: total_steps > 0; 0 <= pct_start <= 1. Errors: a step beyond total_steps.
 
     Source: Smith and Topin, Super-convergence, 2018.
 

@@ -35,6 +35,8 @@ class FactorLR(LRScheduler):
 class StepLR(FactorLR):
     """lr gamma^floor(step / step_size).
 
+    Ranges: step_size >= 1.
+
     >>> import nnfast
     >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
     >>> schedule = nnfast.optim.lr_scheduler.StepLR(opt, step_size=2, gamma=0.5)
@@ -88,6 +90,8 @@ class MultiStepLR(FactorLR):
 class ConstantLR(FactorLR):
     """lr factor until step total_iters, then lr.
 
+    Ranges: 0 <= factor <= 1.
+
     >>> import nnfast
     >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
     >>> schedule = nnfast.optim.lr_scheduler.ConstantLR(opt, factor=0.5, total_iters=4)
@@ -114,6 +118,8 @@ class ConstantLR(FactorLR):
 
 class LinearLR(FactorLR):
     """lr times a factor that goes from start_factor to end_factor in total_iters steps.
+
+    Ranges: 0 < start_factor <= 1, 0 <= end_factor <= 1.
 
     >>> import nnfast
     >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
@@ -188,6 +194,8 @@ class PolynomialLR(FactorLR):
 
 class InverseSquareRootLR(FactorLR):
     """lr min(t / warmup_steps, sqrt(warmup_steps / t)), t = step + 1: up to lr, then slowly down.
+
+    Ranges: warmup_steps >= 1.
 
     Source: Vaswani et al., Attention is all you need, NeurIPS 2017.
 

@@ -17,6 +17,8 @@ class ReduceLROnPlateau(LRScheduler):
     for "max" above best (1 + threshold) or best + threshold. After a reduction it does not count
     for `cooldown` steps. A reduction of less than `eps` is left out.
 
+    Ranges: factor < 1; `mode` "min" or "max"; `threshold_mode` "rel" or "abs".
+
     >>> import nnfast
     >>> opt = nnfast.optim.SGD([nnfast.ones(1, requires_grad=True)], lr=1.0)
     >>> schedule = nnfast.optim.lr_scheduler.ReduceLROnPlateau(opt, factor=0.5, patience=1)

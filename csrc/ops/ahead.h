@@ -1,0 +1,39 @@
+// Memory that is read soon, asked for a few lines at a time while something else is computed.
+#pragma once
+
+#include <cstdint>
+
+#include "base/view.h"
+
+namespace nnf {
+
+// A block of a matrix: `count` vectors of k elements; those of a vector are cs apart, vectors rs.
+// It comes into L2 with as many calls of some() as were foreseen.
+template <class T>
+class Ahead {
+ public:
+  Ahead() = default;  // nothing
+  Ahead(const T* p, int64_t count, int64_t k, int64_t rs, int64_t cs, int64_t calls)
+      : p_(p),
+        runs_(cs == 1 ? count : k),
+        step_(cs == 1 ? rs : cs),
+        lines_((cs == 1 ? k : count) / kItems + 1),
+        each_(ceil_div(runs_ * lines_, calls)) {}
+
+  void some() {
+    for (int64_t i = 0; i < each_ && runs_ > 0; ++i) {
+      __builtin_prefetch(p_ + line_ * kItems, 0, 2);
+      if (++line_ == lines_) line_ = 0, p_ += step_, --runs_;
+    }
+  }
+
+ private:
+  static constexpr int64_t kItems = 64 / int64_t(sizeof(T));  // of a line
+
+  const T* p_ = nullptr;
+  int64_t runs_ = 0, step_ = 0;   // runs of neighbours in memory, and how far they are apart
+  int64_t lines_ = 0, line_ = 0;  // of a run
+  int64_t each_ = 0;              // lines at once
+};
+
+}  // namespace nnf

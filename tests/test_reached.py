@@ -1,0 +1,308 @@
+"""What a compiled function reaches through containers, objects, classes and arguments is never
+stale; which arguments are one tensor, and what is asked of them, is as in eager code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import nnfast
+from nnfast import nn, optim
+from nnfast.nn import functional as F
+from tests.plans import falls_back, mlp, planned, trainer
+
+X = nnfast.tensor([1.0, 2.0])
+RATE = 2.0
+
+
+def helper(x):
+    return x * RATE
+
+
+@functools.cache
+def kept(n):
+    return RATE * n
+
+
+class Scale:
+    def __init__(self) -> None:
+        self.made = RATE
+
+    def times(self, x):
+        return x * RATE
+
+    def __getitem__(self, key):
+        return RATE
+
+    def __enter__(self):
+        return RATE
+
+    def __exit__(self, *args):
+        return None
+
+    def __bool__(self):
+        return RATE > 2.5
+
+    @classmethod
+    def of_class(cls, x):
+        return x * RATE
+
+
+class Half(Scale):
+    def times(self, x):
+        return super().times(x) / 2
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = [helper]
+        self.scales = {"one": Half()}
+
+    def forward(self, x):
+        for step in self.steps:
+            x = step(x)
+        return self.scales["one"].times(x)
+
+
+class Deep(Net):
+    def forward(self, x):
+        return super().forward(x) + 1
+
+
+SCALE, HALF, SCALES, TABLE = Scale(), Half(), [Half()], {"double": helper}
+NAME = "times"
+SPACE = SimpleNamespace(steps=[helper])
+NET, DEEP = Net(), Deep()
+
+
+def entered(x):
+    with SCALE as rate:
+        return x * rate
+
+
+def with_default(x, steps=(helper,)):
+    return steps[0](x)
+
+
+def passed(scale, x):
+    return scale.times(x)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: x * kept(3),
+        lambda x: x * SCALE["rate"],
+        lambda x: x * 2 if SCALE else x,
+        entered,
+        with_default,
+        lambda x: HALF.times(x),
+        lambda x: sum(s.times(x) for s in SCALES),
+        lambda x: passed(SCALES[0], x),
+        lambda x: TABLE["double"](x),
+        lambda x: sum(f(x) for f in TABLE.values()),
+        lambda x: SPACE.steps[0](x),
+        lambda x: functools.reduce(lambda y, f: f(y), SPACE.steps, x),
+        lambda x: x * Scale().made,
+        lambda x: Scale.of_class(x),
+        lambda x: SCALE.of_class(x),
+        lambda x: getattr(SCALE, NAME)(x),
+        NET,
+        DEEP,
+        DEEP.forward,
+    ],
+)
+def test_functions_behind_others_are_read(fn: Callable[..., Any], monkeypatch) -> None:
+    compiled = planned(fn)
+    before = compiled(X).tolist()
+    assert before == fn(X).tolist()
+    kept.cache_clear()
+    monkeypatch.setitem(globals(), "RATE", 3.0)
+    assert compiled(X).tolist() == fn(X).tolist() != before
+    kept.cache_clear()
+
+
+def test_what_it_calls_globals_runs_eagerly() -> None:
+    falls_back(nnfast.compile(lambda x: x * globals()["RATE"]), X, match="globals")
+
+
+class Trainer:
+    rate = 2.0
+
+    def __init__(self, bias: float) -> None:
+        self.bias, self.calls, self.options = bias, 0, SimpleNamespace(power=2)
+
+    @nnfast.compile
+    def step(self, x):
+        return x**self.options.power * self.rate + self.bias
+
+
+def test_a_compiled_method_follows_its_instance(monkeypatch) -> None:
+    one, two = Trainer(1.0), Trainer(2.0)
+    square = lambda t: (X**t.options.power * t.rate + t.bias).tolist()
+    changes: list[Callable[[], Any]] = [
+        lambda: setattr(one, "bias", 5.0),
+        lambda: setattr(two.options, "power", 3),
+        lambda: monkeypatch.setattr(Trainer, "rate", 7.0),
+        lambda: setattr(two, "rate", -1.0),
+    ]
+    for change in [lambda: None, *changes]:
+        change()
+        for _ in range(2):
+            assert one.step(X).tolist() == square(one)
+            assert two.step(X).tolist() == square(two)
+    plan = Trainer.step.plan
+    two.calls += 1  # nobody reads it
+    two.step(X)
+    assert Trainer.step.plan is plan
+
+
+def test_a_plain_object_as_an_argument() -> None:
+    f = planned(lambda c, x: passed(c.scale, x) * c.rate)
+    c = SimpleNamespace(scale=SCALE, rate=2.0)
+    config = type("Config", (), {})()
+    config.__dict__.update(vars(c))
+    for rate in (2.0, 3.0, 3.0):
+        config.rate = rate
+        assert f(config, X).tolist() == (X * RATE * rate).tolist()
+    given = planned(lambda cs, x: x * cs[0].rate)
+    for rate in (2.0, 5.0, 5.0):
+        config.rate = rate
+        assert given([config], X).tolist() == (X * rate).tolist()
+
+
+def test_a_method_that_an_instance_replaces() -> None:
+    net = Net()
+    by_method, by_name = planned(net.forward), planned(lambda x: net.scales["one"].times(x))
+    for f in (by_method, by_name):
+        f(X)
+    net.scales["one"].times = lambda x: x - 1
+    assert by_method(X).tolist() == net(X).tolist()
+    assert by_name(X).tolist() == (X - 1).tolist()
+
+
+@pytest.mark.parametrize(
+    "read", [lambda m: m.state_dict()["weight"], lambda m: dict(m.named_parameters())["weight"]]
+)
+def test_parameters_of_a_module_that_is_not_called(read: Callable[[Any], Any]) -> None:
+    layer = nn.Linear(2, 1)
+    f = planned(lambda x: x * read(layer))
+    for _ in range(2):
+        assert f(X).tolist() == (X * layer.weight).tolist()
+        layer.weight = nn.Parameter(nnfast.tensor([[5.0, 7.0]]))
+
+
+def test_one_tensor_given_twice_has_the_gradient_of_both() -> None:
+    f = planned(lambda a, b: nnfast.autograd.grad((a * a * b).sum(), [a, b]))
+    x, y = X.clone().requires_grad_(), (X + 1).requires_grad_()
+    for a, b in [(x, x), (x, y), (x, x), (y, x), (y, y)]:
+        expected = nnfast.autograd.grad((a * a * b).sum(), [a, b])
+        assert [g.tolist() for g in f(a, b)] == [g.tolist() for g in expected]
+
+
+def test_an_argument_that_is_asked_for_gradients() -> None:
+    f = planned(lambda x: nnfast.autograd.grad((x.requires_grad_() ** 3).sum(), x)[0])
+    for _ in range(2):
+        x = X.clone()
+        assert f(x).tolist() == (3 * X**2).tolist()
+        assert x.requires_grad
+
+    def fills(x):
+        (x * x).sum().backward()
+        return x.detach() * 1
+
+    x = X.clone().requires_grad_()
+    falls_back(nnfast.compile(fills), x, match="a gradient in an argument")
+    assert x.grad.tolist() == (4 * X).tolist()
+
+
+def test_a_gradient_penalty_has_a_plan() -> None:
+    """A leaf made inside gets a gradient on the way, which nobody sees."""
+
+    def penalty(critic, x):
+        x = x.detach().requires_grad_()
+        slope = nnfast.autograd.grad(critic(x).sum(), x, create_graph=True)[0]
+        return ((slope.norm(dim=1) - 1) ** 2).mean() + F.mse_loss(x, x * 2)
+
+    rows = nnfast.tensor([[1.0, 2.0], [3.0, -1.0]])
+    losses = []
+    for run in (planned, lambda step: step):
+        nnfast.manual_seed(0)
+        critic = mlp(2, 4, 1)
+        opt = optim.Adam(critic.parameters(), lr=0.1)
+        step = run(trainer(critic, opt, lambda y, x, c=critic: penalty(c, x)))
+        losses.append([step(rows, rows).item() for _ in range(4)])
+    assert losses[0] == losses[1]
+    assert losses[0][-1] < losses[0][0]
+
+
+def test_gradients_made_outside_are_read_anew() -> None:
+    net = mlp(2, 2)
+    weight = net[0].weight
+    norm = planned(lambda: sum(p.grad.pow(2).sum() for p in net.parameters()).sqrt())
+    some = planned(lambda x: x if weight.grad is None else x + weight.grad.sum())
+    kept = [nnfast.ones(2, 2)]
+    held = planned(lambda: kept[0] * 2)  # a tensor that is a gradient, but is read by itself
+    for k in (1.0, 2.0, 3.0):
+        net.zero_grad()
+        assert some(X).tolist() == X.tolist()
+        (net(X * k) * k).sum().backward()
+        parts = [p.grad.pow(2).sum() for p in net.parameters()]
+        before = weight.grad
+        assert norm().item() == sum(parts).sqrt().item()
+        assert some(X).tolist() == (X + weight.grad.sum()).tolist()
+        assert weight.grad is before
+        if k == 1.0:
+            kept[0] = before
+        assert held().tolist() == (kept[0] * 2).tolist()
+
+
+def test_what_comes_before_an_exception_is_done() -> None:
+    w = nnfast.ones(2, requires_grad=True)
+    opt = optim.SGD([w], lr=1.0)
+
+    def step(x, fails):
+        opt.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        opt.step()
+        if fails:
+            raise ValueError("after the update")
+        return loss
+
+    f = planned(step)
+    for done, fails in enumerate((True, False, True), start=1):
+        try:
+            f(X, fails)
+            assert not fails
+        except ValueError as error:
+            assert str(error) == "after the update"
+        assert w.tolist() == (1 - X * done).tolist()
+
+
+def test_an_exception_while_it_is_traced_alone() -> None:
+    def shy(x):
+        try:
+            return x * x.sum().item()
+        except Exception:
+            raise KeyError("none of its business") from None
+
+    assert [y.tolist() for y in falls_back(nnfast.compile(shy), X)] == [[3.0, 6.0]] * 2
+
+
+def test_a_layer_of_a_compiled_module_is_replaced() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net.compile()
+    assert net(X).tolist() == F.relu(net[0](X)).tolist()
+    net[1] = nn.Tanh()
+    assert net(X).tolist() == net[0](X).tanh().tolist()
+    drop = nn.Dropout(1.0)
+    drop.compile()
+    assert drop(X).tolist() == [0.0, 0.0]
+    drop.p = 0.0
+    assert drop(X).tolist() == X.tolist()
