@@ -25,6 +25,7 @@ MODULES = [
     "nnfast.autograd",
     "nnfast.autograd.function",
     "nnfast.autograd.functional",
+    "nnfast.backends",
     "nnfast.cuda",
     "nnfast.data",
     "nnfast.errors",

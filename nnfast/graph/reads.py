@@ -11,7 +11,7 @@ import builtins
 import dis
 import os
 import sys
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from inspect import getattr_static
@@ -37,6 +37,7 @@ _LIBRARIES = {"nnfast", "numpy", *sys.stdlib_module_names}
 _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr", "globals"}
 _RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise at each call
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
+_MADE = {"__init__", "__new__", "__post_init__", "forward"}  # what a new object does
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
 # And their subclasses: read by what they hold.
@@ -280,22 +281,31 @@ class _Scan:
 
     def objects_reached(self) -> None:
         """Enter what the code may find in objects that it holds, by the names that it mentions."""
-        done: set[tuple[int, str]] = set()
-        while True:
-            objects = list(self._objects.values())
-            pairs = [(x, name) for x in objects for name in (*self.names, *_protocol(x))]
-            pairs = [(x, name) for x, name in pairs if (id(x), name) not in done]
-            if not pairs:
-                return
-            for x, name in pairs:
-                done.add((id(x), name))
-                instance = None if isinstance(x, type) else x
-                if instance is not None and name in vars_of(x):
-                    self.value(vars_of(x)[name], name)
-                kind = x if instance is None else type(x)
-                for base in kind.__mro__:
-                    if name in vars(base) and not _library(base.__module__):
-                        self._member(base, name, vars(base)[name], instance)
+        done: dict[int, set[str]] = {}
+        known: dict[type, tuple[set[str], set[str]]] = {}  # of a class: its names, its protocol
+        count = -1
+        while count < (count := len(self._objects) + len(self.names)):
+            names = set(self.names)
+            for x in list(self._objects.values()):
+                kind = x if isinstance(x, type) else type(x)
+                if kind not in known:
+                    bases = [base for base in kind.__mro__ if not _library(base.__module__)]
+                    known[kind] = {name for base in bases for name in vars(base)}, _protocol(kind)
+                members, protocol = known[kind]
+                found = names & members | protocol
+                found |= _MADE & members if kind is x else names & vars_of(x).keys()
+                before = done.setdefault(id(x), set())
+                for name in sorted(found - before):
+                    self._of_object(x, kind, name)
+                before |= found
+
+    def _of_object(self, x: Any, kind: type, name: str) -> None:
+        instance = None if x is kind else x
+        if instance is not None and name in vars_of(x):
+            self.value(vars_of(x)[name], name)
+        for base in kind.__mro__:
+            if name in vars(base) and not _library(base.__module__):
+                self._member(base, name, vars(base)[name], instance)
 
 
 def _is_users(x: Any) -> bool:
@@ -304,17 +314,11 @@ def _is_users(x: Any) -> bool:
     return not _library(kind.__module__)
 
 
-def _protocol(x: Any) -> list[str]:
-    """The methods of an object that Python calls without their name, those of a new one too."""
-    kind = x if isinstance(x, type) else type(x)
-    made = {"__init__", "__new__", "__post_init__", "forward"} if kind is x else set()
-    return [
-        name
-        for base in kind.__mro__
-        if not _library(base.__module__)
-        for name in vars(base)
-        if name in made or (name[:2] == name[-2:] == "__" and name not in _SILENT)
-    ]
+def _protocol(kind: type) -> set[str]:
+    """The methods of its objects that Python calls without their name."""
+    bases = [base for base in kind.__mro__ if not _library(base.__module__)]
+    names = {name for base in bases for name in vars(base)}
+    return {name for name in names - _SILENT if name[:2] == name[-2:] == "__"}
 
 
 def vars_of(x: Any) -> dict[str, Any]:
@@ -338,6 +342,8 @@ def is_record(x: Any) -> bool:
 
     kind = type(x)
     if kind is SimpleNamespace or (kind.__module__, kind.__name__) == ("argparse", "Namespace"):
+        return True
+    if isinstance(x, UserDict | UserList | ChainMap):  # what they hold is an attribute
         return True
     return (
         not _library(kind.__module__)
