@@ -23,7 +23,7 @@ def _kernel(name: str) -> Op[Any]:
     def rule(input: AnyTensor, other: AnyTensor) -> Result:
         return out(broadcast_shape(name, input, other), int64)
 
-    rule.__name__, rule.__doc__ = name, f"The kernel of {name}: int64, with broadcasting."
+    rule.__name__, rule.__doc__ = f"_{name}", f"The kernel of {name}: int64, with broadcasting."
     return op(name)(rule)
 
 
@@ -33,10 +33,16 @@ def _bitwise_not(input: AnyTensor) -> Result:
     return like(input)
 
 
-_KERNELS = {
-    f"bitwise_{name}": _kernel(f"bitwise_{name}")
-    for name in ("and", "or", "xor", "left_shift", "right_shift")
-}
+_bitwise_and, _bitwise_or = _kernel("bitwise_and"), _kernel("bitwise_or")
+_bitwise_xor = _kernel("bitwise_xor")
+_bitwise_left_shift = _kernel("bitwise_left_shift")
+_bitwise_right_shift = _kernel("bitwise_right_shift")
+_KERNELS: dict[str, Any] = {
+    record.name: record
+    for record in (
+        _bitwise_and, _bitwise_or, _bitwise_xor, _bitwise_left_shift, _bitwise_right_shift
+    )
+}  # fmt: skip
 
 
 def _of_bools(name: str, *tensors: Tensor) -> Tensor:
