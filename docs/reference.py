@@ -6,6 +6,8 @@ that declares it, whose signature and docstring are its own.
 
 from __future__ import annotations
 
+import html
+import re
 import sys
 import warnings
 from importlib import import_module
@@ -23,6 +25,7 @@ MODULES = [
     "nnfast.autograd",
     "nnfast.autograd.function",
     "nnfast.autograd.functional",
+    "nnfast.backends",
     "nnfast.cuda",
     "nnfast.data",
     "nnfast.errors",
@@ -89,6 +92,18 @@ def prepare(name: str) -> Any:
     return pdoc.doc.Module(module)
 
 
+def plain(text: str) -> str:
+    """A docstring whose formulas Markdown must leave alone; what is code it does anyway."""
+    paragraphs = re.split(r"(\n\s*\n)", text)
+    return "".join(p if p.startswith((">>>", "    ")) else _escaped(p) for p in paragraphs)
+
+
+def _escaped(paragraph: str) -> str:
+    pieces = re.split(r"(`[^`]*`)", paragraph)  # every other one is code
+    pieces[::2] = [re.sub(r"([*_])", r"\\\1", html.escape(p, False)) for p in pieces[::2]]
+    return "".join(pieces)
+
+
 def build(folder: Path) -> int:
     """Write the site; returns how many names it has."""
     import pdoc.render
@@ -96,6 +111,9 @@ def build(folder: Path) -> int:
     warnings.filterwarnings("ignore", module="pdoc")  # annotations that it cannot link
     modules = {name: prepare(name) for name in MODULES if public(import_module(name))}
     pdoc.render.configure(docformat="markdown", footer_text="nnfast")
+    filters = pdoc.render.env.filters
+    to_html = filters["to_html"]
+    filters["to_html"] = lambda text: to_html(plain(text))
     for name, module in modules.items():
         page = folder / f"{name.replace('.', '/')}.html"
         page.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from numpy import dtype as dtype
+
 from nnfast import config as _config
 
 _config.configure()  # before any op: chooses the instruction set
@@ -385,6 +387,7 @@ float, double = float32, float64
 
 if _TYPE_CHECKING:
     from nnfast import autograd as autograd
+    from nnfast import backends as backends
     from nnfast import cuda as cuda
     from nnfast import data as data
     from nnfast import func as func
@@ -459,7 +462,7 @@ def __getattr__(name: str) -> _Any:
         return getattr(Tensor, name)  # abs_(x) is x.abs_()
     if name in _FUNCTIONAL:
         return getattr(_import_module("nnfast.nn.functional"), name)
-    if name in ("autograd", "cuda", "data", "func", "linalg", "nn", "optim"):
+    if name in ("autograd", "backends", "cuda", "data", "func", "linalg", "nn", "optim"):
         return _import_module(f"nnfast.{name}")
     if name in _LAZY:
         return getattr(_import_module(_LAZY[name]), name)

@@ -85,7 +85,7 @@ WITHOUT_A_ROW = {"pack_linear", "transform_conv2d"}
 def test_every_op_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[str] = set()
 
-    def note(op: Any, inputs: Any, result: Any) -> Any:
+    def note(op: Any, inputs: Any, result: Any, packed: Any) -> Any:
         seen.add(op.name)
         return run_untraced(op, inputs, result)
 

@@ -103,6 +103,18 @@ def test_every_name_has_a_sentence() -> None:
     say((n for n, x in names.items() if not doc(x).split("\n\n")[0].endswith(".")), "a sentence")
 
 
+def test_every_method_has_a_sentence() -> None:
+    classes = {n: x for n, x in for_readers().items() if inspect.isclass(x)}
+    members = {
+        f"{n}.{name}": m
+        for n, x in classes.items()
+        for name, m in inspect.getmembers(x, inspect.isfunction)
+        if not name.startswith("_") and m.__module__.startswith("nnfast")
+    }
+    assert len(members) > 500
+    say((n for n, m in members.items() if not doc(m).split("\n\n")[0].endswith(".")), "a sentence")
+
+
 IN_PLACE = re.compile(r"`\w+` (in place|of the tensor itself)")
 
 
@@ -120,6 +132,12 @@ def test_ops_and_layers_say_their_shapes() -> None:
     layers = {n: x for n, x in public(["nnfast.nn"]).items() if hasattr(x, "forward")}
     names = {n: x for n, x in {**functions, **layers}.items() if x.__name__ not in CONTAINERS}
     say((n for n, x in names.items() if not re.search(r"\b[Ss]hapes\b", doc(x))), "its shapes")
+
+
+def test_formulas_are_not_markdown() -> None:
+    text = "y = a * b_i * c where `x_y` < 1.\n\n>>> 2 * 3 * 4\n24"
+    escaped = "y = a \\* b\\_i \\* c where `x_y` &lt; 1.\n\n>>> 2 * 3 * 4\n24"
+    assert reference().plain(text) == escaped
 
 
 def test_readme_links_exist() -> None:

@@ -67,6 +67,33 @@ VALUES: list[tuple[str, Callable[[Any], Any], Any]] = [
         [[1.0, 2.0]],
     ),
     (
+        "vectors scaled to as many elements as are not 0",
+        lambda T: T.nn.functional.normalize(T.tensor([[3.0, 0.0, -4.0]]), p=0.0),
+        [[1.5, 0.0, -2.0]],
+    ),
+    (
+        "vectors scaled by their smallest element",
+        lambda T: T.nn.functional.normalize(T.tensor([[3.0, -4.0]]), p=-INF),
+        [[1.0, -4.0 / 3.0]],
+    ),
+    (
+        "einsum of numbered dimensions",
+        lambda T: T.einsum(T.ones(2, 3), [0, 30], T.ones(3, 4), [30, 2], [2, 0]),
+        [[3.0, 3.0]] * 4,
+    ),
+    (
+        "einsum of numbers and dots",
+        lambda T: T.einsum(T.tensor([[1.0], [2.0]]), [..., 1], T.tensor([3.0]), [1]),
+        [3.0, 6.0],
+    ),
+    (
+        "grid_sample of no channels",
+        lambda T: T.nn.functional.grid_sample(
+            T.ones(1, 0, 2, 2), T.ones(1, 1, 1, 2), align_corners=False
+        ),
+        np.ones((1, 0, 1, 1)),
+    ),
+    (
         "softmax as another dtype",
         lambda T: T.nn.functional.softmax(T.zeros(2), dim=0, dtype=T.float64),
         [0.5, 0.5],
@@ -123,6 +150,12 @@ MISTAKES: list[tuple[str, Callable[[Any], Any]]] = [
     ("an unknown rounding", lambda T: T.div(T.ones(1), 2, rounding_mode="up")),
     ("roll of a scalar", lambda T: T.roll(T.tensor(1.0), 1, 0)),
     ("repeats of a scalar's dim", lambda T: T.repeat_interleave(T.tensor(1.0), 2, 1)),
+    ("repeats beyond all memory", lambda T: T.repeat_interleave(T.ones(2), 2**62)),
+    ("a place beyond all memory", lambda T: T.ones(2)[2**63]),
+    ("places for other samples", lambda T: T.trapezoid(T.ones(3), T.ones(2))),
+    ("an equation that is a number", lambda T: T.einsum(3, T.ones(2))),
+    ("einsum of a number above 51", lambda T: T.einsum(T.ones(2), [52])),
+    ("lp_pool of order 0", lambda T: T.nn.functional.lp_pool1d(T.ones(1, 1, 4), 0.0, 2)),
     ("unflatten of a scalar", lambda T: T.tensor(1.0).unflatten(0, (2, 3))),
     ("two unknown sizes", lambda T: T.ones(0, 4).unflatten(1, (-1, -1))),
     ("unique slices of a scalar", lambda T: T.unique(T.tensor(1.0), dim=0)),

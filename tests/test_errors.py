@@ -27,7 +27,7 @@ IDS = [f"{i}-{text[:40]}" for i, (_, _, text) in enumerate(CASES)]
 def no_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that reads any element fails the test."""
 
-    def refuse(op: Any, inputs: Any, result: Any) -> Any:
+    def refuse(op: Any, inputs: Any, result: Any, packed: Any) -> Any:
         read = result.compute is None and any(x is not None and x.array.size for x in inputs)
         assert not read, "arithmetic before the error"
         return run_untraced(op, inputs, result)

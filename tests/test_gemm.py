@@ -60,8 +60,8 @@ def test_alpha_scales_the_product_and_not_the_bias(isa: str) -> None:
 
 
 # One shape for each path of csrc/ops/gemm_split.h, and their neighbours: a row, a column, few
-# rows, turned (nt), small, tall, deep, blocks (packed from 512 columns on); around panels, blocks
-# of K (256), pieces (2048), parts (1024).
+# rows, turned (nt), small, tall, deep, shallow, blocks (packed from 512 columns on); around panels,
+# blocks of K (256), pieces (2048), parts (1024).
 PATHS = [(1, 40, 300), (1, 3000, 257), (40, 1, 300), (128, 70, 300), (129, 70, 300), (200, 64, 90)]
 PATHS += [(200, 65, 90), (129, 10, 1024), (20, 30, 4096), (20, 30, 4095), (20, 30, 6000)]
 PATHS += [(150, 120, 4100), (1030, 70, 20), (140, 1030, 10), (1, 1, 5000), (1, 50, 2049)]
@@ -79,6 +79,11 @@ PATHS += [
     (140, 520, 300),
     (130, 513, 2060),
     (1030, 70, 2060),
+    (40, 1100, 1),
+    (133, 65, 64),
+    (133, 65, 65),
+    (33, 1000, 60),
+    (1, 40, 5000),
 ]
 
 

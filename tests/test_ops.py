@@ -147,7 +147,7 @@ def broken_run(monkeypatch: pytest.MonkeyPatch, damage: Any) -> None:
         run(op, attrs, inputs, outputs)
         damaged(inputs, outputs)
 
-    def by_record(op: Any, inputs: Any, result: Any) -> Any:
+    def by_record(op: Any, inputs: Any, result: Any, packed: Any) -> Any:
         y = run_untraced(op, inputs, result)
         damaged([x.array for x in inputs], [y.array])
         return y

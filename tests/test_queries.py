@@ -15,6 +15,10 @@ def test_the_head_of_a_program() -> None:
     device = nnfast.device("cuda" if nnfast.cuda.is_available() else "cpu")
     assert (device.type, device.index, nnfast.cuda.device_count()) == ("cpu", None, 0)
     nnfast.cuda.manual_seed_all(0)
+    nnfast.backends.cudnn.benchmark = nnfast.backends.cuda.matmul.allow_tf32 = True
+    assert not nnfast.backends.mps.is_available() and not nnfast.backends.cudnn.is_available()
+    nnfast.backends.cudnn.benchmark = nnfast.backends.cuda.matmul.allow_tf32 = False
+    assert isinstance(nnfast.float32, nnfast.dtype)  # what programs annotate with
     nnfast.use_deterministic_algorithms(True)
     nnfast.set_float32_matmul_precision("high")
     with pytest.raises(NNFastError, match="highest, high or medium"):

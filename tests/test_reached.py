@@ -239,3 +239,70 @@ def test_a_gradient_penalty_has_a_plan() -> None:
         losses.append([step(rows, rows).item() for _ in range(4)])
     assert losses[0] == losses[1]
     assert losses[0][-1] < losses[0][0]
+
+
+def test_gradients_made_outside_are_read_anew() -> None:
+    net = mlp(2, 2)
+    weight = net[0].weight
+    norm = planned(lambda: sum(p.grad.pow(2).sum() for p in net.parameters()).sqrt())
+    some = planned(lambda x: x if weight.grad is None else x + weight.grad.sum())
+    kept = [nnfast.ones(2, 2)]
+    held = planned(lambda: kept[0] * 2)  # a tensor that is a gradient, but is read by itself
+    for k in (1.0, 2.0, 3.0):
+        net.zero_grad()
+        assert some(X).tolist() == X.tolist()
+        (net(X * k) * k).sum().backward()
+        parts = [p.grad.pow(2).sum() for p in net.parameters()]
+        before = weight.grad
+        assert norm().item() == sum(parts).sqrt().item()
+        assert some(X).tolist() == (X + weight.grad.sum()).tolist()
+        assert weight.grad is before
+        if k == 1.0:
+            kept[0] = before
+        assert held().tolist() == (kept[0] * 2).tolist()
+
+
+def test_what_comes_before_an_exception_is_done() -> None:
+    w = nnfast.ones(2, requires_grad=True)
+    opt = optim.SGD([w], lr=1.0)
+
+    def step(x, fails):
+        opt.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        opt.step()
+        if fails:
+            raise ValueError("after the update")
+        return loss
+
+    f = planned(step)
+    for done, fails in enumerate((True, False, True), start=1):
+        try:
+            f(X, fails)
+            assert not fails
+        except ValueError as error:
+            assert str(error) == "after the update"
+        assert w.tolist() == (1 - X * done).tolist()
+
+
+def test_an_exception_while_it_is_traced_alone() -> None:
+    def shy(x):
+        try:
+            return x * x.sum().item()
+        except Exception:
+            raise KeyError("none of its business") from None
+
+    assert [y.tolist() for y in falls_back(nnfast.compile(shy), X)] == [[3.0, 6.0]] * 2
+
+
+def test_a_layer_of_a_compiled_module_is_replaced() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    net.compile()
+    assert net(X).tolist() == F.relu(net[0](X)).tolist()
+    net[1] = nn.Tanh()
+    assert net(X).tolist() == net[0](X).tanh().tolist()
+    drop = nn.Dropout(1.0)
+    drop.compile()
+    assert drop(X).tolist() == [0.0, 0.0]
+    drop.p = 0.0
+    assert drop(X).tolist() == X.tolist()

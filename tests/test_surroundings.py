@@ -6,7 +6,7 @@ import copy
 import os
 import random
 import time
-from collections import OrderedDict, deque
+from collections import ChainMap, OrderedDict, UserDict, deque
 from functools import partial
 from types import SimpleNamespace
 
@@ -330,6 +330,9 @@ class Rates:
 RATES, NESTED, ORDERED, QUEUE = Rates(), {"a": {"b": 2.0}}, OrderedDict(a=2.0), deque([2.0])
 
 
+USERS, CHAIN = UserDict(a=2.0), ChainMap({}, {"a": 2.0})
+
+
 def keyed(x, *, scale=2.0):
     return x * scale
 
@@ -351,6 +354,8 @@ LISTED = [2.0]
             [lambda: NESTED.update(a={"b": 2.0}), lambda: NESTED["a"].update(b=7.0)],
         ),
         (lambda x: x * ORDERED["a"], [lambda: ORDERED.update(a=7.0)]),
+        (lambda x: x * USERS["a"], [lambda: USERS.update(a=7.0)]),
+        (lambda x: x * CHAIN["a"], [lambda: CHAIN.maps[1].update(a=7.0)]),
         (lambda x: x * QUEUE[0], [lambda: QUEUE.__setitem__(0, 7.0)]),
         (keyed, [lambda: keyed.__kwdefaults__.update(scale=7.0)]),
         (lambda x: x * Rates.scale, [lambda: setattr(Rates, "scale", 7.0)]),

@@ -124,6 +124,8 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
   sizes_.push_back(kept);
   kept_data_ = kept_.reserve(std::max<int64_t>(kept, 64));
   std::vector<Operand> views;
+  for (size_t i = 0; i < externals_.size(); ++i)
+    views.push_back({int(i) + 1, 0, externals_[i].view});
   for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
     Operand o{buffer, offset, make_view(dtype, shape, strides)};
     if (buffer > int(sizes_.size())) throw py::value_error("_core.Plan: no such buffer");

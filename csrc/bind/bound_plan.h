@@ -21,7 +21,8 @@ using Shape = std::vector<int64_t>;
 
 // (buffer, offset in bytes, dtype, shape, strides in elements)
 using OperandSpec = std::tuple<int, int64_t, int, Shape, Shape>;
-// (op, attributes, number of inputs, inputs and outputs as numbers of operands)
+// (op, attributes, number of inputs, inputs and outputs as numbers of operands): the externals
+// themselves come first, then the operands
 using CallSpec = std::tuple<int, pybind11::bytes, int, std::vector<int>>;
 // (dtype, shape, strides in elements, written to)
 using ExternalSpec = std::tuple<int, Shape, Shape, bool>;

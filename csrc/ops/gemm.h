@@ -146,8 +146,8 @@ class Blocks {
     });
   }
 
-  // out = or += the product of some blocks of K; the epilogue if it is then complete. Neighbours
-  // among the tasks have their columns in common.
+  // out = or += the product of some blocks of K; the epilogue if it is then complete. A worker
+  // has rows that lie together, as in other ops: who writes what another has read waits for it.
   void multiply_blocks(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k0, int64_t depth,
                        T* out, int64_t ld, bool add) {
     const int64_t m_panels = ceil_div(m, step_), n_panels = ceil_div(n, nr_);
@@ -156,7 +156,7 @@ class Blocks {
         least(m_panels, std::max(kBlockTasks / col_tasks, ceil_div(m_panels, kTaskRows / step_)));
     parallel_for(row_tasks * col_tasks, double(m) * n * depth * kMultiplyAdd,
                  [&](int64_t task, int worker) {
-                   const int64_t row = task % row_tasks, col = task / row_tasks;
+                   const int64_t row = task / col_tasks, col = task % col_tasks;
                    const Task t{i0,
                                 row * m_panels / row_tasks * step_,
                                 least(m, (row + 1) * m_panels / row_tasks * step_),

@@ -1,5 +1,6 @@
 // Which path a matrix product takes, a matter of its shape alone; and two paths that are made of
 // products of few rows: tall ones are cut into runs of rows, deep ones into the pieces of K.
+// Shallow ones, with few products for each element of C, write it row after row.
 #pragma once
 
 #include <algorithm>
@@ -9,14 +10,28 @@
 
 namespace nnf {
 
-constexpr int64_t kFewColumns = 64;      // of a tall product
-constexpr int64_t kDeepItems = 1 << 14;  // of C, at most, in a deep one
+constexpr int64_t kFewColumns = 64;         // of a tall product
+constexpr int64_t kDeepItems = 1 << 14;     // of C, at most, in a deep one
+constexpr int64_t kShallow = 64;            // K of a shallow one, at most,
+constexpr int64_t kShallowItems = 1 << 16;  // if B has no more elements: L2 holds it
+constexpr int64_t kShallowRows = 32;        // at least: they are cut into tasks
+constexpr int64_t kFlat = 8;                // K where all that counts is to write C
 
-enum class GemmPath { row, rows, turned, tall, deep, blocks };
+enum class GemmPath { row, shallow, rows, turned, tall, deep, blocks };
+
+// Small tiles would wait for L2.
+template <class T>
+bool is_shallow(const MatrixProduct<T>& p) {
+  const bool large_tile = kernels<T>().mr > kRowsInPlace;
+  const bool in_l2 = p.K * p.N <= kShallowItems && (large_tile || p.N <= kColsNarrow);
+  return (p.K <= kFlat || (p.K <= kShallow && in_l2)) && p.bcs == 1 && p.M >= kShallowRows &&
+         p.N > kFewColumns && !p.panels && p.alpha == 1;
+}
 
 template <class T>
 GemmPath gemm_path(const MatrixProduct<T>& p) {
   if (Row<T>::fits(p)) return GemmPath::row;
+  if (is_shallow(p)) return GemmPath::shallow;
   if (p.K >= 2 * kPiece && p.M * p.N <= kDeepItems && p.M > 1) return GemmPath::deep;
   if (Turned<T>::fits(p)) return GemmPath::turned;
   if (Rows<T>::fits(p.M, p.N, p.K)) return GemmPath::rows;
@@ -53,6 +68,20 @@ template <class T>
 int64_t piece_items(const MatrixProduct<T>& p, T* c) {
   const int64_t last = (p.K - 1) / kPiece * kPiece;
   return std::max(Rows<T>::items(one_piece(p, 0, c), 1), Rows<T>::items(one_piece(p, last, c), 1));
+}
+
+// Row after row, so that C is written in long runs.
+template <class T>
+void multiply_shallow(const MatrixProduct<T>& p) {
+  const int64_t step = kRowsInPlace / 2;
+  parallel_for(ceil_div(p.M, step), p.work() + double(p.M) * p.N, [&](int64_t task, int) {
+    const int64_t i = task * step, rows = least(step, p.M - i);
+    T* c = p.c + i * p.N;
+    const Kernels<T>& kn = kernels<T>();
+    kn.gemm_strip(p.K, p.a_at(i, 0), p.ars, p.acs, p.b, p.brs, kn.nr, c, p.N, int(rows), p.N,
+                  false);
+    if (p.ep.any()) kn.epilogue(rows, p.N, c, p.N, p.ep.at(i, 0));
+  });
 }
 
 template <class T>
@@ -112,6 +141,8 @@ int64_t gemm_items(const MatrixProduct<T>& p, int workers) {
       return Row<T>::items(p);
     case GemmPath::rows:
       return Rows<T>::items(p, workers);
+    case GemmPath::shallow:
+      return 0;
     case GemmPath::turned:
       return Turned<T>::items(p, workers);
     case GemmPath::tall:
@@ -132,6 +163,8 @@ void gemm(const MatrixProduct<T>& p, T* workspace) {
       return Row<T>::multiply(p, workspace);
     case GemmPath::rows:
       return Rows<T>::multiply(p, workspace);
+    case GemmPath::shallow:
+      return multiply_shallow(p);
     case GemmPath::turned:
       return Turned<T>::multiply(p, workspace);
     case GemmPath::tall:

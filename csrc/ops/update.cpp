@@ -16,22 +16,21 @@ namespace {
 
 constexpr int64_t kUpdateBlock = 16384;  // elements of a task
 
-// Calls f(number, first element, elements) for pieces of many parameters, in parallel: tasks are
-// cut from all of them as if they lay one behind the other. `in` holds the inputs of one
-// parameter after another, `arity` each, the parameter first.
+// Calls f(number, first element, elements) for pieces of many parameters, in parallel. Each task
+// has a part of every parameter, so that a worker has rows that lie together, as in the products
+// that made the gradients. `in` holds the inputs of one parameter after another, `arity` each, the
+// parameter first.
 template <class F>
 void for_params(const View* in, int params, int arity, double cost, F&& f) {
+  constexpr int64_t kParts = 32, kLeast = 1024;
   int64_t total = 0;
   for (int p = 0; p < params; ++p) total += in[p * arity].size;
-  parallel_for(ceil_div(total, kUpdateBlock), double(total) * cost, [&](int64_t task, int) {
-    int64_t begin = task * kUpdateBlock, left = kUpdateBlock;
-    for (int p = 0; p < params && left > 0; ++p) {
+  parallel_for(kParts, double(total) * cost, [&](int64_t part, int) {
+    for (int p = 0; p < params; ++p) {
       const int64_t size = in[p * arity].size;
-      const int64_t n = size - begin < left ? size - begin : left;
-      if (n > 0)
-        f(p, begin, n), begin = 0, left -= n;
-      else
-        begin -= size;
+      const auto from = [&](int64_t i) { return least(size, round_up(size * i / kParts, kLeast)); };
+      const int64_t begin = from(part), end = from(part + 1);
+      if (begin < end) f(p, begin, end - begin);
     }
   });
 }

@@ -18,7 +18,7 @@ from nnfast.graph.entry import Entry
 from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import OPTIONAL, Plan
-from nnfast.graph.symbol import Untraceable
+from nnfast.graph.symbol import Raises, Untraceable
 from nnfast.graph.tree import flatten
 from nnfast.tensor import Tensor
 
@@ -77,6 +77,11 @@ class Compiled(Generic[P, R]):
         except Untraceable as error:
             self._note(error)
             return self.fn(*args, **kwargs)
+        except Raises as raised:
+            result = self.fn(*args, **kwargs)  # does what comes first, and raises it again
+            self._refused.add(key)
+            self._note(Untraceable(f"tracing it raises {type(raised.__cause__).__name__}"))
+            return result
         result = entry.run(leaves)
         return self.fn(*args, **kwargs) if result is NotImplemented else result
 
@@ -94,6 +99,9 @@ class Compiled(Generic[P, R]):
                 return entry.plan
         try:
             return self._first(key, leaves).plan
+        except Raises as raised:
+            assert raised.__cause__ is not None
+            raise raised.__cause__ from None
         except Untraceable as error:
             name = getattr(self.fn, "__name__", type(self.fn).__name__)
             raise StateError("compile", f"expected a plan, but {name} has none: {error}.") from None

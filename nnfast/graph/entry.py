@@ -14,7 +14,7 @@ from nnfast.graph.ir import Captured, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings, same_entries
-from nnfast.graph.symbol import Symbol, Untraceable
+from nnfast.graph.symbol import Raises, Symbol, Untraceable
 from nnfast.graph.trace import Trace
 from nnfast.graph.tree import LEAF, flatten, rebuild
 from nnfast.ops.operands import AnyTensor
@@ -44,11 +44,13 @@ class Entry:
         self._objects = _objects(leaves, structure)
         known = like if like is not None and like._knows(self._objects) else None
         self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
-        trace = Trace()
+        outside = self._around.leaves()
+        held = self._around.tensors()
+        trace = Trace({id(t.grad): t for t in outside if _has_gradient(t) and t.grad not in held})
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)
-        except Untraceable:
+        except (Untraceable, Raises):
             self._around.changed()
             raise
         finally:
@@ -57,6 +59,9 @@ class Entry:
                 leaf.grad = before
         for leaf in trace.leaves:
             if leaf not in trace.cleared:
+                trace.guards.gradient(leaf)
+        if self._around.reads_gradients:  # whether they have one may decide what is done
+            for leaf in [leaf for leaf in outside if leaf not in trace.leaves]:
                 trace.guards.gradient(leaf)
         name = self._around.changed()
         if name is not None:
@@ -115,7 +120,12 @@ class Entry:
         args, kwargs = rebuild(symbols, structure)
         arguments = {id(t): i for i, t in enumerate(symbols) if isinstance(t, Tensor)}
         grad = MODE.grad
-        answer = fn(*args, **kwargs)
+        try:
+            answer = fn(*args, **kwargs)
+        except Untraceable:
+            raise
+        except Exception as error:
+            raise trace.broken or Raises() from error
         if trace.broken:
             raise trace.broken
         if MODE.grad != grad:
@@ -196,6 +206,10 @@ class Entry:
             for i, asked in self._asked:
                 leaves[i].requires_grad = asked
         return result
+
+
+def _has_gradient(leaf: Tensor) -> bool:
+    return isinstance(leaf.grad, Tensor)
 
 
 def _objects(leaves: Sequence[Any], structure: Any) -> Any:

@@ -124,6 +124,7 @@ class Call:
     where: Where | None = None  # None: a pass made it
     overwrites: tuple[tuple[Value, ...], ...] = ()
     _reads: tuple[Value, ...] | None = field(default=None, init=False, repr=False)
+    _writes: tuple[Value, ...] | None = field(default=None, init=False, repr=False)
 
     @property
     def algorithm(self) -> str:
@@ -137,9 +138,11 @@ class Call:
             self._reads = tuple([v.root or v for v in self.inputs if v is not None])
         return self._reads
 
-    def writes(self) -> list[Value]:
+    def writes(self) -> tuple[Value, ...]:
         """The memory it makes or changes."""
-        return [v.root or v for v in self.outputs]
+        if self._writes is None:
+            self._writes = tuple([v.root or v for v in self.outputs])
+        return self._writes
 
     def of(self, inputs: Sequence[Value | None], attrs: bytes | None = None) -> Call:
         """The same call, of other inputs."""

@@ -101,7 +101,7 @@ class Plan:
         changed = {v.memory for c in self.graph.calls for v in c.changed} | set(self.graph.results)
         buffers = {v: i + 1 for i, v in enumerate(externals)}
         buffers |= dict.fromkeys(self._kept, len(externals) + 1)
-        operands = _Operands(buffers, self.blocks | self._kept)
+        operands = _Operands(externals, buffers, self.blocks | self._kept)
         calls = [
             (c.op.id, c.attrs, len(c.inputs), [operands[v] for v in (*c.inputs, *c.outputs)])
             for c in self.graph.calls
@@ -219,14 +219,17 @@ def _elements(v: Value) -> Sequence[int]:
 
 
 class _Operands(dict[Value | None, int]):
-    """Numbers of operands; each distinct view is listed once."""
+    """Numbers of operands: the externals themselves come first; each other view is listed once."""
 
-    def __init__(self, buffers: dict[Value, int], blocks: dict[Value, Block]) -> None:
+    def __init__(
+        self, externals: Sequence[Value], buffers: dict[Value, int], blocks: dict[Value, Block]
+    ) -> None:
+        super().__init__({v: i for i, v in enumerate(externals)})
         self.buffers, self.blocks = buffers, blocks
         self.specs: list[tuple[int, int, int, tuple[int, ...], Sequence[int]]] = []
 
     def __missing__(self, v: Value | None) -> int:
-        number = self[v] = len(self.specs)
+        number = self[v] = len(self)
         self.specs.append(self._spec(v))
         return number
 

@@ -11,7 +11,7 @@ import builtins
 import dis
 import os
 import sys
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from inspect import getattr_static
@@ -37,6 +37,7 @@ _LIBRARIES = {"nnfast", "numpy", *sys.stdlib_module_names}
 _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr", "globals"}
 _RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise at each call
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
+_MADE = {"__init__", "__new__", "__post_init__", "forward"}  # what a new object does
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
 # And their subclasses: read by what they hold.
@@ -69,13 +70,15 @@ class Read(NamedTuple):
             return MISSING
 
 
-def reads(fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[list[Read], list[Module]]:
-    """All that `fn(*args, **kwargs)` may read, and the modules that it can reach; raises
-    Untraceable if that differs from call to call."""
+def reads(
+    fn: Any, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[list[Read], list[Module], bool]:
+    """All that `fn(*args, **kwargs)` may read, the modules that it can reach, and whether its code
+    mentions gradients; raises Untraceable if what it reads differs from call to call."""
     scan = _Scan()
     scan.call(fn, args, kwargs)
     scan.objects_reached()
-    return list(scan.found.values()), list(scan.modules)
+    return list(scan.found.values()), list(scan.modules), "grad" in scan.names
 
 
 class _Scan:
@@ -83,7 +86,7 @@ class _Scan:
         self.found: dict[tuple[str, int, str], Read] = {}
         self.modules: dict[Module, None] = {}
         self._seen: dict[Any, Any] = {}  # values keep what the ids stand for alive
-        self._names: dict[str, None] = {}  # that the code mentions
+        self.names: dict[str, None] = {}  # that the code mentions
         self._objects: dict[int, Any] = {}  # whose use is not followed step by step
 
     def call(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -119,6 +122,11 @@ class _Scan:
             self._read(Read("attribute", os.environ, "_data", "os.environ"))
         elif isinstance(x, MethodType):
             self._bound(x.__func__, x.__self__)
+            if isinstance(x.__self__, Module):
+                self._reach(x.__self__)
+                if _library(x.__func__.__module__):  # its code is not followed
+                    for name in vars_of(x.__self__):
+                        self._read(Read("attribute", x.__self__, name, name))
         elif isinstance(x, Compiled):
             self.value(x.fn, label)
         elif isinstance(x, FunctionType):
@@ -129,9 +137,11 @@ class _Scan:
             for part in (x.func, *x.args, *x.keywords.values()):
                 self.value(part, label)
         elif isinstance(x, Module):
-            self.modules.update(dict.fromkeys(x.modules()))
-            for module in x.modules():
-                self.method(type(module), "forward", module)
+            self._reach(x)
+            if id(x) not in self._seen:
+                self._seen[id(x)] = x
+                for module in x.modules():
+                    self.method(type(module), "forward", module)
         elif _restless(x):
             raise Untraceable(f"{label} gives something else at each call")
         elif isinstance(wrapped := getattr(x, "__wrapped__", None), FunctionType):
@@ -145,6 +155,10 @@ class _Scan:
             self._objects[id(x)] = x
             if callable(x) and not isinstance(x, type | Module):
                 self.method(type(x), "__call__", x)
+
+    def _reach(self, module: Module) -> None:
+        if module not in self.modules:
+            self.modules.update(dict.fromkeys(module.modules()))
 
     def _whole(self, x: Any, label: str) -> None:
         """All that x holds is read."""
@@ -188,7 +202,7 @@ class _Scan:
         self, code: CodeType, fn: FunctionType, cells: dict[str, CellType], known: dict[str, Any]
     ) -> None:
         """Follow the chains of names and attributes in `code` and in what it defines inside."""
-        self._names.update(dict.fromkeys(code.co_names))
+        self.names.update(dict.fromkeys(code.co_names))
         if not {"super", "getattr"}.isdisjoint(code.co_names):
             self._objects.update({id(x): x for x in known.values() if _is_users(x)})
         for kind, root, attributes in _chains(code):
@@ -209,7 +223,7 @@ class _Scan:
             if isinstance(constant, CodeType):
                 self.code(constant, fn, cells, known)
             elif isinstance(constant, str) and constant.isidentifier():  # getattr(x, "rate")
-                self._names[constant] = None
+                self.names[constant] = None
 
     def _read(self, read: Read) -> Any:
         self.found.setdefault((read.kind, id(read.owner), read.name), read)
@@ -221,7 +235,7 @@ class _Scan:
 
         for name in attributes:
             if isinstance(x, Module):
-                self.modules.update(dict.fromkeys(x.modules()))
+                self._reach(x)
             label = f"{label}.{name}"
             if isinstance(x, ModuleType):
                 if _among(f"{x.__name__}.{name}", _RESTLESS):
@@ -267,22 +281,31 @@ class _Scan:
 
     def objects_reached(self) -> None:
         """Enter what the code may find in objects that it holds, by the names that it mentions."""
-        done: set[tuple[int, str]] = set()
-        while True:
-            objects = list(self._objects.values())
-            pairs = [(x, name) for x in objects for name in (*self._names, *_protocol(x))]
-            pairs = [(x, name) for x, name in pairs if (id(x), name) not in done]
-            if not pairs:
-                return
-            for x, name in pairs:
-                done.add((id(x), name))
-                instance = None if isinstance(x, type) else x
-                if instance is not None and name in vars_of(x):
-                    self.value(vars_of(x)[name], name)
-                kind = x if instance is None else type(x)
-                for base in kind.__mro__:
-                    if name in vars(base) and not _library(base.__module__):
-                        self._member(base, name, vars(base)[name], instance)
+        done: dict[int, set[str]] = {}
+        known: dict[type, tuple[set[str], set[str]]] = {}  # of a class: its names, its protocol
+        count = -1
+        while count < (count := len(self._objects) + len(self.names)):
+            names = set(self.names)
+            for x in list(self._objects.values()):
+                kind = x if isinstance(x, type) else type(x)
+                if kind not in known:
+                    bases = [base for base in kind.__mro__ if not _library(base.__module__)]
+                    known[kind] = {name for base in bases for name in vars(base)}, _protocol(kind)
+                members, protocol = known[kind]
+                found = names & members | protocol
+                found |= _MADE & members if kind is x else names & vars_of(x).keys()
+                before = done.setdefault(id(x), set())
+                for name in sorted(found - before):
+                    self._of_object(x, kind, name)
+                before |= found
+
+    def _of_object(self, x: Any, kind: type, name: str) -> None:
+        instance = None if x is kind else x
+        if instance is not None and name in vars_of(x):
+            self.value(vars_of(x)[name], name)
+        for base in kind.__mro__:
+            if name in vars(base) and not _library(base.__module__):
+                self._member(base, name, vars(base)[name], instance)
 
 
 def _is_users(x: Any) -> bool:
@@ -291,17 +314,11 @@ def _is_users(x: Any) -> bool:
     return not _library(kind.__module__)
 
 
-def _protocol(x: Any) -> list[str]:
-    """The methods of an object that Python calls without their name, those of a new one too."""
-    kind = x if isinstance(x, type) else type(x)
-    made = {"__init__", "__new__", "__post_init__", "forward"} if kind is x else set()
-    return [
-        name
-        for base in kind.__mro__
-        if not _library(base.__module__)
-        for name in vars(base)
-        if name in made or (name[:2] == name[-2:] == "__" and name not in _SILENT)
-    ]
+def _protocol(kind: type) -> set[str]:
+    """The methods of its objects that Python calls without their name."""
+    bases = [base for base in kind.__mro__ if not _library(base.__module__)]
+    names = {name for base in bases for name in vars(base)}
+    return {name for name in names - _SILENT if name[:2] == name[-2:] == "__"}
 
 
 def vars_of(x: Any) -> dict[str, Any]:
@@ -325,6 +342,8 @@ def is_record(x: Any) -> bool:
 
     kind = type(x)
     if kind is SimpleNamespace or (kind.__module__, kind.__name__) == ("argparse", "Namespace"):
+        return True
+    if isinstance(x, UserDict | UserList | ChainMap):  # what they hold is an attribute
         return True
     return (
         not _library(kind.__module__)

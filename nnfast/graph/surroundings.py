@@ -33,7 +33,7 @@ class Surroundings:
     def __init__(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
         self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
-        found, modules = reads(fn, args, kwargs)
+        found, modules, self.reads_gradients = reads(fn, args, kwargs)
         self._modules = [(m, _tensors_of(m)) for m in modules]
         for read in found:
             x = read.now()
@@ -53,6 +53,18 @@ class Surroundings:
         return all(_same(*read) for read in self._reads) and all(
             same_entries(_tensors_of(m), was) for m, was in self._modules
         )
+
+    def tensors(self) -> set[Tensor]:
+        """Those that it reads by a name, an attribute or in a container."""
+        read = [x for _, x, _ in self._reads]
+        for _, before in self._contents.values():
+            read += before.values() if isinstance(before, dict) else before
+        return {x for x in read if isinstance(x, Tensor)}
+
+    def leaves(self) -> list[Tensor]:
+        """All that may have gradients: those that it reads, and those of modules."""
+        parameters = {t for m, _ in self._modules for t in _tensors_of(m).values()}
+        return [t for t in self.tensors() | parameters if _is_leaf(t)]
 
     def guards(self) -> _core.Guards:
         """As `guard`."""
@@ -123,6 +135,10 @@ def _is_module(x: Any) -> bool:
     from nnfast.nn.module import Module
 
     return isinstance(x, Module)
+
+
+def _is_leaf(t: Any) -> bool:
+    return isinstance(t, Tensor) and t.node is None and t.requires_grad
 
 
 def _tensors_of(module: Any) -> dict[str, Any]:

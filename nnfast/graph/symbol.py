@@ -15,6 +15,10 @@ class Untraceable(Exception):
     """A traced function did what a plan cannot: it looked at data, or changed something else."""
 
 
+class Raises(Exception):
+    """The function itself raised something, its cause, while it was traced."""
+
+
 class Symbol:
     """What `tensor.array` is while tracing. Whoever asks for data gets Untraceable.
 

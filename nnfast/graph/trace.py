@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Trace(Tracing):
     """What one tracing has seen so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, gradients: dict[int, Tensor] | None = None) -> None:
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
@@ -46,6 +46,8 @@ class Trace(Tracing):
         self._given: set[Value] = set()
         self._made: set[int] = set()  # ids of tensors that the function made itself
         self._captured: dict[int, Value] = {}
+        self._gradients: dict[int, Value] = {}  # that leaves had before, and the function read
+        self._leaf_of = {} if gradients is None else gradients  # by the id of its gradient
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
         self._symbols: list[weakref.ref[Symbol]] = []
@@ -141,7 +143,9 @@ class Trace(Tracing):
                 raise self.give_up(f"it computes with {value.dtype}")
             return value
         x = self._sources.get(id(x), x)
-        known = self._captured.get(id(x))
+        known = self._captured.get(id(x)) or self._gradients.get(id(x))
+        if known is None and id(x) in self._leaf_of:
+            return self._gradient_before(x)
         if known is None:
             a = x.array
             if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
@@ -150,6 +154,16 @@ class Trace(Tracing):
             known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
             self._captured[id(x)] = known
             self._keep.append(x)
+        return known
+
+    def _gradient_before(self, grad: Tensor) -> Value:
+        """The value of what a leaf has as its gradient whenever the plan runs."""
+        a, leaf = grad.array, self._leaf_of[id(grad)]
+        if not a.flags.c_contiguous:
+            raise self.give_up(f"it reads a gradient of strides {a.strides}")
+        self.guards.gradient(leaf)
+        self._keep.append(grad)
+        known = self._gradients[id(grad)] = Value(a.shape, a.dtype, source=Gradient(leaf))
         return known
 
     # ---- calls ----------------------------------------------------------------------------
@@ -196,12 +210,14 @@ class Trace(Tracing):
 
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape" and not value.is_dense():
-            x = OPS["clone"](x)
-            value = x.array.value  # type: ignore[union-attr]
+        if op.name == "reshape":
+            if not value.is_dense():
+                value = OPS["clone"](x).array.value
+            shape, dtype = result.specs[0]
+            return self.symbol(Value(shape, dtype, value.memory, value.offset))
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
-        if any(s < 0 for s in new.strides):
+        if min(new.strides, default=0) < 0:
             raise self.give_up("it uses a view with a negative step")
         offset = _address(new) - _address(layout) if new.size else 0
         view = Value(new.shape, new.dtype, value.memory, value.offset + offset, new.strides)

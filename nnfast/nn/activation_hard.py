@@ -133,6 +133,7 @@ class PReLU(Module):
         self.to(device, dtype)
 
     def reset_parameters(self) -> None:
+        """Let all slopes be `init` again."""
         init.constant_(self.weight, self.init)
 
     def forward(self, input: Tensor) -> Tensor:

@@ -121,6 +121,9 @@ def repeat_interleave(
         fail("repeat_interleave", "repeats >= 0", repr(repeats))
     if times.size not in (1, x.shape[d]):
         fail("repeat_interleave", f"1 or {x.shape[d]} repeats", f"{times.size}")
+    total = times.sum(dtype=float) * (x.shape[d] if times.size == 1 else 1)
+    if total >= 2**59:
+        fail("repeat_interleave", "a result of fewer than 2**59 elements", f"{total:g}")
     numbers = np.repeat(np.arange(x.shape[d]), times)
     return take(x, wrap(numbers), d)
 

@@ -66,7 +66,8 @@ def grid_sample(
         _taps(_Axis(n, bool(align_corners), padding_mode), g[..., -1 - d], mode)
         for d, n in enumerate(space)
     ]
-    pixels = reshape(permute(x, (0, *range(2, x.ndim), 1)), (-1, x.shape[1]))
+    count = x.shape[0] * math.prod(space)
+    pixels = reshape(permute(x, (0, *range(2, x.ndim), 1)), (count, x.shape[1]))
     start = np.arange(x.shape[0]) * math.prod(space)
     image = wrap(start.reshape(-1, *[1] * len(space)))
     y: Any = None

@@ -13,7 +13,7 @@ from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
 from nnfast.ops.clip import clip
 from nnfast.ops.composite import from_composite
-from nnfast.ops.elementwise import abs, pow, sqrt, where
+from nnfast.ops.elementwise import abs, cast, ne, pow, sqrt, where
 from nnfast.ops.norm import (
     _check,
     _check_running,
@@ -28,7 +28,7 @@ from nnfast.ops.operands import as_tensor
 from nnfast.ops.pad import pad
 from nnfast.ops.pool import avg_pool2d
 from nnfast.ops.record import Result, Spec, op, outs
-from nnfast.ops.reduce import Dims, amax, mean, sum, var
+from nnfast.ops.reduce import Dims, amax, amin, mean, sum, var
 from nnfast.ops.shape import reshape
 from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor
@@ -285,9 +285,14 @@ def local_response_norm(
 
 
 def vector_norm(x: Tensor, p: float, dim: Dims) -> Tensor:
-    """(sum of |x|^p over dim)^(1/p), dimensions kept as 1; gradient 0 where it is 0."""
-    if p == math.inf:
-        return amax(abs(x), dim, True)
+    """(sum of |x|^p over dim)^(1/p), dimensions kept as 1; gradient 0 where it is 0.
+
+    inf: the largest |x|; -inf: the smallest; 0: how many are not 0.
+    """
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(abs(x), dim, True)
+    if p == 0:
+        return sum(cast(ne(x, 0.0), x.dtype), dim, True)
     if p == 1:
         return sum(abs(x), dim, True)
     total = sum(x * x if p == 2 else pow(abs(x), p), dim, True)

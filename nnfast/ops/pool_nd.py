@@ -197,6 +197,8 @@ def _lp_pool(
         sign = 1.0 if norm_type > 0 else -1.0
         pool: Any = (max_pool1d, max_pool2d, max_pool3d)[n - 1]
         return pool(abs(x) * sign, k, stride, 0, 1, ceil_mode) * sign
+    if norm_type == 0:
+        fail(where, "a norm_type other than 0", "0")
     pool = (avg_pool1d, avg_pool2d, avg_pool3d)[n - 1]
     mean: Tensor = pool(pow(x, norm_type), k, stride, 0, ceil_mode)
     return pow(mean * float(prod(k)), 1.0 / norm_type)

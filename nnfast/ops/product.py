@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,10 @@ from nnfast.ops.rearrange import roll
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, permute, reshape, unsqueeze
+from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor
+
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in the order of their codes
 
 
 def _check_dims(where: str, **tensors: tuple[Tensor, int]) -> None:
@@ -278,12 +282,13 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 # ---- einsum ---------------------------------------------------------------------------------
 
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products in Einstein's notation, as in NumPy: a letter for each dimension.
 
     Dimensions of one letter go together; those of letters that the result has not are summed.
     "..." stands for any others, broadcast. Without "->" the result has the letters that occur
-    once, in alphabetical order. Operands are multiplied from left to right, as matrices.
+    once, in alphabetical order. Operands are multiplied from left to right, as matrices. Numbers
+    from 0 to 51 may be the letters: einsum(a, [0, 1], b, [1, 2], [0, 2]).
 
     Shapes: as the equation says. Floats and integers.
 
@@ -292,6 +297,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     >>> nnfast.einsum("ij,jk->ik", a, b).shape
     (2, 4)
     """
+    if not isinstance(equation, str):
+        equation, operands = _spelled((equation, *operands))
     given = (
         operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     )
@@ -310,6 +317,22 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         x, letters = sum(x, gone), [c for c in letters if c in result]
     y = permute(x, tuple(letters.index(c) for c in result)) if letters else x
     return expand(y, tuple(sizes[c] for c in result)) if result else y
+
+
+def _spelled(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The equation of operands that are followed by numbers, and maybe those of the result."""
+
+    def letters(numbers: Any) -> str:
+        if not isinstance(numbers, list | tuple) or not all(
+            n is ... or (is_integer(n) and 0 <= n < 52) for n in numbers
+        ):
+            fail("einsum", "an equation, or lists of numbers from 0 to 51", repr(numbers))
+        return "".join("..." if n is ... else _LETTERS[n] for n in numbers)
+
+    pairs = len(given) // 2
+    terms = [letters(numbers) for numbers in given[1 : 2 * pairs : 2]]
+    result = [letters(numbers) for numbers in given[2 * pairs :]]
+    return "->".join([",".join(terms), *result]), given[: 2 * pairs : 2]
 
 
 def _refuse(equation: str, expected: str) -> None:

@@ -34,7 +34,7 @@ def _indexed(array: np.ndarray, index: Any, where: str) -> np.ndarray:
     """The part of `array` as a view."""
     try:
         return array[_of_view(index)]
-    except (IndexError, ValueError, TypeError) as e:
+    except (IndexError, ValueError, TypeError, OverflowError) as e:
         error = DTypeError if isinstance(e, TypeError) else NumberError
         raise error(
             where, f"expected an index for shape {array.shape}, got {index!r}: {e}."

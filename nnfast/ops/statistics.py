@@ -133,6 +133,8 @@ def _areas(name: str, y: Tensor, x: Tensor | None, dx: float | None, dim: int) -
         return pairs * (1 if dx is None else dx)
     along = x.ndim - 1 if x.ndim == 1 else check_dim(name, dim, x.ndim)
     m = x.shape[along]
+    if m != n:
+        fail(name, f"a place for each of {n} samples", f"{m} places", y=y, x=x)
     steps = narrow(x, along, 1, m - 1) - narrow(x, along, 0, m - 1)
     if x.ndim == 1:
         steps = reshape(steps, (-1, *[1] * (y.ndim - d - 1)))
