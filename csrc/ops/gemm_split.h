@@ -10,18 +10,28 @@
 
 namespace nnf {
 
-constexpr int64_t kFewColumns = 64;      // of a tall product
-constexpr int64_t kDeepItems = 1 << 14;  // of C, at most, in a deep one
-constexpr int64_t kShallow = 8;          // K of a product where all that counts is to write C
+constexpr int64_t kFewColumns = 64;         // of a tall product
+constexpr int64_t kDeepItems = 1 << 14;     // of C, at most, in a deep one
+constexpr int64_t kShallow = 64;            // K of a shallow one, at most,
+constexpr int64_t kShallowItems = 1 << 16;  // if B has no more elements: L2 holds it
+constexpr int64_t kShallowRows = 32;        // at least: they are cut into tasks
+constexpr int64_t kFlat = 8;                // K where all that counts is to write C
 
 enum class GemmPath { row, shallow, rows, turned, tall, deep, blocks };
+
+// Small tiles would wait for L2.
+template <class T>
+bool is_shallow(const MatrixProduct<T>& p) {
+  const bool large_tile = kernels<T>().mr > kRowsInPlace;
+  const bool in_l2 = p.K * p.N <= kShallowItems && (large_tile || p.N <= kColsNarrow);
+  return (p.K <= kFlat || (p.K <= kShallow && in_l2)) && p.bcs == 1 && p.M >= kShallowRows &&
+         p.N > kFewColumns && !p.panels && p.alpha == 1;
+}
 
 template <class T>
 GemmPath gemm_path(const MatrixProduct<T>& p) {
   if (Row<T>::fits(p)) return GemmPath::row;
-  if (p.K <= kShallow && p.bcs == 1 && p.M > kFewest && p.N > kFewColumns && !p.panels &&
-      p.alpha == 1)
-    return GemmPath::shallow;
+  if (is_shallow(p)) return GemmPath::shallow;
   if (p.K >= 2 * kPiece && p.M * p.N <= kDeepItems && p.M > 1) return GemmPath::deep;
   if (Turned<T>::fits(p)) return GemmPath::turned;
   if (Rows<T>::fits(p.M, p.N, p.K)) return GemmPath::rows;
