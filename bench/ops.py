@@ -1,4 +1,4 @@
-"""Ops that no other subject has: each on one shape, forward and, where it has a gradient, backward.
+"""Ops that no other subject has: each at two sizes, forward and, where it has a gradient, backward.
 
 A line of TABLE is a call that nnfast and PyTorch both have. The reference is nnfast's own in
 float64, which tests hold against NumPy; a PyTorch that disagrees is left out and named. Forward
@@ -19,7 +19,7 @@ from bench.memory import flat, images, table, text
 from bench.timing import Call
 from bench.timing import flat as each
 
-SIZE, TOY = 1 << 20, 1 << 10  # bytes of the first array
+SIZES, TOY = (1 << 20, 64 << 20), (1 << 10,)  # bytes of the first array
 Shapes = Callable[[int], tuple[tuple[int, ...], ...]]  # elements of it -> shapes of all
 
 
@@ -103,10 +103,28 @@ def _added(T: Any, x: Any, y: Any) -> Any:
     return x
 
 
+def _assigned(T: Any, x: Any, i: Any) -> Any:
+    x[i] = 0.5
+    return x
+
+
 def _clipped(name: str, bound: float, T: Any, p: Any, g: Any) -> Any:
     p.grad = g
     getattr(T.nn.utils, name)([p], bound)
     return p.grad
+
+
+def _bits(names: str) -> dict[str, Op]:
+    """Functions of whole numbers, by the end of their names."""
+    shapes = partial(flat, count=2)
+    return {
+        f"bitwise_{name}": Op(partial(_bitwise, name), shapes, classes=60, backward=False)
+        for name in names.split()
+    }
+
+
+def _bitwise(name: str, T: Any, _: Any, i: Any) -> Any:
+    return T.bitwise_not(i) if name == "not" else getattr(T, f"bitwise_{name}")(i, i)
 
 
 TABLE = {
@@ -115,14 +133,18 @@ TABLE = {
     ),
     **_named("sqrt tan"),
     **_named("acosh", 1.1, 2.0),
-    **_named("ceil floor round sign trunc", -2.0, 2.0),
+    **_named("ceil floor frac nan_to_num round sign trunc", -2.0, 2.0),
     **_activations("elu hardsigmoid hardswish hardtanh leaky_relu mish softplus"),
     **_pairs("atan2 div fmod maximum minimum pow remainder sub"),
+    **_bits("and left_shift not or right_shift xor"),
     **_pairs("eq floor_divide ge gt le lt ne", backward=False),
     "gelu tanh": Op(lambda T, x: T.nn.functional.gelu(x, approximate="tanh"), low=-2.0),
     "prelu": Op(
         lambda T, x, w, _: T.nn.functional.prelu(x, w), _with_columns, low=-1.0, tolerance=1e-5
     ),
+    "cube": Op(lambda T, x: x**3),
+    "lerp": Op(lambda T, x, y: T.lerp(x, y, 0.3), partial(flat, count=2)),
+    "addcmul": Op(lambda T, x, y: T.addcmul(x, y, y, value=0.5), partial(flat, count=2)),
     "clamp": Op(lambda T, x: T.clamp(x, 0.2, 0.8)),
     "double": Op(lambda T, x: x.double()),
     "where": Op(lambda T, x, y: T.where(x > y, x, y), partial(flat, count=2)),
@@ -145,9 +167,20 @@ TABLE = {
     "argmin": Op(lambda T, x: T.argmin(x, 1), table, backward=False),
     "argsort": Op(lambda T, x: T.argsort(x, dim=1, stable=True), table, backward=False),
     "cumsum": Op(lambda T, x: T.cumsum(x, 1), table),
+    "cumprod": Op(lambda T, x: T.cumprod(x, 1), table, 0.9, 1.1, tolerance=1e-5),
+    "prod": Op(lambda T, x: T.prod(x, 1), table, 0.9, 1.1, tolerance=1e-5),
+    "vector_norm": Op(lambda T, x: T.linalg.vector_norm(x, dim=1), table),
     "cummax": Op(lambda T, x: T.cummax(x, 1)[0], table),
     "sum of columns": Op(lambda T, x: x.sum(0), table),
     "embedding": Op(lambda T, w, i: T.nn.functional.embedding(i, w), _with_rows, classes=4),
+    "gather": Op(
+        lambda T, x, i: T.gather(x, 1, i), partial(table, count=2), classes=256, tolerance=1e-5
+    ),
+    "scatter": Op(lambda T, x, i: T.scatter(x, 1, i, 1.0), partial(table, count=2), classes=256),
+    "scatter_reduce": Op(
+        lambda T, x, i: T.scatter_reduce(x, 1, i, x, "amax"), partial(table, count=2), classes=256
+    ),
+    "rows assigned": Op(_assigned, _with_rows, classes=4, backward=False),
     "index_fill": Op(lambda T, x, i: T.index_fill(x, 0, i, 1.0), _with_rows, classes=4),
     "multi_margin_loss": Op(
         lambda T, x, i: T.nn.functional.multi_margin_loss(x, i), _with_rows, classes=256
@@ -204,11 +237,12 @@ TABLE = {
 
 
 def cases(toy: bool = False) -> Iterable[Case]:
-    """Every op forward, then with its gradients."""
+    """Every op forward, then with its gradients; modules, which bench/steps.py has, at one size."""
     for name, op in TABLE.items():
-        for backward in (False, True):
-            if op.backward if backward else op.forward:
-                yield _case(name, op, TOY if toy else SIZE, backward)
+        for size in TOY if toy else SIZES[:1] if op.module else SIZES:
+            for backward in (False, True):
+                if op.backward if backward else op.forward:
+                    yield _case(name, op, size, backward)
 
 
 def _case(name: str, op: Op, size: int, backward: bool) -> Case:

@@ -343,3 +343,12 @@ def test_a_write_is_seen_in_shared_memory() -> None:
         leaf = nnfast.ones(2, requires_grad=True)
         leaf[0] = 3
     assert leaf.tolist() == [3, 1]
+
+
+def test_rows_are_assigned_from_their_own_memory() -> None:
+    x = nnfast.tensor(X[0])
+    x[nnfast.tensor([1, 0, 3, 2])] = x[:]
+    assert np.array_equal(x.numpy(), X[0][[1, 0, 3, 2]])
+    i = nnfast.tensor([1, 0, 2])
+    i[i] = nnfast.tensor(7)
+    assert i.tolist() == [7, 7, 7]

@@ -393,6 +393,21 @@ def test_division_with_rounding_as_numpy(isa, name, dtype):
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fmod_is_exact_beside_multiples(isa, dtype):
+    """Where a rounded quotient is one more than the true one, and where it has too many bits."""
+    random = np.random.default_rng(9)
+    b = (random.uniform(1, 2, 9999) * 2.0 ** random.integers(-9, 9, 9999)).astype(dtype)
+    quotients = np.floor(2.0 ** random.uniform(0, np.finfo(dtype).nmant + 4, 9999)).astype(dtype)
+    multiples = quotients * b
+    for a in (multiples, np.nextafter(multiples, dtype(0)), np.nextafter(multiples, dtype(inf))):
+        a = a * random.choice([-1, 1], 9999).astype(dtype)
+        expected = np.fmod(a, b)
+        got = nnfast.fmod(nnfast.tensor(a), nnfast.tensor(b)).numpy()
+        np.testing.assert_array_equal(got, expected)
+        assert np.array_equal(np.signbit(got), np.signbit(expected))
+
+
 def test_integers_are_not_divided_by_zero():
     for name in ("fmod", "remainder", "floor_divide"):
         with pytest.raises(nnfast.NNFastError, match="other than 0"):

@@ -9,6 +9,7 @@ import pytest
 
 import nnfast
 from nnfast.ops import powers
+from tests.plans import planned
 
 
 @pytest.mark.parametrize("low", [None, -0.5, "row"])
@@ -244,6 +245,17 @@ def test_is_pytorchs(name: str) -> None:
 IN_NUMPY = ("bits", "histc", "masked_scatter", "mode", "searchsorted", "several nanquantiles",
             "unique_consecutive")  # fmt: skip
 KINDS = ("sum", "prod", "mean", "amax", "amin")
+
+
+def test_bits_and_scattered_extremes_are_planned() -> None:
+    def fn(x: Any, i: Any) -> Any:
+        scattered = [x.scatter_reduce(1, i, x, kind, include_self=False) for kind in KINDS]
+        bits = (i & 3, i | 4, i ^ 1, ~i, i << 2, i >> 1, i.bitwise_and(i))
+        return (*scattered, *bits, x.cummax(1)[0], x.cumprod(1), x.prod())
+
+    x, i = nnfast.tensor([[1.0, -2.0], [3.0, 0.5]]), nnfast.tensor([[0, 1], [1, 1]])
+    for got, want in zip(planned(fn)(x, i), fn(x, i), strict=True):
+        assert np.array_equal(got.numpy(), want.numpy())
 
 
 @pytest.mark.filterwarnings("ignore:index_reduce")

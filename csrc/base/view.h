@@ -78,6 +78,13 @@ void for_number(DType t, F&& f) {
 constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+struct Division {
+  int64_t quotient, rest;
+};
+// i by n. Most counts are 1, and a division costs as much as a short row.
+constexpr Division divide(int64_t i, int64_t n) {
+  return n == 1 ? Division{i, 0} : Division{i / n, i % n};
+}
 constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 }  // namespace nnf

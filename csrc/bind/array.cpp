@@ -1,9 +1,11 @@
 #include "bind/array.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "bind/memory.h"
+#include "kernels/table.h"
 
 namespace py = pybind11;
 
@@ -56,9 +58,15 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
     PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
     return nullptr;
   }
-  uint64_t largest = 0;  // a negative one is huge
-  for (int64_t i = 0; i < v.size; ++i) largest = std::max(largest, v.ptr<uint64_t>()[i]);
-  return PyBool_FromLong(v.size == 0 || largest < n);
+  constexpr int64_t kPart = 65536;
+  const int64_t all_of = int64_t(n <= INT64_MAX ? n : uint64_t(1) << 63);  // wraps around at n - 1
+  std::atomic<bool> all{true};
+  parallel_for(ceil_div(v.size, kPart), 0.25 * double(v.size), [&](int64_t task, int) {
+    const int64_t i = task * kPart;
+    if (!kernels<int64_t>().all_exist(least(kPart, v.size - i), v.ptr<int64_t>() + i, all_of))
+      all.store(false, std::memory_order_relaxed);
+  });
+  return PyBool_FromLong(all.load());
 }
 
 // The addresses of the first byte of an array and behind its last.

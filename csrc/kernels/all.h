@@ -19,6 +19,7 @@
 #include "kernels/rearrange.h"
 #include "kernels/recurrent.h"
 #include "kernels/reduce.h"
+#include "kernels/scan.h"
 #include "kernels/softmax.h"
 #include "kernels/table.h"
 #include "kernels/update.h"
@@ -28,11 +29,11 @@
 namespace nnf {
 namespace {
 
-enum Types { FLOAT, ALL };
+enum Types { FLOAT, WHOLE, ALL };
 
 template <class T>
 constexpr bool has_kernel(Types t) {
-  return t == ALL || T(0.5) != T(0);
+  return t == ALL || (t == FLOAT) == (T(0.5) != T(0));
 }
 
 template <class T>

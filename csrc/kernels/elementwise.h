@@ -18,9 +18,20 @@ NNF_INLINE V sign(V a) {
   V one = V{} + 1;
   return a > 0 ? one : a < 0 ? -one : a;
 }
+// min(max(a, lo), hi); what is said of the bounds alone is computed once.
 template <class V>
 NNF_INLINE V clip(V a, V lo, V hi) {
-  return min(max(a, lo), hi);
+  const auto none = (lo != lo) | (hi != hi);
+  const V y = lesser(hi, greater(lo, a));
+  return none ? lo + hi : y;
+}
+template <class V>
+NNF_INLINE V infinite(V) {
+  return V{} + __builtin_inff();
+}
+template <class V>
+NNF_INLINE V sixth(V) {
+  return 1 / (V{} + 6);
 }
 
 // The vector at element i of a run that is contiguous (step 1) or one scalar (step 0), of which k

@@ -42,7 +42,8 @@ void add_rows(int64_t count, const int64_t* index, int64_t n, int64_t ignored, i
 }
 
 // Whether all numbers are of one of n.
-NNF_INLINE bool all_exist(int64_t count, const int64_t* index, int64_t n) {
+template <class T>
+bool all_exist(int64_t count, const T* index, int64_t n) {
   uint64_t wrong = 0;  // its highest bit: a negative number, or one above n - 1
   for (int64_t i = 0; i < count; ++i)
     wrong |= uint64_t(index[i]) | (uint64_t(n - 1) - uint64_t(index[i]));
@@ -93,6 +94,11 @@ void scatter_row(int64_t count, const int64_t* index, int64_t n, const T* src, b
       T& to = y[i * along + index[i] * step];
       to = add ? T(to + src[i]) : src[i];
     }
+  } else if (along == 0 && step == 1) {
+    if (add)
+      for (int64_t i = 0; i < count; ++i) y[index[i]] += src[i];
+    else
+      for (int64_t i = 0; i < count; ++i) y[index[i]] = src[i];
   } else if (add) {
     for (int64_t i = 0; i < count; ++i) y[i * along + index[i] * step] += src[i];
   } else {

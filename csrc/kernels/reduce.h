@@ -1,4 +1,5 @@
-// Reductions of rows and of columns: sums, maxima, minima and where they stand.
+// Reductions of rows and of columns: sums (of squares too), products, maxima, minima and where they
+// stand.
 //
 // A row is reduced in virtual lanes, 64 of float or 32 of double and int64: element j belongs to
 // lane j mod 64 whatever the width of the vectors, and the lanes are combined in halves. So the
@@ -32,8 +33,13 @@ constexpr T highest() {
     return T(INT64_MAX);
 }
 
-// How two values become one, and the value that changes nothing.
+// What is taken of an element, how two values become one (`of`; the second is that of all before),
+// and the value that changes nothing.
 struct Sum {
+  template <class V>
+  static NNF_INLINE V take(V a) {
+    return a;
+  }
   template <class V>
   static NNF_INLINE V of(V a, V b) {
     return a + b;
@@ -43,7 +49,23 @@ struct Sum {
     return T(0);
   }
 };
-struct Max {
+struct Squares : Sum {
+  template <class V>
+  static NNF_INLINE V take(V a) {
+    return a * a;
+  }
+};
+struct Product : Sum {
+  template <class V>
+  static NNF_INLINE V of(V a, V b) {
+    return a * b;
+  }
+  template <class T>
+  static constexpr T identity() {
+    return T(1);
+  }
+};
+struct Max : Sum {
   template <class V>
   static NNF_INLINE V of(V a, V b) {
     return max(a, b);
@@ -53,7 +75,7 @@ struct Max {
     return lowest<T>();
   }
 };
-struct Min {
+struct Min : Sum {
   template <class V>
   static NNF_INLINE V of(V a, V b) {
     return min(a, b);
@@ -64,7 +86,7 @@ struct Min {
   }
 };
 
-// Calls f with the Sum, Max or Min that r names.
+// Calls f with the one of them that r names.
 template <class F>
 NNF_INLINE auto with_reduction(Reduction r, F f) {
   switch (r) {
@@ -72,6 +94,10 @@ NNF_INLINE auto with_reduction(Reduction r, F f) {
       return f(Max{});
     case Reduction::min:
       return f(Min{});
+    case Reduction::squares:
+      return f(Squares{});
+    case Reduction::product:
+      return f(Product{});
     default:
       return f(Sum{});
   }
@@ -93,13 +119,13 @@ struct VirtualLanes {
     int64_t i = 0;
     for (; i + A * L <= n; i += A * L) {
 #pragma GCC unroll 16
-      for (int a = 0; a < A; ++a) acc[a] = R::of(acc[a], f(i + a * L, L));
+      for (int a = 0; a < A; ++a) acc[a] = R::of(f(i + a * L, L), acc[a]);
     }
 #pragma GCC unroll 16
     for (int a = 0; a < A; ++a) {
       const int64_t left = n - i - a * L;
       if (left <= 0) break;
-      acc[a] = R::of(acc[a], f(i + a * L, left < L ? int(left) : L));
+      acc[a] = R::of(f(i + a * L, left < L ? int(left) : L), acc[a]);
     }
   }
   NNF_INLINE T result() {
@@ -120,8 +146,9 @@ T reduce_rows(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n) 
     VirtualLanes<T, R> lanes;
     for (int64_t i = 0; i < rows; ++i) {
       const T* p = x + i * stride;
-      lanes.add(n,
-                [=](int64_t j, int k) { return load_k<T>(p + j, k, R::template identity<T>()); });
+      lanes.add(n, [=](int64_t j, int k) {
+        return R::take(load_k<T>(p + j, k, R::template identity<T>()));
+      });
     }
     return lanes.result();
   });
@@ -135,12 +162,12 @@ void reduce_each(Reduction r, int64_t count, int64_t step, int64_t n, const T* x
     using R = decltype(how);
     const vec<T> none = set1<T>(R::template identity<T>());
     auto row = [=](int64_t i, int64_t j, int k) __attribute__((always_inline)) {
-      return load_k<T>(x + i * step + j, k, R::template identity<T>());
+      return R::take(load_k<T>(x + i * step + j, k, R::template identity<T>()));
     };
     auto both = [](vec<T> a, vec<T> b) { return R::of(a, b); };
     for (int64_t i = 0; i < count; ++i) {
       if (n <= L) {  // as the virtual lanes have it, without those that are empty
-        y[i] = fold<T>(R::of(none, row(i, 0, int(n))), both);
+        y[i] = fold<T>(R::of(row(i, 0, int(n)), none), both);
       } else {
         VirtualLanes<T, R> lanes;
         lanes.add(n, [=](int64_t j, int k) { return row(i, j, k); });
@@ -162,7 +189,7 @@ NNF_INLINE void column_strip(int64_t rows, int64_t j, int k, T* y, F f) {
   for (int v = 0; v < V; ++v) acc[v] = set1<T>(R::template identity<T>());
   for (int64_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) acc[v] = R::of(acc[v], f(i, j + v * L, v < V - 1 ? L : k));
+    for (int v = 0; v < V; ++v) acc[v] = R::of(f(i, j + v * L, v < V - 1 ? L : k), acc[v]);
   }
 #pragma GCC unroll 16
   for (int v = 0; v < V; ++v) store_k<T>(y + j + v * L, acc[v], v < V - 1 ? L : k);
@@ -183,8 +210,9 @@ NNF_INLINE void reduce_columns(int64_t rows, int64_t n, T* y, F f) {
 template <class T>
 void reduce_cols(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n, T* y) {
   with_reduction(r, [=](auto how) {
-    reduce_columns<T, decltype(how)>(rows, n, y, [=](int64_t i, int64_t j, int k) {
-      return load_k<T>(x + i * stride + j, k, T(0));
+    using R = decltype(how);
+    reduce_columns<T, R>(rows, n, y, [=](int64_t i, int64_t j, int k) {
+      return R::take(load_k<T>(x + i * stride + j, k, T(0)));
     });
   });
 }

@@ -114,7 +114,7 @@ struct UpdateArgs {
 };
 constexpr int kProbeChains = 12;  // vectors that probe_fma works on
 // How many values become one.
-enum class Reduction : int64_t { sum, max, min };
+enum class Reduction : int64_t { sum, max, min, product, squares };
 
 template <class T>
 struct Kernels {

@@ -1,7 +1,8 @@
 // Elements by number along one dimension, every other dimension by itself.
 //   gather:  (x, index) -> y[i, j, k] = x[i, index[i, j, k], k] for dimension 1
-//   scatter: (src, index, x) -> x with y[i, index[i, j, k], k] = src[i, j, k], or += it, for all j
-//            in order; x may be absent: zeros
+//   scatter: (src, index, x) -> x, in place or not, with y[i, index[i, j, k], k] = src[i, j, k], or
+//            its sum, product, maximum or minimum with it, for all j in order; x may be absent:
+//            zeros
 // The index may be smaller than x in the other dimensions. Numbers outside of it stand for nothing.
 #include <cstring>
 #include <type_traits>
@@ -65,33 +66,48 @@ void run_gather(const OpArgs& args) {
   });
 }
 
+// What becomes of an element that another one goes to.
+template <class T>
+T meet(Meeting how, T there, T comes) {
+  switch (how) {
+    case Meeting::add:
+      return std::is_same_v<T, uint8_t> ? T(there || comes) : T(there + comes);
+    case Meeting::largest:
+      return there > comes || there != there ? there : comes;
+    case Meeting::smallest:
+      return there < comes || there != there ? there : comes;
+    case Meeting::product:
+      return T(there * comes);
+    default:
+      return comes;
+  }
+}
+
 // Elements i < m of a row of the index and of src go to y[i * sy + index[i] * step].
 template <class T>
 struct RowScatter {
   int64_t n, step, ss, si, sy;
-  bool add;
+  Meeting how;
 
   void operator()(int64_t m, const T* src, const int64_t* index, T* y) const {
-    if (si == 0 && ss == 1 && sy == 1) return whole(m, src, *index, y);
+    const bool set = how == Meeting::set, plain = set || how == Meeting::add;
+    if (si == 0 && sy == 1 && (ss == 1 ? plain : ss == 0 && set)) return whole(m, src, *index, y);
     if constexpr (kHasKernels<T>)
-      if (si == 1 && ss == 1) return kernels<T>().scatter_row(m, index, n, src, add, sy, step, y);
+      if (plain && si == 1 && ss == 1)
+        return kernels<T>().scatter_row(m, index, n, src, !set, sy, step, y);
     for (int64_t i = 0; i < m; ++i) {
       const int64_t k = index[i * si];
       if (uint64_t(k) >= uint64_t(n)) continue;
       T& to = y[i * sy + k * step];
-      to = add ? sum(to, src[i * ss]) : src[i * ss];
+      to = meet(how, to, src[i * ss]);
     }
-  }
-  static T sum(T a, T b) {
-    if constexpr (kHasKernels<T>)
-      return a + b;
-    else
-      return a | b;
   }
   void whole(int64_t m, const T* src, int64_t k, T* y) const {
     if (uint64_t(k) >= uint64_t(n)) return;
     y += k * step;
-    if (!add) {
+    if (ss == 0) {
+      for (int64_t i = 0; i < m; ++i) y[i] = *src;
+    } else if (how == Meeting::set) {
       std::memcpy(y, src, size_t(m) * sizeof(T));
     } else {
       if constexpr (!kHasKernels<T>)
@@ -128,13 +144,15 @@ View with_joined(const View& x, int64_t joined) {
 
 // Offsets of element i of a walk.
 void element_offsets(const Walk& w, int64_t i, int64_t* at) {
-  walk_offsets(w, i / w.inner, at);
-  for (int k = 0; k < w.n_in; ++k) at[k] += i % w.inner * w.stride[k][w.ndim - 1];
+  const Division s = divide(i, w.inner);
+  walk_offsets(w, s.quotient, at);
+  for (int k = 0; k < w.n_in; ++k) at[k] += s.rest * w.stride[k][w.ndim - 1];
 }
 
 template <class T>
 void begin_scatter(const OpArgs& args) {
   const View& y = args.out[0];
+  if (args.n_in > 2 && args.in[2].data == y.data) return;  // in place
   if (args.n_in > 2 && args.in[2]) return ops::copy({args.op, &args.in[2], 1, &y, 1, nullptr, {}});
   parallel_for(ceil_div(y.size, kWalkBlock), double(y.size), [&](int64_t task, int) {
     const int64_t i = task * kWalkBlock;
@@ -162,13 +180,9 @@ void run_scatter(const OpArgs& args) {
   const int64_t js = ndim ? src.stride[d] : 0, ji = ndim ? index.stride[d] : 0;
   const int64_t jy = ndim ? y.stride[d] : 0;
   const bool alone = behind[0].size == 1;  // a row of the index is one of its numbers' dimension
-  const RowScatter<T> row =
-      alone ? RowScatter<T>{n, jy, js, ji, 0, attrs.add != 0} : RowScatter<T>{n,
-                                                                              jy,
-                                                                              inner.stride[0][last],
-                                                                              inner.stride[1][last],
-                                                                              inner.stride[2][last],
-                                                                              attrs.add != 0};
+  RowScatter<T> row{n, jy, js, ji, 0, attrs.how};
+  if (!alone)
+    row.ss = inner.stride[0][last], row.si = inner.stride[1][last], row.sy = inner.stride[2][last];
   // As few strips as keep all threads busy: rows are written in long runs.
   const int64_t rows = front[0].size * inner.outer;
   const int64_t parts = least(ceil_div(inner.inner, kStrip), ceil_div(num_threads(), rows));
@@ -177,10 +191,11 @@ void run_scatter(const OpArgs& args) {
   const int64_t step = most(kWalkBlock / (m * least(width, inner.inner)), 1);
   parallel_for(ceil_div(count, step), kRandomAccess * double(index.size), [&](int64_t task, int) {
     for (int64_t t = task * step; t < least((task + 1) * step, count); ++t) {
-      const int64_t i = t % strips * width, columns = least(width, inner.inner - i);
+      const Division strip = divide(t, strips), place = divide(strip.quotient, inner.outer);
+      const int64_t i = strip.rest * width, columns = least(width, inner.inner - i);
       int64_t at[kMaxWalk], in[kMaxWalk];
-      element_offsets(outer, t / strips / inner.outer, at);
-      walk_offsets(inner, t / strips % inner.outer, in);
+      element_offsets(outer, place.quotient, at);
+      walk_offsets(inner, place.rest, in);
       for (int k = 0; k < 3; ++k) at[k] += in[k] + i * inner.stride[k][last];
       const T* from = src.ptr<T>() + at[0];
       const int64_t* numbers = index.ptr<int64_t>() + at[1];

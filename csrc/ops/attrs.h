@@ -118,13 +118,16 @@ struct TriangleAttrs {
   int64_t diagonal, upper;
 };
 
-// along.cpp. add: to what is there, in order; else the last one stays. joined: so many dimensions
-// of y in front are seen as one; 0: as it is.
+// along.cpp. joined: so many dimensions of y in front are seen as one; 0: as it is.
 struct GatherAttrs {
   int64_t dim;
 };
+// What happens to an element that is there, in order.
+enum class Meeting : int64_t { set, add, largest, smallest, product };
 struct ScatterAttrs {
-  int64_t dim, add, joined;
+  int64_t dim;
+  Meeting how;
+  int64_t joined;
 };
 
 // elementwise.cpp
@@ -144,6 +147,9 @@ struct SelectAttrs {
 // scan.cpp. smallest: of minima, not of maxima.
 struct ScanAttrs {
   int64_t dim, reverse;
+};
+struct CumprodAttrs {
+  int64_t dim;
 };
 struct RunningAttrs {
   int64_t dim, smallest;

@@ -34,7 +34,8 @@ constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the sa
 // reached, and what each pixel, or each vector of its results, costs besides. Only those that see
 // the same taps are compared.
 constexpr double kNever = 1e30;
-constexpr double kStart = 25;  // of a vector of results by channels
+constexpr double kStart = 25;                      // of a vector of results by channels
+constexpr int64_t kSmallImage = 256, kDeep = 512;  // whose panels cost more than they bring
 
 double direct_work(ConvDirection d, const ConvLayer& s) {
   const bool forward = d == ConvDirection::forward;
@@ -52,7 +53,8 @@ double channels_work(ConvDirection d, const ConvLayer& s) {
   const int64_t rows = forward ? s.O : s.C;
   const double K = double(forward ? s.C : s.O) * s.taps();
   const double phases = forward ? 1 : double(s.at.sh * s.at.sw);
-  if (is_pointwise(s) || (!forward && s.taps() <= phases)) return kNever;
+  const bool small = s.H * s.W <= kSmallImage && K >= kDeep;
+  if (is_pointwise(s) ? !small : !forward && s.taps() <= phases) return kNever;
   return double(round_up(rows, kLanes)) * (K / 0.97 + kStart * phases);
 }
 
@@ -64,10 +66,9 @@ double gemm_work(ConvDirection d, const ConvLayer& s) {
 
 // Direct has whole vectors of pixels where those of channels would be far from full.
 ConvAlgorithm choose_weight(const ConvLayer& s) {
-  constexpr int64_t kSome = 8, kWide = 1024, kRows = 288;
+  constexpr int64_t kSome = 8, kMany = 128, kWide = 1024, kRows = 288;
   const bool full = s.O > kFew || 3 * round_up(s.O, kLanes) < 4 * s.O;
-  if (is_pointwise(s)) return ConvAlgorithm::gemm;
-  if (s.C >= kSome && full && s.OW <= kWide &&
+  if (s.C >= (is_pointwise(s) ? kMany : kSome) && full && s.OW <= kWide &&
       applies(ConvAlgorithm::channels, ConvDirection::weight, s))
     return ConvAlgorithm::channels;
   const bool narrow = s.C <= kNarrow && s.C * s.taps() <= kRows;

@@ -1,6 +1,7 @@
 // Copies into contiguous memory.
 //   copy: (x), any strides -> the same elements in C order
 //   cat:  (x0, x1, ...) -> all of them, one behind the other along a dimension; some may be absent
+#include <cstring>
 #include <type_traits>
 
 #include "kernels/table.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr int64_t kTile = 128;      // rows and columns that are transposed at once
 constexpr int64_t kTurned = 32768;  // elements of a task of tiles, about
 constexpr int64_t kLineBytes = 64;
+constexpr int64_t kLong = 1024;  // bytes from which on the C library copies a row as fast or faster
 
 template <class T>
 constexpr bool kHasKernels = !std::is_same_v<T, uint8_t>;  // bool has none
@@ -26,6 +28,11 @@ void copy_rows(int64_t rows, int64_t n, const T* x, int64_t stride, int64_t row_
                int64_t ldy, bool past) {
   if (n == 1) {
     for (int64_t r = 0; r < rows; ++r) y[r * ldy] = x[r * row_stride];
+    return;
+  }
+  if (stride == 1 && !past && n * int64_t(sizeof(T)) >= kLong) {
+    for (int64_t r = 0; r < rows; ++r)
+      std::memcpy(y + r * ldy, x + r * row_stride, size_t(n) * sizeof(T));
     return;
   }
   if constexpr (kHasKernels<T>) {

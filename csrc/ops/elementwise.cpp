@@ -69,6 +69,14 @@ bool is_short(Map map) {
     case Map::sign:
     case Map::clip:
     case Map::sqrt:
+    case Map::cube:
+    case Map::addcmul:
+    case Map::floor:
+    case Map::ceil:
+    case Map::trunc:
+    case Map::round:
+    case Map::frac:
+    case Map::hardtanh_backward:
     case Map::relu:
     case Map::relu_backward:
     case Map::leaky_relu:

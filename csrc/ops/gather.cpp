@@ -108,7 +108,8 @@ void for_selected(const View& x, const View& index, int64_t ignored, F&& f) {
     for (int64_t i = task * kTaskItems; i < end && i < index.size; ++i) {
       const int64_t k = index.ptr<int64_t>()[i];
       const bool counts = uint64_t(k) < uint64_t(s.n) && k != ignored;
-      f(i, counts ? (i / s.inner * s.n + k) * s.inner + i % s.inner : -1);
+      const Division at = divide(i, s.inner);
+      f(i, counts ? (at.quotient * s.n + k) * s.inner + at.rest : -1);
     }
   });
 }

@@ -1,4 +1,4 @@
-// Sums, maxima and minima over any dimensions, and where the extremes of one stand.
+// Sums, products, maxima and minima over any dimensions, and where the extremes of one stand.
 //
 // The input is cut, by its shape alone, into chunks: up to 8192 elements of rows, or 128 rows of
 // columns, so that a lane or column adds at most 128 values (rows of float64: 256). Chunks are
@@ -21,12 +21,6 @@ constexpr int64_t kChunkRows = 128;   // rows of columns
 constexpr int64_t kStrip = 1024;      // columns
 constexpr int64_t kLanes = 64;        // virtual lanes of float: shorter rows leave some idle
 constexpr int64_t kTaskWork = 16384;  // elements a task takes in
-
-struct Split {
-  int64_t quotient, rest;
-};
-// i by n. Most counts are 1, and a division costs as much as a short row.
-Split split(int64_t i, int64_t n) { return n == 1 ? Split{i, 0} : Split{i / n, i % n}; }
 
 struct Dim {
   int64_t size, stride;
@@ -102,8 +96,8 @@ Plan make_plan(const View& x, int64_t mask) {
 // Chunk i of all results' chunks in order, its strip s, to y.
 template <class T>
 void reduce_chunk(const Plan& p, Reduction how, const T* x, int64_t i, int64_t s, T* y) {
-  const Split result = split(i, p.chunks), part = split(result.rest, p.inner_chunks);
-  const Split line = split(part.quotient, p.row_chunks);
+  const Division result = divide(i, p.chunks), part = divide(result.rest, p.inner_chunks);
+  const Division line = divide(part.quotient, p.row_chunks);
   const int64_t row = line.rest * p.chunk_rows, rows = least(p.chunk_rows, p.row.size - row);
   const int64_t inner = part.rest * kChunk + s * kStrip;
   x += p.kept.offset(result.quotient) + p.reduced.offset(line.quotient);
@@ -117,9 +111,10 @@ void reduce_chunk(const Plan& p, Reduction how, const T* x, int64_t i, int64_t s
 // y = the reduction of the n partial results of `width` elements, in halves; overwrites them.
 template <class T>
 void combine(Reduction how, int64_t n, int64_t width, T* partial, T* y) {
-  const Map map = how == Reduction::max   ? Map::maximum
-                  : how == Reduction::min ? Map::minimum
-                                          : Map::add;
+  const Map map = how == Reduction::max       ? Map::maximum
+                  : how == Reduction::min     ? Map::minimum
+                  : how == Reduction::product ? Map::mul
+                                              : Map::add;
   while (n > 1) {
     const int64_t half = (n + 1) / 2;
     T* out = half == 1 ? y : partial;
@@ -145,7 +140,7 @@ void reduce_as(const OpArgs& args, Reduction how) {
   const View &x = args.in[0], &y = args.out[0];
   if (y.size == 0) return;
   if (x.size == 0) {
-    std::memset(y.data, 0, size_t(y.size) * sizeof(T));
+    for (int64_t i = 0; i < y.size; ++i) y.ptr<T>()[i] = T(how == Reduction::product);
     return;
   }
   const Plan p = make_plan(x, args.attributes<ReduceAttrs>().dims);
@@ -159,7 +154,7 @@ void reduce_as(const OpArgs& args, Reduction how) {
       return reduce_short<T>(p, how, x.ptr<T>(), task * group, least(group, units - task * group),
                              to);
     for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
-      const Split at = split(u, p.strips);
+      const Division at = divide(u, p.strips);
       reduce_chunk<T>(p, how, x.ptr<T>(), at.quotient, at.rest, to + at.quotient * p.width);
     }
   });
@@ -218,9 +213,13 @@ namespace ops {
 void sum(const OpArgs& args) { reduce(args, Reduction::sum); }
 void amax(const OpArgs& args) { reduce(args, Reduction::max); }
 void amin(const OpArgs& args) { reduce(args, Reduction::min); }
+void prod(const OpArgs& args) { reduce(args, Reduction::product); }
+void sum_squares(const OpArgs& args) { reduce(args, Reduction::squares); }
 int64_t sum_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amax_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amin_workspace(const OpArgs& args) { return reduce_workspace(args); }
+int64_t prod_workspace(const OpArgs& args) { return reduce_workspace(args); }
+int64_t sum_squares_workspace(const OpArgs& args) { return reduce_workspace(args); }
 
 // Workspace: the extremes themselves, if they are no output.
 int64_t argmax_workspace(const OpArgs& args) {

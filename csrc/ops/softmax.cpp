@@ -138,7 +138,8 @@ void for_chosen(const View& x, const View& target, int64_t ignored, F&& f) {
   parallel_for(ceil_div(target.size, kPart), double(target.size), [&](int64_t task, int) {
     for (int64_t i = task * kPart; i < least((task + 1) * kPart, target.size); ++i) {
       const bool counts = uint64_t(classes[i]) < uint64_t(p.n) && classes[i] != ignored;
-      f(i, counts ? (i / p.inner * p.n + classes[i]) * p.inner + i % p.inner : -1);
+      const Division at = divide(i, p.inner);
+      f(i, counts ? (at.quotient * p.n + classes[i]) * p.inner + at.rest : -1);
     }
   });
 }

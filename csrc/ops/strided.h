@@ -48,8 +48,8 @@ inline Walk make_walk(const View& out, const View* in, int n_in) {
 inline void walk_offsets(const Walk& w, int64_t r, int64_t* offset) {
   for (int k = 0; k < w.n_in; ++k) offset[k] = 0;
   for (int d = w.ndim - 2; d >= 0; --d) {
-    int64_t i = r % w.shape[d];
-    r /= w.shape[d];
+    const auto [rest, i] = divide(r, w.shape[d]);
+    r = rest;
     for (int k = 0; k < w.n_in; ++k) offset[k] += i * w.stride[k][d];
   }
 }

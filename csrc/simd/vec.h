@@ -208,18 +208,7 @@ NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
 }
 #endif
 
-// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do; of
-// zeros of both signs, either.
-template <class V>
-NNF_INLINE V max(V a, V b) {
-  return (a > b) | (a != a) ? a : b;
-}
-template <class V>
-NNF_INLINE V min(V a, V b) {
-  return (a < b) | (a != a) ? a : b;
-}
 // lesser, greater: b if either operand is NaN and if they are equal; cheaper than min and max.
-#ifndef NNF_HAS_LESSER
 template <class V>
 NNF_INLINE V lesser(V a, V b) {
   return a < b ? a : b;
@@ -228,7 +217,16 @@ template <class V>
 NNF_INLINE V greater(V a, V b) {
   return a > b ? a : b;
 }
-#endif
+// max and min return NaN if either operand is NaN, as IEEE 754-2019 maximum and minimum do; of
+// zeros of both signs, either. b is the one to be handed on from step to step: it is sooner done.
+template <class V>
+NNF_INLINE V max(V a, V b) {
+  return a != a ? a : greater(a, b);
+}
+template <class V>
+NNF_INLINE V min(V a, V b) {
+  return a != a ? a : lesser(a, b);
+}
 template <class V>
 NNF_INLINE V abs(V a) {
   return a < 0 ? -a : a;
@@ -275,6 +273,18 @@ NNF_INLINE vf32 narrow(Wide a) { return narrow(a.low, a.high); }
 
 // ---- lanes --------------------------------------------------------------------------------
 
+// behind<T, h>: lane i takes lane i - h, and the first h lanes `fill`. V: vec<T> or mask<T>.
+template <class T, int h, class V>
+NNF_INLINE V behind(V v, V fill) {
+  mask<T> index{};
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(i < h ? kLanes<T> + i : i - h);
+  return __builtin_shuffle(v, fill, index);
+}
+// last<T>: every lane is the last one.
+template <class T, class V>
+NNF_INLINE V last(V v) {
+  return __builtin_shuffle(v, mask<T>{} + (kLanes<T> - 1));
+}
 // rotate<T, h>: lane i takes lane (i + h) % lanes.
 template <class T, int h>
 NNF_INLINE vec<T> rotate(vec<T> v) {
@@ -304,6 +314,7 @@ NNF_INLINE T reduce_min(vec<T> v) {
   return fold<T>(v, [](vec<T> a, vec<T> b) { return min(a, b); });
 }
 // any: whether a lane of the mask is set.
+#ifndef NNF_HAS_ANY
 template <class M>
 NNF_INLINE bool any(M m) {
   uint64_t part[NNF_VECTOR_BYTES / 8], all = 0;
@@ -311,6 +322,7 @@ NNF_INLINE bool any(M m) {
   for (uint64_t p : part) all |= p;
   return all != 0;
 }
+#endif
 // iota: 0, 1, 2, ...
 template <class T>
 NNF_INLINE vec<T> iota() {

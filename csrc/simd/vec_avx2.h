@@ -4,11 +4,12 @@
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
 #define NNF_HAS_MUL_U32
-#define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 #define NNF_HAS_STREAM
 #define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
+#define NNF_HAS_ROUNDING
+#define NNF_HAS_ANY
 
 namespace nnf {
 namespace {
@@ -26,6 +27,24 @@ NNF_INLINE vf32 lesser(vf32 a, vf32 b) { return (vf32)_mm256_min_ps((__m256)a, (
 NNF_INLINE vf64 lesser(vf64 a, vf64 b) { return (vf64)_mm256_min_pd((__m256d)a, (__m256d)b); }
 NNF_INLINE vf32 greater(vf32 a, vf32 b) { return (vf32)_mm256_max_ps((__m256)a, (__m256)b); }
 NNF_INLINE vf64 greater(vf64 a, vf64 b) { return (vf64)_mm256_max_pd((__m256d)a, (__m256d)b); }
+
+#define NNF_ROUNDING(name, mode)                                          \
+  NNF_INLINE vf32 name(vf32 a) {                                          \
+    return (vf32)_mm256_round_ps((__m256)a, (mode) | _MM_FROUND_NO_EXC);  \
+  }                                                                       \
+  NNF_INLINE vf64 name(vf64 a) {                                          \
+    return (vf64)_mm256_round_pd((__m256d)a, (mode) | _MM_FROUND_NO_EXC); \
+  }
+NNF_ROUNDING(nearest, _MM_FROUND_TO_NEAREST_INT)
+NNF_ROUNDING(floor, _MM_FROUND_TO_NEG_INF)
+NNF_ROUNDING(ceil, _MM_FROUND_TO_POS_INF)
+NNF_ROUNDING(trunc, _MM_FROUND_TO_ZERO)
+#undef NNF_ROUNDING
+
+template <class M>
+NNF_INLINE bool any(M m) {
+  return !_mm256_testz_si256((__m256i)m, (__m256i)m);
+}
 
 NNF_INLINE vf64 widen_low(vf32 a) {
   return (vf64)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)a));

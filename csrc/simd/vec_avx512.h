@@ -4,11 +4,12 @@
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
 #define NNF_HAS_MUL_U32
-#define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 #define NNF_HAS_STREAM
 #define NNF_HAS_BOOLS
 #define NNF_HAS_MASKED_MEMORY
+#define NNF_HAS_ROUNDING
+#define NNF_HAS_ANY
 
 namespace nnf {
 namespace {
@@ -36,6 +37,24 @@ NNF_INLINE vf32 greater(vf32 a, vf32 b) {
 }
 NNF_INLINE vf64 greater(vf64 a, vf64 b) {
   return (vf64)_mm512_maskz_max_pd(0xff, (__m512d)a, (__m512d)b);
+}
+
+#define NNF_ROUNDING(name, mode)                                                            \
+  NNF_INLINE vf32 name(vf32 a) {                                                            \
+    return (vf32)_mm512_maskz_roundscale_ps(0xffff, (__m512)a, (mode) | _MM_FROUND_NO_EXC); \
+  }                                                                                         \
+  NNF_INLINE vf64 name(vf64 a) {                                                            \
+    return (vf64)_mm512_maskz_roundscale_pd(0xff, (__m512d)a, (mode) | _MM_FROUND_NO_EXC);  \
+  }
+NNF_ROUNDING(nearest, _MM_FROUND_TO_NEAREST_INT)
+NNF_ROUNDING(floor, _MM_FROUND_TO_NEG_INF)
+NNF_ROUNDING(ceil, _MM_FROUND_TO_POS_INF)
+NNF_ROUNDING(trunc, _MM_FROUND_TO_ZERO)
+#undef NNF_ROUNDING
+
+template <class M>
+NNF_INLINE bool any(M m) {
+  return _mm512_test_epi64_mask((__m512i)m, (__m512i)m) != 0;
 }
 
 NNF_INLINE vf64 widen_low(vf32 a) {

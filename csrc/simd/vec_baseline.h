@@ -4,7 +4,6 @@
 
 #define NNF_HAS_SQRT
 #define NNF_HAS_MUL_U32
-#define NNF_HAS_LESSER
 #define NNF_HAS_WIDEN
 #define NNF_HAS_STREAM
 #define NNF_HAS_BOOLS

@@ -6,6 +6,7 @@
 #define NNF_HAS_MUL_U32
 #define NNF_HAS_WIDEN
 #define NNF_HAS_MASKED_MEMORY
+#define NNF_HAS_ROUNDING
 
 namespace nnf {
 namespace {
@@ -26,6 +27,15 @@ NNF_INLINE vf32 max(vf32 a, vf32 b) { return (vf32)vmaxq_f32((float32x4_t)a, (fl
 NNF_INLINE vf64 max(vf64 a, vf64 b) { return (vf64)vmaxq_f64((float64x2_t)a, (float64x2_t)b); }
 NNF_INLINE vf32 min(vf32 a, vf32 b) { return (vf32)vminq_f32((float32x4_t)a, (float32x4_t)b); }
 NNF_INLINE vf64 min(vf64 a, vf64 b) { return (vf64)vminq_f64((float64x2_t)a, (float64x2_t)b); }
+
+NNF_INLINE vf32 nearest(vf32 a) { return (vf32)vrndnq_f32((float32x4_t)a); }
+NNF_INLINE vf64 nearest(vf64 a) { return (vf64)vrndnq_f64((float64x2_t)a); }
+NNF_INLINE vf32 floor(vf32 a) { return (vf32)vrndmq_f32((float32x4_t)a); }
+NNF_INLINE vf64 floor(vf64 a) { return (vf64)vrndmq_f64((float64x2_t)a); }
+NNF_INLINE vf32 ceil(vf32 a) { return (vf32)vrndpq_f32((float32x4_t)a); }
+NNF_INLINE vf64 ceil(vf64 a) { return (vf64)vrndpq_f64((float64x2_t)a); }
+NNF_INLINE vf32 trunc(vf32 a) { return (vf32)vrndq_f32((float32x4_t)a); }
+NNF_INLINE vf64 trunc(vf64 a) { return (vf64)vrndq_f64((float64x2_t)a); }
 
 NNF_INLINE vf64 widen_low(vf32 a) { return (vf64)vcvt_f64_f32(vget_low_f32((float32x4_t)a)); }
 NNF_INLINE vf64 widen_high(vf32 a) { return (vf64)vcvt_high_f64_f32((float32x4_t)a); }

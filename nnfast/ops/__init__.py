@@ -54,7 +54,9 @@ from nnfast.ops.aliases import subtract as subtract
 from nnfast.ops.aliases import true_divide as true_divide
 from nnfast.ops.along import gather as gather
 from nnfast.ops.arithmetic import add as add
+from nnfast.ops.arithmetic import addcmul as addcmul
 from nnfast.ops.arithmetic import div as div
+from nnfast.ops.arithmetic import lerp as lerp
 from nnfast.ops.arithmetic import sub as sub
 from nnfast.ops.arrange import fliplr as fliplr
 from nnfast.ops.arrange import flipud as flipud
@@ -75,8 +77,6 @@ from nnfast.ops.bits import bitwise_xor as bitwise_xor
 from nnfast.ops.bits import gcd as gcd
 from nnfast.ops.bits import lcm as lcm
 from nnfast.ops.changes import addcdiv as addcdiv
-from nnfast.ops.changes import addcmul as addcmul
-from nnfast.ops.changes import lerp as lerp
 from nnfast.ops.clip import clamp as clamp
 from nnfast.ops.clip import clip as clip
 from nnfast.ops.conv import conv2d as conv2d
@@ -286,6 +286,7 @@ from nnfast.ops.rounding import ceil as ceil
 from nnfast.ops.rounding import floor as floor
 from nnfast.ops.rounding import floor_divide as floor_divide
 from nnfast.ops.rounding import fmod as fmod
+from nnfast.ops.rounding import frac as frac
 from nnfast.ops.rounding import remainder as remainder
 from nnfast.ops.rounding import round as round
 from nnfast.ops.rounding import trunc as trunc
@@ -346,7 +347,6 @@ from nnfast.ops.special import deg2rad as deg2rad
 from nnfast.ops.special import float_power as float_power
 from nnfast.ops.special import fmax as fmax
 from nnfast.ops.special import fmin as fmin
-from nnfast.ops.special import frac as frac
 from nnfast.ops.special import heaviside as heaviside
 from nnfast.ops.special import hypot as hypot
 from nnfast.ops.special import isin as isin

@@ -164,6 +164,15 @@ def _input_gradient(dy: Tensor, index: Tensor, attrs: ScatterAttrs) -> Tensor:
 _scatter.vjp(src=_src_gradient, input=_input_gradient)
 
 
+@op("scatter", attrs=ScatterAttrs, values=_check_scatter, mutates=("input",))
+def scatter_(
+    src: AnyTensor, index: IntTensor, input: AnyTensor, dim: int, shape: Shape, add: bool,
+    joined: int,
+) -> Result:  # fmt: skip
+    """The same in place: the input has that shape and lies in C order."""
+    return _scatter.rule(src, index, input, dim, shape, add, joined)._replace(specs=())
+
+
 def scattered_zeros(src: Tensor, index: Tensor, dim: int, shape: Shape) -> Tensor:
     """Zeros of `shape`, and each src added where gather would read it."""
     y: Tensor = _scatter(src, index, None, dim, shape, True)

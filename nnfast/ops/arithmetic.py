@@ -1,11 +1,14 @@
-"""Sums, differences and quotients with the keywords that their operators do not have."""
+"""Sums, differences and quotients with the keywords that their operators do not have; mixtures."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nnfast.errors import fail
 from nnfast.ops import elementwise
+from nnfast.ops.elementwise import broadcast_shape, sum_to
 from nnfast.ops.operands import Operand
-from nnfast.ops.record import is_float, methods
+from nnfast.ops.record import Result, is_float, methods, op, out
 from nnfast.ops.rounding import floor_divide, fmod, trunc
 from nnfast.tensor import Tensor
 
@@ -71,3 +74,56 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 
 
 methods(add=add, sub=sub, div=div)
+
+
+@op("lerp", floats=True)
+def lerp(input: Operand, end: Operand, weight: Operand) -> Result:
+    """y = input + weight (end - input); from the other end where |weight| is at least 1 / 2.
+
+    Shapes: three that broadcast to that of the result. Floats; integers give float32.
+
+    >>> import nnfast
+    >>> nnfast.lerp(nnfast.zeros(1), nnfast.ones(1), 0.25)
+    tensor([0.25])
+    """
+    return out(broadcast_shape("lerp", input, end, weight), input.array.dtype)
+
+
+lerp.vjp(
+    input=lambda dy, weight, input_shape: sum_to(dy * (1.0 - weight), input_shape),
+    end=lambda dy, weight, end_shape: sum_to(dy * weight, end_shape),
+    weight=lambda dy, input, end, weight_shape: sum_to(dy * (end - input), weight_shape),
+)
+
+
+class AddcmulAttrs(NamedTuple):
+    value: float
+
+
+@op("addcmul", attrs=AddcmulAttrs)
+def _addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: float = 1.0) -> Result:
+    """y = input + value tensor1 tensor2, of floats."""
+    shape = broadcast_shape("addcmul", input, tensor1, tensor2)
+    return out(shape, input.array.dtype, AddcmulAttrs(float(value)))
+
+
+_addcmul.vjp(
+    input=lambda dy, input_shape: sum_to(dy, input_shape),
+    tensor1=lambda dy, tensor2, value, tensor1_shape: sum_to(dy * tensor2 * value, tensor1_shape),
+    tensor2=lambda dy, tensor1, value, tensor2_shape: sum_to(dy * tensor1 * value, tensor2_shape),
+)
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value tensor1 tensor2.
+
+    Shapes: three that broadcast to that of the result. Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.addcmul(nnfast.ones(2), nnfast.ones(2), nnfast.ones(2), value=0.5)
+    tensor([1.5, 1.5])
+    """
+    if all(isinstance(x, Tensor) and x.dtype.kind == "f" for x in (input, tensor1, tensor2)):
+        y: Tensor = _addcmul(input, tensor1, tensor2, value)
+        return y
+    return add(input, tensor1 * tensor2, alpha=value)

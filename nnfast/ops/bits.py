@@ -1,4 +1,7 @@
-"""Integers as bits, and their divisors. NumPy computes them: a compiled function runs eagerly."""
+"""Integers as bits, and their divisors.
+
+Bits of int64 and bools have kernels. NumPy computes all else: a compiled function runs eagerly.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,46 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import methods
-from nnfast.tensor import Tensor, wrap
+from nnfast.ops.elementwise import broadcast_shape, cast
+from nnfast.ops.operands import AnyTensor, Operand, as_tensor
+from nnfast.ops.record import Op, Result, like, methods, op, out
+from nnfast.tensor import Tensor, bool_, int64, wrap
+
+
+def _kernel(name: str) -> Op[Any]:
+    """Of int64."""
+
+    def rule(input: AnyTensor, other: AnyTensor) -> Result:
+        return out(broadcast_shape(name, input, other), int64)
+
+    rule.__name__, rule.__doc__ = f"_{name}", f"The kernel of {name}: int64, with broadcasting."
+    return op(name)(rule)
+
+
+@op("bitwise_not")
+def _bitwise_not(input: AnyTensor) -> Result:
+    """The kernel of bitwise_not: int64."""
+    return like(input)
+
+
+_bitwise_and, _bitwise_or = _kernel("bitwise_and"), _kernel("bitwise_or")
+_bitwise_xor = _kernel("bitwise_xor")
+_bitwise_left_shift = _kernel("bitwise_left_shift")
+_bitwise_right_shift = _kernel("bitwise_right_shift")
+_KERNELS: dict[str, Any] = {
+    record.name: record
+    for record in (
+        _bitwise_and, _bitwise_or, _bitwise_xor, _bitwise_left_shift, _bitwise_right_shift
+    )
+}  # fmt: skip
+
+
+def _of_bools(name: str, *tensors: Tensor) -> Tensor:
+    from nnfast.ops import logic  # which has the operators
+
+    y: Tensor = getattr(logic, name.replace("bitwise", "logical"))(*tensors)
+    return y
+
 
 _DOC = """{what}
 
@@ -36,9 +76,13 @@ def _of_two(
                 )
         strong = [x.dtype for x in tensors if x.ndim] or [x.dtype for x in tensors]
         dtype = np.result_type(*strong)
-        a, b = (x._values() for x in tensors)
         if dtype.kind == "b" and not all(x.dtype.kind == "b" for x in tensors):
-            dtype = np.dtype(np.int64)
+            dtype = int64
+        if dtype == bool_:
+            return _of_bools(name, *tensors)
+        if dtype == int64 and name in _KERNELS:
+            return _KERNELS[name](*(x if x.dtype == int64 else cast(x, int64) for x in tensors))
+        a, b = (x._values() for x in tensors)
         return wrap(np.asarray(compute(a.astype(dtype), b.astype(dtype))))
 
     call.__name__ = call.__qualname__ = name
@@ -75,7 +119,9 @@ def bitwise_not(input: Tensor) -> Tensor:
     x = as_tensor(input, "bitwise_not")
     if x.dtype.kind not in "iub":
         fail("bitwise_not", "integers or bools", str(x.dtype), error=DTypeError)
-    return wrap(np.invert(x._values()))
+    if x.dtype == bool_:
+        return _of_bools("bitwise_not", x)
+    return _bitwise_not(x) if x.dtype == int64 else wrap(np.invert(x._values()))
 
 
 methods(

@@ -27,7 +27,7 @@ from nnfast.ops import (
     statistics,
     trigonometry,
 )  # fmt: skip
-from nnfast.ops.arithmetic import add, div, sub
+from nnfast.ops.arithmetic import add, addcmul, div, lerp, sub
 from nnfast.ops.clip import clip
 from nnfast.ops.inplace import change
 from nnfast.ops.operands import as_tensor
@@ -66,18 +66,6 @@ def copy(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return expand(as_tensor(src, "copy_").to(input.dtype), input.shape)
 
 
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    """input + value tensor1 tensor2.
-
-    Shapes: three that broadcast to that of the result. Floats and integers.
-
-    >>> import nnfast
-    >>> nnfast.addcmul(nnfast.ones(2), nnfast.ones(2), nnfast.ones(2), value=0.5)
-    tensor([1.5, 1.5])
-    """
-    return add(input, tensor1 * tensor2, alpha=value)
-
-
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     """input + value tensor1 / tensor2.
 
@@ -88,18 +76,6 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1
     tensor([1.25])
     """
     return add(input, tensor1 / tensor2, alpha=value)
-
-
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight (end - input).
-
-    Shapes: three that broadcast to that of the result. Floats; integers give float32.
-
-    >>> import nnfast
-    >>> nnfast.lerp(nnfast.zeros(1), nnfast.ones(1), 0.25)
-    tensor([0.25])
-    """
-    return input + (end - input) * weight
 
 
 methods(addcmul=addcmul, addcdiv=addcdiv, lerp=lerp)
@@ -161,7 +137,7 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "floor": rounding.floor,
     "floor_divide": rounding.floor_divide,
     "fmod": rounding.fmod,
-    "frac": special.frac,
+    "frac": rounding.frac,
     "gcd": bits.gcd,
     "ge": elementwise.ge,
     "greater": aliases.greater,

@@ -344,12 +344,21 @@ _pow.vjp(
 )
 
 
+@op("cube")
+def _cube(input: Operand) -> Result:
+    """y = x x x."""
+    return like(input)
+
+
+_cube.vjp(input=lambda dy, input: dy * (input * input * 3.0))
+
+
 def pow(input: Operand, exponent: Operand) -> Tensor:
     """y = input ** exponent, with the special cases of C's pow.
 
     Gradients: exponent * input ** (exponent - 1), 0 for exponent 0; and y log(input), 0 where
-    input is 0. Squares are products and roots `sqrt`: exact, and faster. Integers give integers,
-    exact below 2**53.
+    input is 0. Squares and cubes are products and roots `sqrt`: faster. Integers give
+    integers, exact below 2**53.
 
     Shapes: two that broadcast to that of y. Floats and integers, promoted to a common dtype.
 
@@ -359,6 +368,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     if isinstance(exponent, int | float) and exponent == 2:
         return mul(input, input)
+    if isinstance(exponent, int | float) and exponent == 3:
+        return _cube(input)
     if isinstance(exponent, int | float) and exponent == 0.5:
         return sqrt(input)
     return _pow(input, exponent)

@@ -24,10 +24,11 @@ from nnfast.ops.gather import check_range, take
 from nnfast.ops.operands import as_tensor, integers
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.shape import expand, permute, reshape
-from nnfast.ops.slices import NumberError, _getitem
+from nnfast.ops.slices import NumberError, _getitem, narrow
 from nnfast.tensor import Tensor, bool_, int64, wrap
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
+_ENDS = (int, type(None))  # of a slice
 
 
 # ---- x[index] -------------------------------------------------------------------------------
@@ -52,6 +53,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     tensor([3., 4.])
     """
     if is_basic(index):
+        parts = index if type(index) is tuple else (index,)
+        if (cut := _one_cut(parts)) >= 0 and len(parts) <= input.ndim:
+            start, stop, _ = parts[cut].indices(input.shape[cut])
+            return narrow(input, cut, start, max(stop - start, 0))
         return _getitem(input, index)
     if isinstance(index, Tensor) and index.ndim and index.dtype == int64 and input.ndim:
         return take(input, _counted("getitem", index, input.shape[0]))
@@ -70,6 +75,22 @@ def is_basic(index: Any) -> bool:
     if type(index) is not tuple:
         return type(index) in _BASIC
     return all(type(p) in _BASIC for p in index)
+
+
+def _one_cut(parts: tuple[Any, ...]) -> int:
+    """The only dimension that is cut, if slices without a step are all of the index; else -1.
+
+    `narrow` remembers its answers; slices cannot be compared as fast.
+    """
+    cut = -1
+    for d, p in enumerate(parts):
+        if type(p) is not slice or p.step is not None:
+            return -1
+        if p.start is not None or p.stop is not None:
+            if cut >= 0 or type(p.start) not in _ENDS or type(p.stop) not in _ENDS:
+                return -1
+            cut = d
+    return cut
 
 
 def _of_mask(input: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

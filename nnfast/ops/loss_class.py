@@ -323,6 +323,8 @@ def nll_loss(
     >>> nnfast.nn.functional.nll_loss(logp, nnfast.tensor([1, 0]))
     tensor(2.5)
     """
+    if weight is None and _is_batch_of_labels(input, target):
+        return _nll(input, target, ignore_index, reduction)[0]
     name = "nll_loss"
     c = _classes(name, input, target, weight, ignore_index, reduction, probabilities=False)
     if c.weight is None:

@@ -217,15 +217,26 @@ def batch_norm_eval(
     return like(input, _eps(where, eps))
 
 
-def _eval_composed(
-    input: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> Tensor:
-    y = (input - _columns(mean, input)) / sqrt(_columns(var, input) + eps)
-    y = y if weight is None else y * _columns(weight, input)
-    return y if bias is None else y + _columns(bias, input)
+def _eval_scale(var: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+    return 1.0 / sqrt(var + eps) if weight is None else weight / sqrt(var + eps)
 
 
-from_composite(batch_norm_eval, _eval_composed)
+def _eval_dw(dy: Tensor, input: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    """Of a weight: what dy and the normalized input have in common."""
+    return _sum_channels(dy * batch_norm_eval(input, mean, var, None, None, eps))
+
+
+batch_norm_eval.vjp(
+    input=lambda dy, input, var, weight, eps: dy * _columns(_eval_scale(var, weight, eps), input),
+    mean=lambda dy, var, weight, eps: -_sum_channels(dy) * _eval_scale(var, weight, eps),
+    var=lambda dy, input, mean, var, weight, eps: (
+        _eval_dw(dy, input, mean, var, eps)
+        * (-0.5 if weight is None else weight * -0.5)
+        / (var + eps)
+    ),
+    weight=_eval_dw,
+    bias=lambda dy: _sum_channels(dy),
+)
 
 
 # ---- both -----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from nnfast.ops.operands import as_tensor
 from nnfast.ops.pad import pad
 from nnfast.ops.pool import avg_pool2d
 from nnfast.ops.record import Result, Spec, op, outs
-from nnfast.ops.reduce import Dims, amax, amin, mean, sum, var
+from nnfast.ops.reduce import Dims, amax, amin, mean, sum, sum_squares, var
 from nnfast.ops.shape import reshape
 from nnfast.ops.window import is_integer
 from nnfast.tensor import Tensor
@@ -295,7 +295,7 @@ def vector_norm(x: Tensor, p: float, dim: Dims) -> Tensor:
         return sum(cast(ne(x, 0.0), x.dtype), dim, True)
     if p == 1:
         return sum(abs(x), dim, True)
-    total = sum(x * x if p == 2 else pow(abs(x), p), dim, True)
+    total = sum_squares(x, dim, True) if p == 2 else sum(pow(abs(x), p), dim, True)
     flat = total == 0  # the slope of a root at 0 is infinite
     root = where(flat, 1.0, total)
     return where(flat, 0.0, sqrt(root) if p == 2 else pow(root, 1.0 / p))

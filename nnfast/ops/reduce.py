@@ -74,6 +74,21 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     return _sum(input if dtype is None else cast(input, dtype), dim, keepdim)
 
 
+@op("sum_squares", attrs=ReduceAttrs)
+def sum_squares(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Result:
+    """y = sum of x^2 over dim (all if None), in one pass; the same as sum(x * x).
+
+    >>> import nnfast
+    >>> from nnfast.ops.reduce import sum_squares
+    >>> sum_squares(nnfast.tensor([3.0, 4.0]))
+    tensor(25.)
+    """
+    return _reduction("sum_squares", input, dim, keepdim, empty=True)
+
+
+sum_squares.vjp(input=lambda dy, input, dims: _restored(dy, input.shape, dims) * 2.0 * input)
+
+
 @method
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean of the elements over dim (all if None), of floats.

@@ -59,6 +59,22 @@ def _round(input: Operand) -> Result:
     return like(input)
 
 
+@op("frac", methods=("frac",), floats=True)
+def frac(input: Operand) -> Result:
+    """y = x - trunc(x): the part behind the point, with the sign of x. Gradient dy.
+
+    Shapes: any, the same out. Floats and integers.
+
+    >>> import nnfast
+    >>> nnfast.frac(nnfast.tensor([1.5, -1.25]))
+    tensor([ 0.5 , -0.25])
+    """
+    return like(input)
+
+
+frac.integers = lambda input: input * 0
+frac.vjp(input=lambda dy: dy)
+
 for _op in (floor, ceil, trunc, _round):
     _op.vjp(input=lambda dy: dy * 0.0)
 

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.along import gather
+from nnfast.ops.along import scattered_zeros
+from nnfast.ops.composite import pull_back
 from nnfast.ops.elementwise import abs, cast, exp, log, where
 from nnfast.ops.join import cat
 from nnfast.ops.operands import AnyTensor, Operand
 from nnfast.ops.rearrange import roll
-from nnfast.ops.record import Result, check_dim, method, op, out
-from nnfast.ops.reduce import MinMax, sum
+from nnfast.ops.record import Result, check_dim, method, op, out, outs
+from nnfast.ops.reduce import Dims, MinMax, ReduceAttrs, _dims, _reduction, sum
 from nnfast.ops.shape import reshape
-from nnfast.ops.slices import narrow, select
+from nnfast.ops.slices import narrow
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
 
 
@@ -93,6 +94,26 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return linear_scan(_summable(input, dtype), None, check_dim("cumsum", dim, input.ndim))
 
 
+class CumprodAttrs(NamedTuple):
+    dim: int
+
+
+@op("cumprod", attrs=CumprodAttrs)
+def _cumprod(input: AnyTensor, dim: int) -> Result:
+    """y[j] = y[j - 1] x[j] along dim. Of float32, float64 or int64; float32 is carried in float64.
+
+    >>> import nnfast
+    >>> nnfast.cumprod(nnfast.tensor([2.0, 3.0]), 0)
+    tensor([2., 6.])
+    """
+    return out(input.shape, input.dtype, CumprodAttrs(check_dim("cumprod", dim, input.ndim)))
+
+
+_cumprod.vjp(
+    input=lambda dy, input, y, dim: _back(dy, input, dim, False) * _before(y, dim, False, 1.0)
+)
+
+
 @method
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """y[j] = x[0] ... x[j] along dim; gradients are exact where factors are 0 too.
@@ -105,10 +126,37 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """
     x = _summable(input, dtype)
     d = check_dim("cumprod", dim, x.ndim)
-    if x.ndim == 0:
-        return x
-    first = np.arange(x.shape[d]).reshape(-1, *[1] * (x.ndim - d - 1)) == 0
-    return linear_scan(where(wrap(first), x, 0), x, d)
+    y: Tensor = x if x.ndim == 0 else _cumprod(x, d)
+    return y
+
+
+@op("prod", attrs=ReduceAttrs)
+def _prod(input: AnyTensor, dim: Dims = None, keepdim: bool = False) -> Result:
+    """y = product of x over dim, of float32, float64 or int64."""
+    return _reduction("prod", input, dim, keepdim, empty=True)
+
+
+def _prod_composed(input: Tensor, dims: int) -> Tensor:
+    """The last of the running products."""
+    kept = [1 if dims >> d & 1 else n for d, n in enumerate(input.shape)]
+    if input.array.size == 0:
+        return sum(input, _dims(dims), True) + 1
+    over = _dims(dims)
+    if len(over) > 1:
+        x, d = reshape(input, -1), 0  # a product is of one dimension or of all
+    else:
+        x, d = (input, over[0]) if over else (reshape(input, 1), 0)
+    return reshape(narrow(_cumprod(x, d), d, x.shape[d] - 1, 1), tuple(kept))
+
+
+def _prod_gradient(dy: Tensor, input: Tensor, dims: int) -> Tensor:
+    kept = tuple(1 if dims >> d & 1 else n for d, n in enumerate(input.shape))
+    (dx,) = pull_back(_prod, _prod_composed, {"input": input, "dims": dims}, [reshape(dy, kept)])
+    assert dx is not None
+    return dx
+
+
+_prod.vjp(input=_prod_gradient)
 
 
 @method
@@ -124,14 +172,8 @@ def prod(
     tensor(24.)
     """
     x = _summable(input, dtype)
-    if dim is None:
-        y = prod(reshape(x, (x.array.size,)), 0)
-        return reshape(y, (1,) * x.ndim) if keepdim else y
-    d = check_dim("prod", dim, x.ndim)
-    if x.ndim == 0:
-        return x
-    y = sum(x, d, True) + 1 if x.shape[d] == 0 else narrow(cumprod(x, d), d, x.shape[d] - 1, 1)
-    return y if keepdim else select(y, d, 0)
+    y: Tensor = _prod(x, dim if dim is None else check_dim("prod", dim, x.ndim), keepdim)
+    return y
 
 
 class RunningAttrs(NamedTuple):
@@ -139,17 +181,32 @@ class RunningAttrs(NamedTuple):
     smallest: bool
 
 
-@op("running_index", attrs=RunningAttrs)
-def running_index(input: Operand, dim: int, smallest: bool = False) -> Result:
-    """Where the largest (smallest) of x[0] to x[j] stands along dim: the last of equals, any NaN.
+@op("running", attrs=RunningAttrs, outputs=("values", "indices"), aux=("indices",))
+def running(input: Operand, dim: int, smallest: bool = False) -> Result:
+    """The largest (smallest) of x[0] to x[j] along dim and where it stands.
+
+    That is the last of equals, and any NaN.
 
     >>> import nnfast
-    >>> from nnfast.ops.scan import running_index
-    >>> running_index(nnfast.tensor([1.0, 3.0, 2.0]), 0)
-    tensor([0, 1, 1])
+    >>> from nnfast.ops.scan import running
+    >>> running(nnfast.tensor([1.0, 3.0, 2.0]), 0)
+    [tensor([1., 3., 3.]), tensor([0, 1, 1])]
     """
-    d = check_dim("running_index", dim, input.ndim)
-    return out(input.shape, int64, RunningAttrs(d, smallest))
+    d = check_dim("running", dim, input.ndim)
+    attrs = RunningAttrs(d, smallest)
+    return outs((input.shape, input.dtype), (input.shape, int64), attrs=attrs)
+
+
+running.vjp(
+    input=lambda dvalues, indices, dim, input_shape: scattered_zeros(
+        dvalues, indices, dim, input_shape
+    )
+)
+
+
+def _running(input: Tensor, dim: int, smallest: bool) -> MinMax:
+    values, indices = running(input, dim, smallest)
+    return MinMax(values if values.dtype == input.dtype else cast(values, input.dtype), indices)
 
 
 @method
@@ -162,8 +219,7 @@ def cummax(input: Tensor, dim: int) -> MinMax:
     >>> nnfast.cummax(nnfast.tensor([1.0, 3.0, 2.0]), 0).values
     tensor([1., 3., 3.])
     """
-    indices = running_index(input, dim)
-    return MinMax(gather(input, dim, indices), indices)
+    return _running(input, dim, False)
 
 
 @method
@@ -176,8 +232,7 @@ def cummin(input: Tensor, dim: int) -> MinMax:
     >>> nnfast.cummin(nnfast.tensor([2.0, 3.0, 1.0]), 0).indices
     tensor([0, 0, 2])
     """
-    indices = running_index(input, dim, True)
-    return MinMax(gather(input, dim, indices), indices)
+    return _running(input, dim, True)
 
 
 @method

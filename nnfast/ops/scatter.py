@@ -11,7 +11,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, fail
 from nnfast.graph.mode import MODE, tracing
-from nnfast.ops.along import scattered
+from nnfast.ops.along import scatter_, scattered
 from nnfast.ops.elementwise import broadcast_shapes, cast, where
 from nnfast.ops.index import along_one, as_mask, getitem, is_basic
 from nnfast.ops.inplace import change, write, written
@@ -19,7 +19,7 @@ from nnfast.ops.operands import as_tensor, integers
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.shape import expand, reshape
 from nnfast.ops.slices import narrow
-from nnfast.tensor import Tensor, int64, wrap
+from nnfast.tensor import KERNEL_DTYPES, Tensor, bool_, int64, wrap
 
 
 def put(input: Tensor, at: Tensor, values: Any, accumulate: bool = False) -> Tensor:
@@ -63,12 +63,38 @@ def _assign(input: Tensor, index: Any, value: Tensor) -> None:
     """Straight into the memory of the elements."""
     if is_basic(index):
         part = getitem(input.detach(), index)
-        write("setitem", part, _broadcast("setitem", value, part.shape).array)
+        write("setitem", part, _broadcast("setitem", _a_row(value, part), part.shape).array)
+    elif _numbers_alone(index) and input.dtype in KERNEL_DTYPES and input.array.flags.carray:
+        written("setitem", input)
+        x, d, at, v, joined = _slices("setitem", input, _parts(index), value)
+        at, v = (_apart(t, input) for t in (at, v))
+        scatter_(v, at, x, d, x.shape, False, joined)
     else:
         at = _positions(input, index)
         written("setitem", input)
         np.put(input.array, at.array, _broadcast("setitem", value, at.shape).array)
     input._version += 1
+
+
+def _apart(t: Tensor, written: Tensor) -> Tensor:
+    """t, copied if it may lie in memory that is written to."""
+    return wrap(t.array.copy()) if np.may_share_memory(t.array, written.array) else t
+
+
+def _a_row(value: Tensor, part: Tensor) -> Tensor:
+    """One value as often as a row of `part` has elements: rows are copied faster."""
+    n = part.shape[-1] if part.ndim else 0
+    return wrap(np.full(n, value.array, part.dtype)) if value.ndim == 0 and n > 1 else value
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    return index if type(index) is tuple else (index,)
+
+
+def _numbers_alone(index: Any) -> bool:
+    """Whether all parts of an index are tensors of integers."""
+    parts = _parts(index)
+    return bool(parts) and all(isinstance(p, Tensor) and p.dtype == int64 and p.ndim for p in parts)
 
 
 def _positions(input: Tensor, index: Any) -> Tensor:
@@ -77,23 +103,28 @@ def _positions(input: Tensor, index: Any) -> Tensor:
 
 
 def _put_at(name: str, input: Tensor, index: Any, value: Tensor, accumulate: bool) -> Tensor:
-    parts = index if type(index) is tuple else (index,)
-    if parts and all(isinstance(p, Tensor) and p.dtype == int64 and p.ndim for p in parts):
-        return _put_slices(name, input, parts, value, accumulate)
+    if _numbers_alone(index):
+        x, d, at, v, joined = _slices(name, input, _parts(index), value)
+        return scattered(x, d, at, v, accumulate, joined)
     at = _positions(input, index)
     v = value if value.ndim == 0 else _broadcast(name, value, at.shape)
     return put(input, at, v, accumulate)
 
 
-def _put_slices(name: str, input: Tensor, index: Any, value: Tensor, accumulate: bool) -> Tensor:
-    """Values for the slices of the first dimensions that tensors of numbers choose."""
+def _slices(
+    name: str, input: Tensor, index: Any, value: Tensor
+) -> tuple[Tensor, int, Tensor, Tensor, int]:
+    """Values for the slices of the first dimensions that tensors of numbers choose.
+
+    What scatter wants: x, the dimension, the numbers, the values, how many dimensions are joined.
+    """
     x, numbers, _ = along_one(input, index)
     v = _like(_broadcast(name, value, (*numbers.shape, *x.shape[1:])), input)
     count = numbers.array.size
     if numbers.ndim > 1:
         v = reshape(v, (count, *x.shape[1:]))
     at = expand(reshape(numbers, (count, *[1] * (x.ndim - 1))), v.shape)
-    return scattered(input, 0, at, v, accumulate, len(index))
+    return input, 0, at, v, len(index)
 
 
 def _broadcast(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -255,11 +286,17 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """
     if input.ndim == 0:
         return reshape(index_fill(reshape(input, 1), dim, index, value), ())
-    i, d = _rows("index_fill", input, dim, index)
-    v = as_tensor(value, "index_fill")
+    name = "index_fill"
+    _, d = _rows(name, input, dim, index)
+    v = as_tensor(value, name)
     if v.ndim:
-        fail("index_fill", "one value", f"shape {v.shape}")
-    return scattered(input, d, i, expand(v, i.shape), False)
+        fail(name, "one value", f"shape {v.shape}")
+    i = reshape(integers(index, name, "index"), -1)
+    chosen = wrap(np.broadcast_to(np.ones((), bool_), i.shape))
+    hit = scattered(wrap(np.zeros(input.shape[d], bool_)), 0, i, chosen, False)
+    return _like(
+        where(reshape(hit, (-1, *[1] * (input.ndim - d - 1))), _like(v, input), input), input
+    )
 
 
 # ---- by mask --------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from nnfast.ops.along import check_index, gather, scattered
 from nnfast.ops.elementwise import cast, eq, maximum, where
 from nnfast.ops.gather import check_range
 from nnfast.ops.operands import AnyTensor, IntTensor, integers
-from nnfast.ops.record import Op, Result, check_dim, computed, method
+from nnfast.ops.record import Result, check_dim, method, op, out
 from nnfast.ops.rounding import floor_divide
 from nnfast.ops.scatter import _rows
 from nnfast.ops.shape import reshape
 from nnfast.ops.slices import narrow
-from nnfast.tensor import Tensor, bool_, wrap
+from nnfast.tensor import Tensor, bool_, float32, float64, int64, wrap
 
-_UFUNCS = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
+_MEETINGS = {"amax": 2, "amin": 3, "prod": 4}
 _NOTHING = {"sum": 0, "mean": 0, "prod": 1}  # what changes no sum or product
 KINDS = ("sum", "prod", "mean", "amax", "amin")
 
@@ -32,8 +32,7 @@ def scatter_reduce(
 
     y[i, index[i, j, k], k] = reduce of all src[i, j, k] that go there, and of x itself if
     include_self; for dim = 1, and likewise for others. `reduce`: "sum", "prod", "mean", "amax" or
-    "amin". Where nothing goes, x stays. Equal largest ones share the gradient evenly. Products and
-    largest elements are computed by NumPy: a compiled function runs eagerly.
+    "amin". Where nothing goes, x stays. Equal largest ones share the gradient evenly.
 
     Shapes: input and index of as many dimensions, src of index's sizes at least -> that of input.
 
@@ -101,7 +100,7 @@ def _reduced(
         hit = scattered(nothing, d, i, wrap(np.ones(i.shape, bool_)), False)
         x = where(hit, _NOTHING.get(reduce, _least(reduce, x)), x)
         x = x if x.dtype == input.dtype else cast(x, input.dtype)
-    if reduce in _UFUNCS:
+    if reduce in _MEETINGS:
         return _extreme(x, src, i, d, reduce)
     y = scattered(x, d, i, src, True)
     if reduce == "mean":
@@ -119,44 +118,55 @@ def _least(reduce: str, x: Tensor) -> Any:
     return int(limits.min if reduce == "amax" else limits.max)
 
 
-class _ReduceAttrs(NamedTuple):
-    dim: int
-    reduce: Any
-
-
-def _extreme_rule(
-    input: AnyTensor, src: AnyTensor, index: IntTensor, dim: int, reduce: str
-) -> Result:
+def _extreme(input: Tensor, src: Tensor, index: Tensor, dim: int, reduce: str) -> Tensor:
     """Each element reduced with all src that scatter would put there."""
-
-    def compute(a: np.ndarray, b: np.ndarray, i: np.ndarray) -> np.ndarray:
-        y, place = a.copy(), list(np.ogrid[tuple(slice(n) for n in i.shape)])
-        place[dim] = i
-        _UFUNCS[reduce].at(y, tuple(place), b)
+    if input.dtype in (float32, float64, int64):
+        y: Tensor = scatter_meet(src, index, input, dim, _MEETINGS[reduce])
         return y
+    wide = _extreme(cast(input, int64), cast(src, int64), index, dim, reduce)
+    return cast(wide, input.dtype)
 
-    return computed(compute, input.shape, input.dtype, _ReduceAttrs(dim, reduce))
+
+class MeetAttrs(NamedTuple):
+    dim: int
+    how: int  # Meeting of csrc/ops/attrs.h
+    joined: int = 0
+
+
+@op("scatter", attrs=MeetAttrs)
+def scatter_meet(src: AnyTensor, index: IntTensor, input: AnyTensor, dim: int, how: int) -> Result:
+    """The input with each src where scatter would put it, and what becomes of those that meet.
+
+    The largest stays (how 2), the smallest (3) or their product (4).
+    Of float32, float64 and int64.
+
+    >>> import nnfast
+    >>> from nnfast.ops.scatter_reduce import scatter_meet
+    >>> i, x = nnfast.tensor([0, 0]), nnfast.zeros(2)
+    >>> scatter_meet(nnfast.tensor([1.0, 3.0]), i, x, 0, 2)
+    tensor([3., 0.])
+    """
+    return out(input.shape, input.dtype, MeetAttrs(dim, how))
 
 
 def _gradients(
-    dy: Tensor, input: Tensor, src: Tensor, index: Tensor, y: Tensor, dim: int, reduce: str
-) -> tuple[Tensor, Tensor, None]:
+    dy: Tensor, src: Tensor, index: Tensor, input: Tensor, y: Tensor, dim: int, how: int
+) -> tuple[Tensor, None, Tensor]:
     def total(values: Tensor) -> Tensor:
         return scattered(wrap(np.zeros(input.shape, values.dtype)), dim, index, values, True)
 
     there = gather(y, dim, index)
-    if reduce == "prod":
+    if how == _MEETINGS["prod"]:
         several = gather(total(cast(eq(src, 0), src.dtype)), dim, index) > 1.0
         one = eq(src, 0) & ~several
         full = where(eq(input, 0), 1.0, input)
-        without = _extreme(full, src, index, dim, reduce) / full
-        others = gather(_extreme(input, where(one, 1.0, src), index, dim, reduce), dim, index)
+        without = scatter_meet(src, index, full, dim, how) / full
+        others = gather(scatter_meet(where(one, 1.0, src), index, input, dim, how), dim, index)
         back = where(one, others, there / where(eq(src, 0), 1.0, src))
-        return dy * without, gather(dy, dim, index) * back, None
+        return gather(dy, dim, index) * back, None, dy * without
     chosen, own = cast(eq(src, there), dy.dtype), cast(eq(input, y), dy.dtype)
     share = dy / (own + total(chosen))
-    return share * own, gather(share, dim, index) * chosen, None
+    return gather(share, dim, index) * chosen, None, share * own
 
 
-_extreme = Op(_extreme_rule, None, _ReduceAttrs, ("y",), (), (), False, None)
-_extreme.vjp_joint(_gradients)
+scatter_meet.vjp_joint(_gradients)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.ops.clip import clip
 from nnfast.ops.elementwise import (
     abs,
+    broadcast_shape,
     cast,
     eq,
     exp,
@@ -18,18 +19,19 @@ from nnfast.ops.elementwise import (
     le,
     log,
     log1p,
+    lt,
     maximum,
     ne,
     pow,
     sqrt,
     sub,
+    sum_to,
     where,
 )  # fmt: skip
 from nnfast.ops.exponential import square
 from nnfast.ops.logic import isnan
 from nnfast.ops.operands import Operand, as_tensor
-from nnfast.ops.record import method
-from nnfast.ops.rounding import trunc
+from nnfast.ops.record import Result, method, op, out
 from nnfast.ops.summary import any
 from nnfast.ops.trigonometry import sin
 from nnfast.tensor import Tensor, bool_, float32, float64
@@ -41,6 +43,26 @@ def _floats(input: Operand, where_: str) -> Tensor:
 
 
 # ---- numbers that are none --------------------------------------------------------------------
+
+
+class NanToNumAttrs(NamedTuple):
+    posinf: float
+    neginf: float
+
+
+@op("nan_to_num", attrs=NanToNumAttrs)
+def _nan_to_num(input: Tensor, nan: Operand, posinf: float, neginf: float) -> Result:
+    """y = x with others in place of NaN, inf and -inf. Gradient 0 at these."""
+    shape = broadcast_shape("nan_to_num", input, nan)
+    return out(shape, input.array.dtype, NanToNumAttrs(float(posinf), float(neginf)))
+
+
+_nan_to_num.vjp(
+    input=lambda dy, input, input_shape: sum_to(
+        where(lt(abs(input), math.inf), dy, 0.0), input_shape
+    ),
+    nan=lambda dy, input, nan_shape: sum_to(where(ne(input, input), dy, 0.0), nan_shape),
+)
 
 
 @method
@@ -59,9 +81,11 @@ def nan_to_num(
     if x.dtype.kind != "f":
         return x
     limits = np.finfo(x.dtype)
-    x = where(ne(x, x), nan, x)
-    x = where(eq(x, math.inf), float(limits.max) if posinf is None else posinf, x)
-    return where(eq(x, -math.inf), float(limits.min) if neginf is None else neginf, x)
+    y: Tensor = _nan_to_num(
+        x, float(nan), float(limits.max) if posinf is None else posinf,
+        float(limits.min) if neginf is None else neginf,
+    )  # fmt: skip
+    return y
 
 
 @method
@@ -268,19 +292,6 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return where(
         eq(input, 0), values, where(ne(input, input), input, cast(gt(input, 0), input.dtype))
     )
-
-
-@method
-def frac(input: Tensor) -> Tensor:
-    """y = x - trunc(x): the part behind the point, with the sign of x.
-
-    Shapes: any, the same out. Floats and integers.
-
-    >>> import nnfast
-    >>> nnfast.frac(nnfast.tensor([1.5, -1.25]))
-    tensor([ 0.5 , -0.25])
-    """
-    return input - trunc(input)
 
 
 @method

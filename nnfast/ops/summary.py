@@ -11,7 +11,7 @@ from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
 from nnfast.ops.logic import logical_not
 from nnfast.ops.record import check_dim, method, methods
-from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, var
+from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, sum_squares, var
 from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor, bool_, float32, int64
 
@@ -202,7 +202,7 @@ def vector_norm(
     if ord == 1:
         return sum(abs(x), dim, keepdim)
     if ord == 2:
-        return _root(sum(x * x, dim, keepdim))
+        return _root(sum_squares(x, dim, keepdim))
     zero = x == 0
     powers = where(zero, 0.0 if ord > 0 else math.inf, pow(where(zero, 1.0, abs(x)), ord))
     total = sum(powers, dim, keepdim)

@@ -67,6 +67,21 @@ SPECS = {
     ),
     "clip": Spec(elementwise_cases(1, low=-0.5, high=1.0), clip, sample=away_from(-0.5, 1.0)),
     "pow": Spec(elementwise_cases(2), np.power, sample=positive, ulp=4),
+    "cube": Spec(elementwise_cases(1), lambda x: x**3, dtypes=WITH_INTEGERS),
+    "lerp": Spec(
+        elementwise_cases(3),
+        lambda a, b, w: a + w * (b - a),
+        terms=lambda a, b, w: 4,
+        magnitude=lambda a, b, w: (1 + abs(w)) * both(a, b),
+    ),
+    "addcmul": Spec(
+        elementwise_cases(3, value=1.5),
+        lambda x, a, b, value: x + value * a * b,
+        magnitude=lambda x, a, b, value: both(x, value * a * b),
+    ),
+    "nan_to_num": Spec(
+        elementwise_cases(2, posinf=3.0, neginf=-2.0), lambda x, nan, **kw: x + 0 * nan
+    ),
     "sqrt": Spec(elementwise_cases(1), np.sqrt, sample=positive),
     "exp": Spec(elementwise_cases(1), np.exp),
     "log": Spec(elementwise_cases(1), np.log, sample=positive, magnitude=lambda x: 1 + abs(x)),

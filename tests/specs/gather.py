@@ -72,6 +72,14 @@ def scatter(
     return y
 
 
+def scatter_meet(src: Array, index: Array, x: Array, dim: int, how: int) -> Array:
+    y = x.copy()
+    for at in np.ndindex(index.shape):
+        to = (*at[:dim], index[at], *at[dim + 1 :])
+        y[to] = (np.maximum, np.minimum, np.multiply)[how - 2](y[to], src[at])
+    return y
+
+
 def _scatter_terms(src: Array, index: Array, x: Array | None = None, **kw: Any) -> Array:
     return scatter(np.ones(index.shape), index, None, **kw) * kw.get("add", False)
 
@@ -130,6 +138,35 @@ SPECS = {
             for given, add in ((False, True), (True, False))
         ]
         + _JOINED,
+    ),
+    "scatter_": Spec(
+        [
+            Case((i, i, x), {"dim": d, "shape": x, "add": add, "joined": 0})
+            for x, i, d in _ALONG + _MANY
+            for add in (False, True)
+        ],
+        scatter,
+        sample=_numbers,
+        ulp=0,
+        terms=_scatter_terms,
+        magnitude=_scatter_size,
+        grad=False,
+    ),
+    "scatter_meet": Spec(
+        [
+            Case((i, i, x), {"dim": d % len(x), "how": how})
+            for x, i, d in _ALONG + _MANY
+            for how in (2, 3, 4)
+        ],
+        scatter_meet,
+        sample=_numbers,
+        terms=lambda src, index, x, dim, how: index.shape[dim] * (how == 4),
+        ulp=1,
+        grad_cases=[
+            Case((i, i, x), {"dim": d % len(x), "how": how})
+            for x, i, d in _ALONG
+            for how in (2, 3, 4)
+        ],
     ),
     "take": Spec(
         _TABLES + _OTHER,

@@ -78,6 +78,11 @@ SPECS = {
         magnitude=lambda x, dim=None, keepdim=False: _sum(abs(x), dim, keepdim),
         dtypes=WITH_INTEGERS,
     ),
+    "sum_squares": Spec(
+        _CASES + _LONG_CASES,
+        lambda x, dim=None, keepdim=False: _sum(x * x, dim, keepdim),
+        terms=_terms,
+    ),
     "amax": Spec(
         _FULL + _LONG_CASES,
         lambda x, dim=None, keepdim=False: np.max(x, axis=dim, keepdims=keepdim),

@@ -41,6 +41,7 @@ SPECS = {
     "ceil": _rounding(np.ceil),
     "trunc": _rounding(np.trunc),
     "round": _rounding(np.round),
+    "frac": Spec(elementwise_cases(1), lambda x: x - np.trunc(x), sample=between_integers, ulp=0),
     "fmod": _division(np.fmod),
     "remainder": _division(np.remainder),
     "floor_divide": _division(np.floor_divide, grad=False),

@@ -20,7 +20,7 @@ def scan(x: Array, decay: Array | None = None, dim: int = 0, reverse: bool = Fal
     return np.moveaxis(y, 0, dim) if x.ndim else y.reshape(())
 
 
-def running_index(x: Array, dim: int, smallest: bool = False) -> Array:
+def running(x: Array, dim: int, smallest: bool = False) -> tuple[Array, Array]:
     along = np.moveaxis(x, dim, 0)
     y = np.zeros(along.shape, np.int64)
     best = along[:1].copy()
@@ -28,7 +28,8 @@ def running_index(x: Array, dim: int, smallest: bool = False) -> Array:
         better = along[j] <= best[0] if smallest else along[j] >= best[0]
         best[0] = np.where(better, along[j], best[0])
         y[j] = np.where(better, j, y[j - 1])
-    return np.moveaxis(y, 0, dim)
+    index = np.moveaxis(y, 0, dim)
+    return np.take_along_axis(x, index, dim), index
 
 
 def argsort(x: Array, descending: bool = False, count: int | None = None) -> Array:
@@ -42,14 +43,26 @@ def _ties(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
     return np.round(rng.standard_normal(shape) * 2)
 
 
+def _ties_of_many(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """A few are all different, as gradients want them."""
+    n = int(np.prod(shape))
+    return _ties(rng, shape, name) if n > 9 else rng.permutation(n).reshape(shape) * 0.5
+
+
 def _decays(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
     x = rng.standard_normal(shape)
     return x / (1 + abs(x)) if name == "decay" else x
 
 
+def _near_one(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
+    """Products of many stay what they are about; some signs."""
+    return (1 + 0.05 * rng.standard_normal(shape)) * rng.choice([-1.0, 1.0], shape)
+
+
 _LINES: list[Any] = [((n,), {}) for n in (0, 1, 2, 9)]
 _LINES += [((3, 5, 2), {"dim": d}) for d in (0, 1, -1)] + [((), {}), ((2, 0), {"dim": 1})]
 _LARGE = ((70, 9, 130), {"dim": 1})
+_RUNS: Any = ((1003, 90), {"dim": 1})
 _REVERSED = {"reverse": True}
 
 SPECS = {
@@ -67,16 +80,38 @@ SPECS = {
             for r in ({}, _REVERSED)
         ],
     ),
-    "running_index": Spec(
+    "cumprod": Spec(
+        [Case((s,), {"dim": 0, **kw}) for s, kw in [*_LINES, _LARGE, _RUNS] if s],
+        lambda x, dim: np.cumprod(x, axis=dim),
+        sample=_near_one,
+        terms=lambda x, dim: x.shape[dim],
+        grad_cases=[Case((s,), {"dim": 0, **kw}) for s, kw in _LINES if s],
+    ),
+    "prod": Spec(
+        [Case((s,), kw) for s, kw in [*_LINES, _LARGE, _RUNS]]
+        + [Case((s,), {}) for s, _ in _LINES]
+        + [Case(((4, 3),), {"dim": 1, "keepdim": True}), Case(((20001,),))],
+        lambda x, dim=None, keepdim=False: np.prod(x, axis=dim, keepdims=keepdim),
+        sample=_near_one,
+        terms=lambda x, **kw: x.size,
+        grad_cases=[Case((s,), kw) for s, kw in _LINES],
+    ),
+    "running": Spec(
         [
             Case((s,), {"dim": 0, **kw, "smallest": low})
-            for s, kw in [((1,), {}), ((9,), {}), ((3, 5, 2), {"dim": 1}), _LARGE]
+            for s, kw in [
+                *[((n,), {}) for n in (0, *range(1, 34), 70)],
+                ((3, 5, 2), {"dim": 1}),
+                _LARGE,
+                _RUNS,
+            ]
             for low in (False, True)
         ],
-        running_index,
-        sample=_ties,
-        grad=False,
+        running,
+        sample=_ties_of_many,
+        ulp=0,
         dtypes=WITH_INTEGERS,
+        grad_cases=[Case((s,), {"dim": 0}) for s in ((1,), (9,), (3, 2))],
     ),
     "argsort": Spec(
         [

@@ -12,7 +12,8 @@ import numpy as np
 from nnfast.errors import StateError, fail
 from nnfast.graph.mode import no_grad
 from nnfast.graph.trace import follow_gradients
-from nnfast.ops import abs, add, cast, cat, maximum, minimum, mul, pow, reshape, sqrt
+from nnfast.ops import abs, add, cast, cat, maximum, minimum, pow, reshape, sqrt
+from nnfast.ops.reduce import sum_squares
 from nnfast.ops.update import clip_, mul_
 from nnfast.tensor import Tensor, wrap
 
@@ -115,7 +116,7 @@ def _norm(grads: list[Any], norm_type: float) -> Tensor:
     if norm_type == math.inf:
         return reduce(maximum, [abs(g).max() for g in grads])
     if norm_type == 2:
-        return sqrt(reduce(add, [mul(g, g).sum() for g in grads]))
+        return sqrt(reduce(add, [sum_squares(g) for g in grads]))
     return pow(reduce(add, [pow(abs(g), norm_type).sum() for g in grads]), 1 / norm_type)
 
 
