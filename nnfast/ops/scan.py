@@ -190,7 +190,7 @@ def running(input: Operand, dim: int, smallest: bool = False) -> Result:
     >>> import nnfast
     >>> from nnfast.ops.scan import running
     >>> running(nnfast.tensor([1.0, 3.0, 2.0]), 0)
-    [tensor([1., 3., 3.]), tensor([0, 1, 1])]
+    (tensor([1., 3., 3.]), tensor([0, 1, 1]))
     """
     d = check_dim("running", dim, input.ndim)
     attrs = RunningAttrs(d, smallest)
