@@ -125,38 +125,35 @@ void run_copy(const OpArgs& args) {
   });
 }
 
-// An input of cat: `outer` rows of n elements, in tasks of `step` rows and kWalkBlock columns.
-struct Part {
-  int64_t outer = 1, n = 1, step, blocks, tasks;
+// An array of cat as a matrix: its columns are the elements that lie together.
+struct Matrix {
+  int64_t rows = 1, n = 1;
 
-  Part(const View& x, int64_t dim) {
+  Matrix(const View& x, int64_t dim) {
     if (!x) n = 0;  // absent
-    for (int d = 0; d < x.ndim; ++d) (d < dim ? outer : n) *= x.shape[d];
-    step = n && n < kWalkBlock ? kWalkBlock / n : 1;
-    blocks = ceil_div(n, kWalkBlock);
-    tasks = ceil_div(outer, step) * blocks;
+    for (int d = 0; d < x.ndim; ++d) (d < dim ? rows : n) *= x.shape[d];
   }
 };
 
+// Tasks are blocks of the output, so that threads do not write into each other's lines.
 template <class T>
 void run_cat(const OpArgs& args) {
   const int64_t dim = args.attributes<CatAttrs>().dim;
   const bool past = past_caches(args);
-  int64_t tasks = 0;
-  for (int k = 0; k < args.n_in; ++k) tasks += Part(args.in[k], dim).tasks;
-  const int64_t ld = Part(args.out[0], dim).n;
-  parallel_for(tasks, double(args.out[0].size), [&](int64_t task, int) {
-    int k = 0;
-    int64_t at = 0;
-    for (Part p(args.in[0], dim);; p = Part(args.in[++k], dim)) {
-      if (task < p.tasks) {
-        const int64_t i = task % p.blocks * kWalkBlock, row = task / p.blocks * p.step;
-        const int64_t rows = p.outer - row < p.step ? p.outer - row : p.step;
-        const int64_t n = p.n - i < kWalkBlock ? p.n - i : kWalkBlock;
-        return copy_rows(rows, n, args.in[k].ptr<T>() + row * p.n + i, 1, p.n,
-                         args.out[0].ptr<T>() + row * ld + at + i, ld, past);
-      }
-      task -= p.tasks, at += p.n;
+  const Matrix y(args.out[0], dim);
+  const int64_t width = most(least(y.n, kWalkBlock), 1), step = kWalkBlock / width;
+  const int64_t across = ceil_div(y.n, width);
+  parallel_for(ceil_div(y.rows, step) * across, double(args.out[0].size), [&](int64_t task, int) {
+    const int64_t row = task / across * step, rows = least(step, y.rows - row);
+    const int64_t first = task % across * width, last = least(first + width, y.n);
+    int64_t at = 0;  // the input's first column
+    for (int k = 0; k < args.n_in && at < last; ++k) {
+      const int64_t n = Matrix(args.in[k], dim).n;
+      const int64_t from = most(first, at), to = least(last, at + n);
+      if (from < to)
+        copy_rows(rows, to - from, args.in[k].ptr<T>() + row * n + from - at, 1, n,
+                  args.out[0].ptr<T>() + row * y.n + from, y.n, past);
+      at += n;
     }
   });
 }
