@@ -106,7 +106,10 @@ struct RowScatter {
     if (uint64_t(k) >= uint64_t(n)) return;
     y += k * step;
     if (ss == 0) {
-      for (int64_t i = 0; i < m; ++i) y[i] = *src;
+      if constexpr (kHasKernels<T>)
+        kernels<T>().copy(MapArgs<T>{m, src, nullptr, nullptr, 0, 0, 0, y, {0, 0}});
+      else
+        std::memset(y, *src, size_t(m));
     } else if (how == Meeting::set) {
       std::memcpy(y, src, size_t(m) * sizeof(T));
     } else {
