@@ -3,11 +3,19 @@ stale; which arguments are one tensor, and what is asked of them, is as in eager
 
 from __future__ import annotations
 
+import datetime
 import functools
+import io
+import itertools
+import queue
+import random
+import sys
+import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import nnfast
@@ -306,3 +314,56 @@ def test_a_layer_of_a_compiled_module_is_replaced() -> None:
     assert drop(X).tolist() == [0.0, 0.0]
     drop.p = 0.0
     assert drop(X).tolist() == X.tolist()
+
+
+# ---- what gives something else at each call, or writes ------------------------------------------
+
+RNG, OLD_RNG = np.random.default_rng(0), np.random.RandomState(0)
+PLAIN_RNG, NUMBERS = random.Random(0), itertools.count()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: x + RNG.normal(),
+        lambda x: x + OLD_RNG.rand(),
+        lambda x: x + PLAIN_RNG.random(),
+        lambda x: x + NUMBERS.__next__(),
+        lambda x: x * (uuid.uuid4().int % 1000),
+        lambda x: x * datetime.datetime.now().microsecond,
+    ],
+)
+def test_what_gives_something_else_at_each_call_is_asked_each_time(draw):
+    falls_back(nnfast.compile(draw), X, match="gives something else at each call")
+
+
+def test_arrays_that_a_function_changes_are_changed_once():
+    counts, holder = np.zeros(2), SimpleNamespace(seen=np.zeros(1))
+
+    def step(x):
+        counts[0] += 1
+        np.add(holder.seen, 1, out=holder.seen)
+        return x * 2
+
+    falls_back(nnfast.compile(step), X, match="it changes")
+    assert counts.tolist() == [2, 0] and holder.seen.tolist() == [2]
+
+
+def test_what_is_written_is_written_at_each_call(capsys):
+    text, jobs = io.StringIO(), queue.Queue()
+
+    def write(x):
+        text.write("a")
+        return x * 2
+
+    def put(x):
+        jobs.put(1)
+        return x * 2
+
+    def show(x):
+        sys.stdout.write("b")
+        return x * 2
+
+    for fn in (write, put, show):
+        falls_back(nnfast.compile(fn), X, match="may write")
+    assert text.getvalue() == "aa" and jobs.qsize() == 2 and capsys.readouterr().out == "bb"

@@ -44,6 +44,7 @@ class Entry:
         self._objects = _objects(leaves, structure)
         known = like if like is not None and like._knows(self._objects) else None
         self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
+        self._around.hold_arrays()
         outside = self._around.leaves()
         held = self._around.tensors()
         trace = Trace({id(t.grad): t for t in outside if _has_gradient(t) and t.grad not in held})

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 _LIBRARIES = {"nnfast", "numpy", *sys.stdlib_module_names}
 _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr", "globals"}
-_RESTLESS = ("random", "time", "numpy.random")  # modules that answer otherwise at each call
+# Modules, or names of them, that answer otherwise at each call, and that write somewhere.
+_RESTLESS = ("random", "time", "numpy.random", "secrets", "uuid", "os.urandom")
+_WRITES = ("logging", "io", "_io", "queue", "_queue", "sys.stdout", "sys.stderr")
+_CLOCKS = {"now", "today", "utcnow"}  # of classes of datetime
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
 _MADE = {"__init__", "__new__", "__post_init__", "forward"}  # what a new object does
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
@@ -129,7 +132,7 @@ class _Scan:
                         self._read(Read("attribute", x.__self__, name, name))
         elif isinstance(x, Compiled):
             self.value(x.fn, label)
-        elif isinstance(x, FunctionType):
+        elif isinstance(x, FunctionType) and not _restless(x):
             self.function(x, {})
         elif isinstance(x, partial):
             for name in ("args", "keywords"):
@@ -237,8 +240,9 @@ class _Scan:
             if isinstance(x, Module):
                 self._reach(x)
             label = f"{label}.{name}"
+            _refuse(x, name, label)
             if isinstance(x, ModuleType):
-                if _among(f"{x.__name__}.{name}", _RESTLESS):
+                if x.__name__ == "datetime" and not _CLOCKS.isdisjoint(attributes):
                     raise Untraceable(f"{label} gives something else at each call")
                 if x is os and name in ("environ", "getenv"):
                     return self.value(os.environ, label)
@@ -361,6 +365,17 @@ def _restless(x: Any) -> bool:
     """Iterators, generators of random numbers, clocks."""
     home = getattr(x, "__module__", None) or type(getattr(x, "__self__", x)).__module__
     return hasattr(type(x), "__next__") or _among(str(home), _RESTLESS)
+
+
+def _refuse(x: Any, name: str, label: str) -> None:
+    """Raise if `x.name` gives something else at each call, or writes somewhere."""
+    kind = x if isinstance(x, type) else type(x)
+    found = f"{x.__name__}.{name}" if isinstance(x, ModuleType) else f"{kind.__module__}.{name}"
+    clock = kind.__module__ == "datetime" and name in _CLOCKS
+    if _among(found, _WRITES):
+        raise Untraceable(f"it uses {label}, which may write")
+    if clock or _among(found, _RESTLESS) or hasattr(kind, "__next__"):
+        raise Untraceable(f"{label} gives something else at each call")
 
 
 def _among(name: str, modules: tuple[str, ...]) -> bool:

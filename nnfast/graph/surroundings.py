@@ -33,6 +33,7 @@ class Surroundings:
     def __init__(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self._reads: list[tuple[Read, Any, Any]] = []  # what, its value, a mark of its contents
         self._contents: dict[int, tuple[Any, Any]] = {}  # containers, copied
+        self._arrays: list[tuple[np.ndarray, np.ndarray]] = []  # copied while it is traced
         found, modules, self.reads_gradients = reads(fn, args, kwargs)
         self._modules = [(m, _tensors_of(m)) for m in modules]
         for read in found:
@@ -54,12 +55,21 @@ class Surroundings:
             same_entries(_tensors_of(m), was) for m, was in self._modules
         )
 
-    def tensors(self) -> set[Tensor]:
-        """Those that it reads by a name, an attribute or in a container."""
+    def _values(self) -> list[Any]:
+        """All that it reads by a name, an attribute or in a container."""
         read = [x for _, x, _ in self._reads]
         for _, before in self._contents.values():
             read += before.values() if isinstance(before, dict) else before
-        return {x for x in read if isinstance(x, Tensor)}
+        return read
+
+    def tensors(self) -> set[Tensor]:
+        """Those among what it reads."""
+        return {x for x in self._values() if isinstance(x, Tensor)}
+
+    def hold_arrays(self) -> None:
+        """Keep what the NumPy arrays hold, until `changed` puts it back."""
+        arrays = {id(x): x for x in self._values() if isinstance(x, np.ndarray)}
+        self._arrays = [(x, x.copy()) for x in arrays.values() if x.flags.writeable]
 
     def leaves(self) -> list[Tensor]:
         """All that may have gradients: those that it reads, and those of modules."""
@@ -113,6 +123,10 @@ class Surroundings:
                 _restore(x, before)
             else:
                 _fill(x, before)
+        for array, before in self._arrays:
+            if array.tobytes() != before.tobytes():
+                array[...] = before
+        self._arrays.clear()
         return found[0][0].label if found else None
 
 

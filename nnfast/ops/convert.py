@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnfast.device import check_device
+from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import cast
 from nnfast.ops.record import method, methods
 from nnfast.tensor import Tensor, as_dtype, bool_, float32, float64, int64
@@ -21,13 +23,28 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **where
     >>> nnfast.tensor([1, 2]).to(nnfast.float32)
     tensor([1., 2.])
     """
-    for x in (*args, where.get("device")):
+    check_device("to", where.get("device"))
+    for x in args:
         if isinstance(x, Tensor):
             dtype = x.dtype
+        elif isinstance(x, str) and not _is_dtype(x):
+            if x.partition(":")[0] != "cpu":
+                hint = "nnfast runs on the CPU; leave other devices out."
+                fail(
+                    "to", "a dtype of real numbers or booleans, or 'cpu'", repr(x), hint, DTypeError
+                )
         elif not (x is None or isinstance(x, bool) or str(x).partition(":")[0] == "cpu"):
             dtype = x
     target = input.dtype if dtype is None else as_dtype(dtype, "to")
     return cast(input, target) if copy or input.array.dtype != target else input
+
+
+def _is_dtype(name: str) -> bool:
+    try:
+        np.dtype(name)
+    except TypeError:
+        return False
+    return True
 
 
 _CONVERSIONS: dict[str, Any] = {

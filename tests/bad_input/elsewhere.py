@@ -159,6 +159,7 @@ CASES: Cases = [
     (
         lambda: x.to("nonsense"),
         DTypeError,
-        "to: expected a dtype of real numbers or booleans, got 'nonsense'.",
+        "to: expected a dtype of real numbers or booleans, or 'cpu', got 'nonsense'. Hint: nnfast "
+        "runs on the CPU; leave other devices out.",
     ),
 ]
