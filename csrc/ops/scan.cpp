@@ -39,7 +39,7 @@ void for_lines(const Lines& s, F&& f) {
 template <class T>
 using Carry = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
-// One line: y = f(its value before, where it is).
+// Lines that begin s.n apart, side by side: one alone waits for each of its results.
 template <int lines, class T, class F>
 void scan_rows(const Lines& s, int64_t first, bool reverse, Carry<T> start, T* y, F&& f) {
   Carry<T> carry[lines];
@@ -55,7 +55,7 @@ void scan_rows(const Lines& s, int64_t first, bool reverse, Carry<T> start, T* y
 // y[at] = f(the value before, at, whether there is none before), along all lines.
 template <class T, class F>
 void scan_lines(const Lines& s, bool reverse, Carry<T> start, T* y, F&& f) {
-  if (s.inner == 1) {  // rows side by side: one alone waits for each of its sums
+  if (s.inner == 1) {
     return parallel_for(ceil_div(s.outer, kRows), double(s.outer * s.n), [&](int64_t task, int) {
       int64_t row = task * kRows;
       if (s.outer - row >= kRows) return scan_rows<kRows>(s, row * s.n, reverse, start, y, f);

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
 
 _LIBRARIES = {"nnfast", "numpy", *sys.stdlib_module_names}
 _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delattr", "globals"}
-# Modules, or names of them, that answer otherwise at each call, and that write somewhere.
-_RESTLESS = ("random", "time", "numpy.random", "secrets", "uuid", "os.urandom")
+# What answers otherwise at each call, and what writes somewhere: modules, or parts of them.
+_RESTLESS = (
+    *("random", "time", "numpy.random", "secrets", "uuid", "os.urandom", "datetime.date.today"),
+    *(f"datetime.datetime.{name}" for name in ("now", "today", "utcnow")),
+)
 _WRITES = ("logging", "io", "_io", "queue", "_queue", "sys.stdout", "sys.stderr")
-_CLOCKS = {"now", "today", "utcnow"}  # of classes of datetime
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
 _MADE = {"__init__", "__new__", "__post_init__", "forward"}  # what a new object does
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
@@ -236,14 +238,12 @@ class _Scan:
         """x.a.b.c: each step is read, the last one entered."""
         from nnfast.nn.module import Module
 
-        for name in attributes:
+        for i, name in enumerate(attributes):
             if isinstance(x, Module):
                 self._reach(x)
             label = f"{label}.{name}"
-            _refuse(x, name, label)
+            _refuse(x, attributes[i:], label)
             if isinstance(x, ModuleType):
-                if x.__name__ == "datetime" and not _CLOCKS.isdisjoint(attributes):
-                    raise Untraceable(f"{label} gives something else at each call")
                 if x is os and name in ("environ", "getenv"):
                     return self.value(os.environ, label)
                 if _library(x.__name__):
@@ -367,14 +367,14 @@ def _restless(x: Any) -> bool:
     return hasattr(type(x), "__next__") or _among(str(home), _RESTLESS)
 
 
-def _refuse(x: Any, name: str, label: str) -> None:
-    """Raise if `x.name` gives something else at each call, or writes somewhere."""
+def _refuse(x: Any, attributes: Sequence[str], label: str) -> None:
+    """Raise if what x has under these names differs from call to call, or writes somewhere."""
     kind = x if isinstance(x, type) else type(x)
-    found = f"{x.__name__}.{name}" if isinstance(x, ModuleType) else f"{kind.__module__}.{name}"
-    clock = kind.__module__ == "datetime" and name in _CLOCKS
+    home = x.__name__ if isinstance(x, ModuleType) else f"{kind.__module__}.{kind.__name__}"
+    found = ".".join((home, *attributes))
     if _among(found, _WRITES):
         raise Untraceable(f"it uses {label}, which may write")
-    if clock or _among(found, _RESTLESS) or hasattr(kind, "__next__"):
+    if _among(found, _RESTLESS) or hasattr(kind, "__next__"):
         raise Untraceable(f"{label} gives something else at each call")
 
 

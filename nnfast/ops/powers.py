@@ -38,7 +38,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         fail("matrix_power", "square matrices", f"shape {x.shape}", input=x)
     if n < 0:
-        fail("matrix_power", "n >= 0", f"n={n}", "there is no inverse here; see linalg.")
+        fail("matrix_power", "n >= 0", f"n={n}", "nnfast has no inverse; use NumPy's on x.numpy().")
     if n == 0:
         return clone(expand(wrap(np.eye(x.shape[-1], dtype=x.dtype)), x.shape))
     if n == 1:
