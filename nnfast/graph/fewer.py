@@ -69,15 +69,11 @@ class _Smaller(dict[Value | None, Any]):
         return self._all(a.results, b.results)
 
     def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
-        if len(xs) != len(ys):
-            return False
-        for x, y in zip(xs, ys, strict=True):
-            if x is None or y is None:
-                if x is not y:
-                    return False
-            elif (known := self.get(x)) is not y and (known or not self._pair(x, y)):
-                return False
-        return True
+        known = self.get
+        return len(xs) == len(ys) and not any([
+            known(x, x) is not y and (x in self or y is None or not self._pair(x, y))  # type: ignore[arg-type]
+            for x, y in zip(xs, ys, strict=True)
+        ])  # fmt: skip
 
     def _pair(self, x: Value, y: Value) -> bool:
         """Note a value and its smaller one; False if they are no such."""
