@@ -44,6 +44,7 @@ class Turned {
   void multiply_strip(int64_t j0, const T* panels, T* strip) {
     const int64_t n = least(p_.N - j0, strip_), step = least(kn_.mr, kRowsInPlace);
     const Epilogue<T> turned = turned_epilogue();
+    ask_for(p_.c + j0, p_.M, p_.N, n);
     for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
       T* out = k0 == 0 ? strip : strip + p_.M * strip_;
       for (int64_t j = 0; j < n; j += step)
