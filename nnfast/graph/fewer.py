@@ -4,8 +4,8 @@ Two traced graphs are alike if they have the same calls, of values that correspo
 place in memory with the same strides; but some dimensions of the second may be smaller. No pass
 has to run again, for what it did to the first is right for the second:
 
-- prune, fold_batch_norm, join_updates, hoist_constants, recompute and commit go by who reads and
-  changes what, and where values come from;
+- prune, mask_pooled, fold_batch_norm, join_updates, hoist_constants, recompute and commit go by who
+  reads and changes what, and where values come from;
 - make_dense goes by strides; fuse_chains too, and by whether a map reads something of the shape
   that it makes; fuse_epilogues by that, and by views being all of their memory. A map broadcasts
   dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay equal;

@@ -21,6 +21,7 @@ from nnfast.graph.ir import Argument, Call, Captured, Graph, Refreshed, Source, 
 from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
+from nnfast.graph.pools import mask_pooled
 from nnfast.graph.prune import prune
 from nnfast.graph.recompute import recompute
 from nnfast.graph.updates import join_updates
@@ -36,6 +37,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "prune": prune,
     "share_common": share_common,
     "join_places": join_places,
+    "mask_pooled": mask_pooled,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
     "join_updates": join_updates,
