@@ -1,6 +1,8 @@
 // Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
 // (see table.h), an input so that a plan can change it. One call of SGD or Adam may update many
-// parameters: the inputs of one follow those of another.
+// parameters: the inputs of one follow those of another. The last two are a plan's own: `row`, if
+// given, says that the gradient is a column times this row (nnfast/graph/outer.py), and `peak`, the
+// largest of its elements, which is there to be looked at before.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -23,12 +25,16 @@ constexpr int64_t kUpdateBlock = 16384;  // elements of a task
 template <class F>
 void for_params(const View* in, int params, int arity, double cost, F&& f) {
   constexpr int64_t kParts = 32, kLeast = 1024;
-  int64_t total = 0;
-  for (int p = 0; p < params; ++p) total += in[p * arity].size;
-  parallel_for(kParts, double(total) * cost, [&](int64_t part, int) {
+  int64_t total = 0, largest = 1;
+  for (int p = 0; p < params; ++p) {
+    total += in[p * arity].size;
+    largest = most(largest, in[p * arity].size);
+  }
+  const int64_t parts = least(kParts, ceil_div(largest, kLeast));
+  parallel_for(parts, double(total) * cost, [&](int64_t part, int) {
     for (int p = 0; p < params; ++p) {
       const int64_t size = in[p * arity].size;
-      const auto from = [&](int64_t i) { return least(size, round_up(size * i / kParts, kLeast)); };
+      const auto from = [&](int64_t i) { return least(size, round_up(size * i / parts, kLeast)); };
       const int64_t begin = from(part), end = from(part + 1);
       if (begin < end) f(p, begin, end - begin);
     }
@@ -44,6 +50,19 @@ void for_blocks(int64_t n, double cost, F&& f) {
   });
 }
 
+// Calls f(gradient, first element, elements) for pieces of these n elements: all or, if the gradient
+// is a column times a row, parts of its rows.
+template <class T, class F>
+void for_gradient(const View& grad, const View* row, int64_t first, int64_t n, F&& f) {
+  if (!row || !*row) return f({grad.ptr<T>() + first, nullptr}, first, n);
+  const int64_t N = row->size, end = first + n;
+  for (int64_t at = first; at < end;) {
+    const int64_t i = at / N, j = at % N, width = least(N - j, end - at);
+    f({grad.ptr<T>() + i, row->ptr<T>() + j}, at, width);
+    at += width;
+  }
+}
+
 // The last inputs of a single parameter may be left out.
 int params_of(const OpArgs& args, int arity) { return args.n_in < arity ? 1 : args.n_in / arity; }
 
@@ -52,21 +71,25 @@ T* at(const View& v, int64_t i) {
   return v ? v.ptr<T>() + i : nullptr;
 }
 
-// Inputs of each: param, grad, hyper, momentum buffer (may be absent).
-constexpr int kSgdInputs = 4;
+// Input number k; null where it is left out.
+const View* input(const OpArgs& args, int k) { return k < args.n_in ? args.in + k : nullptr; }
+
+// Inputs of each: param, grad, hyper, momentum buffer (may be absent), row, peak.
+constexpr int kSgdInputs = 6;
 
 template <class T>
 void run_sgd(const OpArgs& args) {
-  for_params(args.in, params_of(args, kSgdInputs), kSgdInputs, 3, [&](int p, int64_t i, int64_t n) {
-    const View* in = args.in + p * kSgdInputs;
-    kernels<T>().sgd_update(n, at<T>(in[0], i), at<T>(in[1], i), at<T>(in[3], i),
-                            *in[2].ptr<SgdHyper>());
+  for_params(args.in, params_of(args, kSgdInputs), kSgdInputs, 3, [&](int p, int64_t b, int64_t m) {
+    const View *in = args.in + p * kSgdInputs, *row = input(args, p * kSgdInputs + 4);
+    for_gradient<T>(in[1], row, b, m, [&](RowGradient<T> grad, int64_t i, int64_t n) {
+      kernels<T>().sgd_update(n, at<T>(in[0], i), grad, at<T>(in[3], i), *in[2].ptr<SgdHyper>());
+    });
   });
 }
 
 // Inputs of each: param, grad, mean of the gradient, mean of its square, number of steps so far,
-// hyper, largest mean of the square (may be absent).
-constexpr int kAdamInputs = 7;
+// hyper, largest mean of the square (may be absent), row, peak.
+constexpr int kAdamInputs = 9;
 
 // Counts a step of every parameter; powers are taken anew only where they differ from the last.
 void adam_hypers(const View* in, int params, AdamHyper* to) {
@@ -89,11 +112,22 @@ void run_adam(const OpArgs& args) {
   const int params = params_of(args, kAdamInputs);
   auto* const hypers = static_cast<AdamHyper*>(args.workspace);
   adam_hypers(args.in, params, hypers);
-  for_params(args.in, params, kAdamInputs, 8, [&](int p, int64_t i, int64_t n) {
-    const View* in = args.in + p * kAdamInputs;
-    kernels<T>().adam_update(n, at<T>(in[0], i), at<T>(in[1], i), at<T>(in[2], i), at<T>(in[3], i),
-                             at<T>(in[6], i), hypers[p]);
+  for_params(args.in, params, kAdamInputs, 8, [&](int p, int64_t b, int64_t m) {
+    const View *in = args.in + p * kAdamInputs, *row = input(args, p * kAdamInputs + 7);
+    for_gradient<T>(in[1], row, b, m, [&](RowGradient<T> grad, int64_t i, int64_t n) {
+      kernels<T>().adam_update(n, at<T>(in[0], i), grad, at<T>(in[2], i), at<T>(in[3], i),
+                               at<T>(in[6], i), hypers[p]);
+    });
   });
+}
+
+// The largest magnitude; NaN if there is one.
+template <class T>
+T peak(const View& x) {
+  const auto reduce = kernels<T>().reduce_rows;
+  const T high = reduce(Reduction::max, 1, x.ptr<T>(), x.size, x.size);
+  const T low = reduce(Reduction::min, 1, x.ptr<T>(), x.size, x.size);
+  return high > -low ? high : -low;
 }
 
 // The hyper-parameters of the updates below.
@@ -169,6 +203,14 @@ int64_t adam_update_workspace(const OpArgs& args) {
 void adam_update(const OpArgs& args) {
   for_float(args.out[0].dtype,
             [&](auto* t) { run_adam<std::remove_pointer_t<decltype(t)>>(args); });
+}
+
+// The largest magnitude among the products of elements of two inputs, which is finite if they are.
+void largest_product(const OpArgs& args) {
+  for_float(args.out[0].dtype, [&](auto* t) {
+    using T = std::remove_pointer_t<decltype(t)>;
+    *args.out[0].ptr<T>() = peak<T>(args.in[0]) * peak<T>(args.in[1]);
+  });
 }
 
 void adagrad_update(const OpArgs& args) {

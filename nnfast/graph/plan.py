@@ -19,6 +19,7 @@ from nnfast.graph.fold import fold_batch_norm
 from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value, dense_strides
 from nnfast.graph.memory import Block, keep, plan_memory
+from nnfast.graph.outer import form_outer
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
 from nnfast.graph.prune import prune
@@ -38,6 +39,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "join_places": join_places,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
+    "form_outer": form_outer,
     "join_updates": join_updates,
     "make_dense": make_dense,
     "pack_weights": pack_weights,
@@ -68,7 +70,7 @@ class Plan:
     def __init__(
         self,
         graph: Graph,
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Sequence[tuple[Value, Callable[..., None], int]],
         arenas: Any,
         modules: Sequence[Module] = (),
         step: Sequence[int] = (0,),
@@ -88,8 +90,8 @@ class Plan:
         self.blocks, self.arena = plan_memory(graph, mine)
         places = {v: k for k, v in enumerate(self.given)}
         self.checks = [
-            (places.get(v.memory, -1), _check_of(v, check))
-            for v, check in checks
+            (places.get(v.memory, -1), _check_of(v, check), below)
+            for v, check, below in checks
             if v.memory in places or isinstance(v.source, Captured)
         ]
         self.sources = [_source(v) for v in self.given]

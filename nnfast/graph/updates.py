@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nnfast.graph.ir import Call, Graph, Value
 
-_UPDATES = ("sgd_update", "adam_update")
+UPDATES = {"sgd_update": 6, "adam_update": 9}  # inputs of each parameter, as in csrc
 
 
 def join_updates(graph: Graph) -> Graph:
@@ -17,7 +17,7 @@ def join_updates(graph: Graph) -> Graph:
     calls: list[Call] = []
     waiting: list[_Group] = []
     for call in graph.calls:
-        group = _Group(call) if call.op.name in _UPDATES else None
+        group = _Group(call) if call.op.name in UPDATES else None
         for other in [g for g in waiting if g.meets(call)]:
             waiting.remove(other)
             calls.append(other.call)
@@ -48,10 +48,16 @@ class _Group:
     def add(self, other: _Group) -> None:
         a, b = self.call, other.call
         self.call = Call(
-            a.op, [*a.inputs, *b.inputs], [*a.outputs, *b.outputs], a.attrs, a.changed + b.changed
-        )
+            a.op, [*_all(a), *_all(b)], [*a.outputs, *b.outputs], a.attrs, a.changed + b.changed
+        )  # fmt: skip
         self.reads |= other.reads
         self.changes |= other.changes
+
+
+def _all(call: Call) -> list[Value | None]:
+    """The inputs, with those that a single parameter leaves out."""
+    missing = -len(call.inputs) % UPDATES[call.op.name]
+    return [*call.inputs, *[None] * missing]
 
 
 def _memory(values: Iterable[Value]) -> set[Value]:

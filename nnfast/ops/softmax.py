@@ -161,7 +161,8 @@ def check_labels(
 ) -> None:
     """Raise unless all of target are class numbers below `classes`, or ignore_index."""
     like = None if input is None else (input.shape, input.dtype)
-    on_values(target, lambda labels: _check_classes(name, labels, classes, ignore_index, like))
+    check = lambda labels: _check_classes(name, labels, classes, ignore_index, like)
+    on_values(target, check, classes)
 
 
 def _check_classes(
