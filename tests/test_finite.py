@@ -157,7 +157,7 @@ def test_memory_is_known_before_the_first_step():
     with pytest.raises(MemoryLimitError, match=r"weight 100x200 78.1 KiB") as caught:
         step(nnfast.ones(64, 200), nnfast.ones(64, 10))
     assert "expected a plan of at most 341.8 KiB" in str(caught.value)
-    step(nnfast.ones(1, 200), nnfast.ones(1, 10))
+    step(nnfast.ones(2, 200), nnfast.ones(2, 10))
     memory = step.plan.memory()
     weights = sum(p.numel() for p in net.parameters()) * 4
     assert memory.weights == memory.gradients == weights and memory.total <= 350_000
