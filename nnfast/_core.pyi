@@ -1,7 +1,7 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -128,6 +128,7 @@ class Arenas:
 class Plan:
     """A planned list of instructions; see nnfast/graph/plan.py."""
 
+    @overload
     def __init__(
         self,
         calls: list[tuple[int, bytes, int, list[int]]],
@@ -141,6 +142,14 @@ class Plan:
         prologue: int,
         kept: int,
         sources: list[int],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        like: Plan,
+        tensors: list[Any],
+        shapes: list[tuple[int, tuple[int, ...], Sequence[int]]],
+        attrs: list[tuple[int, bytes]],
     ) -> None: ...
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""

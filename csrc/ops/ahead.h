@@ -17,7 +17,7 @@ class Ahead {
       : p_(p),
         runs_(cs == 1 ? count : k),
         step_(cs == 1 ? rs : cs),
-        lines_((cs == 1 ? k : count) / kItems + 1),
+        lines_(lines(p, cs == 1 ? k : count)),
         each_(ceil_div(runs_ * lines_, calls)) {}
 
   void some() {
@@ -29,6 +29,11 @@ class Ahead {
 
  private:
   static constexpr int64_t kItems = 64 / int64_t(sizeof(T));  // of a line
+
+  // Those that n elements from p on lie in; the runs below the first may begin elsewhere.
+  static int64_t lines(const T* p, int64_t n) {
+    return (int64_t(reinterpret_cast<uintptr_t>(p) / sizeof(T)) % kItems + n - 1) / kItems + 1;
+  }
 
   const T* p_ = nullptr;
   int64_t runs_ = 0, step_ = 0;   // runs of neighbours in memory, and how far they are apart

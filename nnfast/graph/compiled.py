@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, update_wrapper
 from types import MethodType
@@ -138,9 +140,10 @@ class Compiled(Generic[P, R]):
     def _first(self, key: Any, leaves: list[Any]) -> Entry:
         """A new plan, beside those of the same arguments in other modes."""
         try:
-            entry = Entry(
-                self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
-            )
+            with _uncollected():
+                entry = Entry(
+                    self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
+                )
         except Untraceable:
             self._refused.add(key)  # tracing it again would repeat what it does outside
             raise
@@ -232,6 +235,18 @@ def compile(
     if unknown:
         fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
     return Compiled(fn, memory_limit, disable)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look again and again at what plans are made of."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 @cache
