@@ -1,6 +1,6 @@
 // Updates of parameters. The outputs are inputs too, changed in place; hyper is a float64 vector
-// (see table.h), an input so that a plan can change it. One call of SGD or Adam may update many
-// parameters: the inputs of one follow those of another. The last two are a plan's own: `row`, if
+// (see table.h), an input so that a plan can change it. One call may update many parameters: the
+// inputs of one follow those of another. The last two of SGD and Adam are a plan's own: `row`, if
 // given, says that the gradient is a column times this row (nnfast/graph/outer.py), and `peak`, the
 // largest of its elements, which is there to be looked at before.
 #include <algorithm>
@@ -15,8 +15,6 @@
 namespace nnf {
 
 namespace {
-
-constexpr int64_t kUpdateBlock = 16384;  // elements of a task
 
 // Calls f(number, first element, elements) for pieces of many parameters, in parallel. Each task
 // has a part of every parameter, so that a worker has rows that lie together, as in the products
@@ -41,17 +39,8 @@ void for_params(const View* in, int params, int arity, double cost, F&& f) {
   });
 }
 
-// Calls f(first element, elements), in parallel.
-template <class F>
-void for_blocks(int64_t n, double cost, F&& f) {
-  parallel_for(ceil_div(n, kUpdateBlock), double(n) * cost, [&](int64_t task, int) {
-    const int64_t i = task * kUpdateBlock;
-    f(i, n - i < kUpdateBlock ? n - i : kUpdateBlock);
-  });
-}
-
-// Calls f(gradient, first element, elements) for pieces of these n elements: all or, if the gradient
-// is a column times a row, parts of its rows.
+// Calls f(gradient, first element, elements) for pieces of these n elements: all or, if the
+// gradient is a column times a row, parts of its rows.
 template <class T, class F>
 void for_gradient(const View& grad, const View* row, int64_t first, int64_t n, F&& f) {
   if (!row || !*row) return f({grad.ptr<T>() + first, nullptr}, first, n);
@@ -157,12 +146,12 @@ struct AsgdHyper {
 };
 
 template <class Hyper>
-const Hyper& hyper_of(const OpArgs& args) {
-  return *args.in[2].ptr<const Hyper>();
+const Hyper& hyper_of(const View* in) {
+  return *in[2].ptr<const Hyper>();
 }
 
-// Counts one more step and answers its number.
-double next_step(const OpArgs& args) { return double(++*args.in[3].ptr<int64_t>()); }
+// Counts one more step of a parameter and answers its number.
+double next_step(const View* in) { return double(++*in[3].ptr<int64_t>()); }
 
 // Those that all have; a decoupled weight decay shrinks the parameter by itself.
 UpdateRates rates_of(double maximize, double weight_decay, double shrink_by = 0) {
@@ -173,15 +162,120 @@ UpdateRates rates_of(double maximize, double weight_decay, double shrink_by = 0)
   return r;
 }
 
-// Inputs: param, grad, hyper, number of steps so far, then `states` that the kernel changes.
-template <class Pick>
-void run_update(const OpArgs& args, const UpdateRates& rates, int states, Pick&& kernel_of) {
-  const View *in = args.in, &param = args.out[0];
-  for_float(param.dtype, [&](auto* t) {
+UpdateRates adagrad_rates(const View* in) {
+  const auto& h = hyper_of<AdagradHyper>(in);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.lr = h.lr / (1 + (next_step(in) - 1) * h.lr_decay);
+  r.eps = h.eps;
+  return r;
+}
+
+UpdateRates adadelta_rates(const View* in) {
+  const auto& h = hyper_of<AdadeltaHyper>(in);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  next_step(in);
+  r.lr = h.lr;
+  r.beta2 = h.rho;
+  r.eps = h.eps;
+  return r;
+}
+
+UpdateRates rmsprop_rates(const View* in) {
+  const auto& h = hyper_of<RmspropHyper>(in);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  next_step(in);
+  r.lr = h.lr;
+  r.beta1 = h.momentum;
+  r.beta2 = h.alpha;
+  r.eps = h.eps;
+  return r;
+}
+
+UpdateRates adamax_rates(const View* in) {
+  const auto& h = hyper_of<AdamaxHyper>(in);
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.lr = h.lr / (1 - std::pow(h.beta1, next_step(in)));
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps;
+  return r;
+}
+
+// The last input is the product of all mu so far.
+UpdateRates nadam_rates(const View* in) {
+  const auto& h = hyper_of<NadamHyper>(in);
+  const double t = next_step(in);
+  double& product = *in[6].ptr<double>();
+  auto mu = [&](double step) {
+    return h.beta1 * (1 - 0.5 * std::pow(0.96, step * h.momentum_decay));
+  };
+  product *= mu(t);
+  const double root = std::sqrt(1 - std::pow(h.beta2, t));
+  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
+  r.lr = h.lr * root * mu(t + 1) / (1 - product * mu(t + 1));
+  r.lr2 = h.lr * root * (1 - mu(t)) / (1 - product);
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps * root;
+  return r;
+}
+
+UpdateRates radam_rates(const View* in) {
+  const auto& h = hyper_of<RadamHyper>(in);
+  const double t = next_step(in), power = std::pow(h.beta2, t);
+  const double c1 = 1 - std::pow(h.beta1, t), c2 = 1 - power;
+  const double most = 2 / (1 - h.beta2) - 1, length = most - 2 * t * power / c2;
+  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
+  if (length > 5)
+    r.lr = h.lr / c1 *
+           std::sqrt(c2 * (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length));
+  else
+    r.lr2 = h.lr / c1;
+  r.beta1 = h.beta1;
+  r.beta2 = h.beta2;
+  r.eps = h.eps;
+  return r;
+}
+
+UpdateRates rprop_rates(const View* in) {
+  const auto& h = hyper_of<RpropHyper>(in);
+  UpdateRates r = rates_of(h.maximize, 0);
+  next_step(in);
+  r.beta1 = h.etaminus;
+  r.beta2 = h.etaplus;
+  r.low = h.low;
+  r.high = h.high;
+  return r;
+}
+
+// The last inputs are the rates of param and of its mean in this step.
+UpdateRates asgd_rates(const View* in) {
+  const auto& h = hyper_of<AsgdHyper>(in);
+  double &eta = *in[5].ptr<double>(), &mu = *in[6].ptr<double>();
+  UpdateRates r = rates_of(h.maximize, h.weight_decay);
+  r.shrink = 1 - h.lambd * eta;
+  r.lr = eta;
+  r.lr2 = mu;
+  const double t = next_step(in);
+  eta = h.lr / std::pow(1 + h.lambd * h.lr * t, h.alpha);
+  mu = 1 / std::max(1.0, t - h.t0);
+  return r;
+}
+
+// Inputs of each parameter: param, grad, hyper, number of steps so far, then `states` that the
+// kernel changes, and what else rates_of_step looks at: `arity` in all.
+template <class Rates, class Pick>
+void run_update(const OpArgs& args, int arity, int states, Rates&& rates_of_step,
+                Pick&& kernel_of) {
+  const int params = args.n_in / arity;
+  auto* const rates = static_cast<UpdateRates*>(args.workspace);
+  for (int p = 0; p < params; ++p) rates[p] = rates_of_step(args.in + p * arity);
+  for_float(args.out[0].dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     auto* kernel = kernel_of(kernels<T>());
-    for_blocks(param.size, 8, [&](int64_t i, int64_t n) {
-      UpdateArgs<T> u{n, at<T>(param, i), at<T>(in[1], i), {}, rates};
+    for_params(args.in, params, arity, 8, [&](int p, int64_t i, int64_t n) {
+      const View* in = args.in + p * arity;
+      UpdateArgs<T> u{n, at<T>(in[0], i), at<T>(in[1], i), {}, rates[p]};
       for (int k = 0; k < states; ++k) u.state[k] = at<T>(in[4 + k], i);
       kernel(u);
     });
@@ -213,105 +307,22 @@ void largest_product(const OpArgs& args) {
   });
 }
 
-void adagrad_update(const OpArgs& args) {
-  const auto& h = hyper_of<AdagradHyper>(args);
-  UpdateRates r = rates_of(h.maximize, h.weight_decay);
-  r.lr = h.lr / (1 + (next_step(args) - 1) * h.lr_decay);
-  r.eps = h.eps;
-  run_update(args, r, 1, [](const auto& k) { return k.adagrad_update; });
-}
-
-void adadelta_update(const OpArgs& args) {
-  const auto& h = hyper_of<AdadeltaHyper>(args);
-  UpdateRates r = rates_of(h.maximize, h.weight_decay);
-  next_step(args);
-  r.lr = h.lr;
-  r.beta2 = h.rho;
-  r.eps = h.eps;
-  run_update(args, r, 2, [](const auto& k) { return k.adadelta_update; });
-}
-
-void rmsprop_update(const OpArgs& args) {
-  const auto& h = hyper_of<RmspropHyper>(args);
-  UpdateRates r = rates_of(h.maximize, h.weight_decay);
-  next_step(args);
-  r.lr = h.lr;
-  r.beta1 = h.momentum;
-  r.beta2 = h.alpha;
-  r.eps = h.eps;
-  run_update(args, r, 3, [](const auto& k) { return k.rmsprop_update; });
-}
-
-void adamax_update(const OpArgs& args) {
-  const auto& h = hyper_of<AdamaxHyper>(args);
-  UpdateRates r = rates_of(h.maximize, h.weight_decay);
-  r.lr = h.lr / (1 - std::pow(h.beta1, next_step(args)));
-  r.beta1 = h.beta1;
-  r.beta2 = h.beta2;
-  r.eps = h.eps;
-  run_update(args, r, 2, [](const auto& k) { return k.adamax_update; });
-}
-
-// The last input is the product of all mu so far.
-void nadam_update(const OpArgs& args) {
-  const auto& h = hyper_of<NadamHyper>(args);
-  const double t = next_step(args);
-  double& product = *args.in[6].ptr<double>();
-  auto mu = [&](double step) {
-    return h.beta1 * (1 - 0.5 * std::pow(0.96, step * h.momentum_decay));
-  };
-  product *= mu(t);
-  const double root = std::sqrt(1 - std::pow(h.beta2, t));
-  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
-  r.lr = h.lr * root * mu(t + 1) / (1 - product * mu(t + 1));
-  r.lr2 = h.lr * root * (1 - mu(t)) / (1 - product);
-  r.beta1 = h.beta1;
-  r.beta2 = h.beta2;
-  r.eps = h.eps * root;
-  run_update(args, r, 2, [](const auto& k) { return k.nadam_update; });
-}
-
-void radam_update(const OpArgs& args) {
-  const auto& h = hyper_of<RadamHyper>(args);
-  const double t = next_step(args), power = std::pow(h.beta2, t);
-  const double c1 = 1 - std::pow(h.beta1, t), c2 = 1 - power;
-  const double most = 2 / (1 - h.beta2) - 1, length = most - 2 * t * power / c2;
-  UpdateRates r = rates_of(h.maximize, h.weight_decay, h.decoupled * h.lr * h.weight_decay);
-  if (length > 5)
-    r.lr = h.lr / c1 *
-           std::sqrt(c2 * (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length));
-  else
-    r.lr2 = h.lr / c1;
-  r.beta1 = h.beta1;
-  r.beta2 = h.beta2;
-  r.eps = h.eps;
-  run_update(args, r, 2, [](const auto& k) { return k.radam_update; });
-}
-
-void rprop_update(const OpArgs& args) {
-  const auto& h = hyper_of<RpropHyper>(args);
-  UpdateRates r = rates_of(h.maximize, 0);
-  next_step(args);
-  r.beta1 = h.etaminus;
-  r.beta2 = h.etaplus;
-  r.low = h.low;
-  r.high = h.high;
-  run_update(args, r, 2, [](const auto& k) { return k.rprop_update; });
-}
-
-// The last inputs are the rates of param and of its mean in this step.
-void asgd_update(const OpArgs& args) {
-  const auto& h = hyper_of<AsgdHyper>(args);
-  double &eta = *args.in[5].ptr<double>(), &mu = *args.in[6].ptr<double>();
-  UpdateRates r = rates_of(h.maximize, h.weight_decay);
-  r.shrink = 1 - h.lambd * eta;
-  r.lr = eta;
-  r.lr2 = mu;
-  run_update(args, r, 1, [](const auto& k) { return k.asgd_update; });
-  const double t = next_step(args);
-  eta = h.lr / std::pow(1 + h.lambd * h.lr * t, h.alpha);
-  mu = 1 / std::max(1.0, t - h.t0);
-}
+#define NNF_UPDATE(name, arity, states)                                                           \
+  int64_t name##_update_workspace(const OpArgs& args) {                                           \
+    return args.n_in / arity * int64_t(sizeof(UpdateRates));                                      \
+  }                                                                                               \
+  void name##_update(const OpArgs& args) {                                                        \
+    run_update(args, arity, states, name##_rates, [](const auto& k) { return k.name##_update; }); \
+  }
+NNF_UPDATE(adagrad, 5, 1)
+NNF_UPDATE(adadelta, 6, 2)
+NNF_UPDATE(rmsprop, 7, 3)
+NNF_UPDATE(adamax, 6, 2)
+NNF_UPDATE(nadam, 7, 2)
+NNF_UPDATE(radam, 6, 2)
+NNF_UPDATE(rprop, 6, 2)
+NNF_UPDATE(asgd, 7, 1)
+#undef NNF_UPDATE
 
 }  // namespace ops
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Graph, Kernel, Value
-from nnfast.graph.updates import UPDATES
+from nnfast.graph.updates import FORMING
 
 _LARGEST = _core.ops()["largest_product"][0]
 _SHORTEST = 64  # row that is worth its while
@@ -19,13 +19,13 @@ _GRAD = 1  # input of an update
 
 def form_outer(graph: Graph) -> Graph:
     """Products of a column and a row that only an update reads become part of that update."""
-    if not graph.calls_any(*UPDATES):
+    if not graph.calls_any(*FORMING):
         return graph
     readers = graph.readers()
     calls: list[Call] = []
     products: dict[Value, int] = {}  # where they stand
     for call in graph.calls:
-        grad = call.inputs[_GRAD] if call.op.name in UPDATES else None
+        grad = call.inputs[_GRAD] if call.op.name in FORMING else None
         if grad in products and readers[grad] == 1 and len(call.inputs) == len(call.op.inputs):
             place = products.pop(grad)
             if _unchanged(calls[place].reads(), calls[place + 1 :]):
@@ -48,13 +48,13 @@ def _is_outer(call: Call) -> bool:
     """Whether it is the plain product of a column and a row."""
     if call.op.name != "matmul":
         return False
-    a, b = call.inputs[:2]
+    a, b = (v.shape if v is not None else () for v in call.inputs[:2])
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
     return (
-        len(a.shape) == len(b.shape) == 2
-        and a.shape[1] == 1
-        and a.shape[0] > 0
-        and b.shape[1] >= _SHORTEST
+        len(a) == len(b) == 2
+        and a[1] == 1
+        and a[0] > 0
+        and b[1] >= _SHORTEST
         and not any(call.inputs[2:])
         and (attrs.alpha, attrs.activation, attrs.in_panels) == (1, 0, 0)
     )

@@ -47,6 +47,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "recompute": recompute,
     "hoist_constants": hoist_constants,
 }
+# What is called on the numbers of a value, and below what whole numbers need not be looked at.
+Checks = Sequence[tuple[Value, Callable[..., None], int]]
 OPTIONAL = frozenset(PASSES) - {"make_dense"}
 FUSING = OPTIONAL - {"prune"}  # without them each call is one of the function's own
 BYTES_OF_A_CALL = 8192  # measured: plans of MLPs and LeNet, Python objects and the core's lists
@@ -73,7 +75,7 @@ class Plan:
     def __init__(
         self,
         graph: Graph,
-        checks: Sequence[tuple[Value, Callable[..., None], int]],
+        checks: Checks,
         arenas: Any,
         modules: Sequence[Module] = (),
         step: Sequence[int] = (0,),
@@ -99,7 +101,7 @@ class Plan:
 
     def _note(
         self,
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Checks,
         modules: Sequence[Module],
         step: Sequence[int],
     ) -> None:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 
 from nnfast.graph.ir import Call, Graph, Value
 
-UPDATES = {"sgd_update": 6, "adam_update": 9}  # inputs of each parameter, as in csrc
+FORMING = ("sgd_update", "adam_update")  # have two inputs more: see outer.py
+_UPDATES = {
+    *FORMING, "adadelta_update", "adagrad_update", "adamax_update", "asgd_update", "nadam_update",
+    "radam_update", "rmsprop_update", "rprop_update",
+}  # fmt: skip
 
 
 def join_updates(graph: Graph) -> Graph:
@@ -17,7 +21,7 @@ def join_updates(graph: Graph) -> Graph:
     calls: list[Call] = []
     waiting: list[_Group] = []
     for call in graph.calls:
-        group = _Group(call) if call.op.name in UPDATES else None
+        group = _Group(call) if call.op.name in _UPDATES else None
         for other in [g for g in waiting if g.meets(call)]:
             waiting.remove(other)
             calls.append(other.call)
@@ -56,8 +60,8 @@ class _Group:
 
 def _all(call: Call) -> list[Value | None]:
     """The inputs, with those that a single parameter leaves out."""
-    missing = -len(call.inputs) % UPDATES[call.op.name]
-    return [*call.inputs, *[None] * missing]
+    each = len(call.op.inputs) + 2 * (call.op.name in FORMING)
+    return [*call.inputs, *[None] * (-len(call.inputs) % each)]
 
 
 def _memory(values: Iterable[Value]) -> set[Value]:
