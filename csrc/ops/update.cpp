@@ -267,7 +267,7 @@ UpdateRates asgd_rates(const View* in) {
 template <class Rates, class Pick>
 void run_update(const OpArgs& args, int arity, int states, Rates&& rates_of_step,
                 Pick&& kernel_of) {
-  const int params = args.n_in / arity;
+  const int params = params_of(args, arity);
   auto* const rates = static_cast<UpdateRates*>(args.workspace);
   for (int p = 0; p < params; ++p) rates[p] = rates_of_step(args.in + p * arity);
   for_float(args.out[0].dtype, [&](auto* t) {
@@ -276,7 +276,8 @@ void run_update(const OpArgs& args, int arity, int states, Rates&& rates_of_step
     for_params(args.in, params, arity, 8, [&](int p, int64_t i, int64_t n) {
       const View* in = args.in + p * arity;
       UpdateArgs<T> u{n, at<T>(in[0], i), at<T>(in[1], i), {}, rates[p]};
-      for (int k = 0; k < states; ++k) u.state[k] = at<T>(in[4 + k], i);
+      for (int k = 0; k < states; ++k)
+        if (const View* state = input(args, p * arity + 4 + k)) u.state[k] = at<T>(*state, i);
       kernel(u);
     });
   });
@@ -309,7 +310,7 @@ void largest_product(const OpArgs& args) {
 
 #define NNF_UPDATE(name, arity, states)                                                           \
   int64_t name##_update_workspace(const OpArgs& args) {                                           \
-    return args.n_in / arity * int64_t(sizeof(UpdateRates));                                      \
+    return params_of(args, arity) * int64_t(sizeof(UpdateRates));                                 \
   }                                                                                               \
   void name##_update(const OpArgs& args) {                                                        \
     run_update(args, arity, states, name##_rates, [](const auto& k) { return k.name##_update; }); \
