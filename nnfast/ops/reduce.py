@@ -89,6 +89,12 @@ def sum_squares(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Resul
 sum_squares.vjp(input=lambda dy, input, dims: _restored(dy, input.shape, dims) * 2.0 * input)
 
 
+@op("mean", attrs=ReduceAttrs)
+def _mean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Result:
+    """y = sum of x over dim, divided by the number of elements; NaN of none."""
+    return _reduction("mean", input, dim, keepdim, empty=True)
+
+
 @method
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean of the elements over dim (all if None), of floats.
@@ -101,8 +107,17 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     """
     x = input if dtype is None else cast(input, dtype)
     _floats("mean", x)
-    y = _sum(x, dim, keepdim)
-    return y * (1.0 / _count(x, y)) if _exact(_count(x, y)) else y / _count(x, y)
+    y: Tensor = _mean(x, dim, keepdim)
+    return y
+
+
+def _mean_gradient(dy: Tensor, input_shape: tuple[int, ...], dims: int) -> Tensor:
+    n = math.prod(size for d, size in enumerate(input_shape) if dims >> d & 1)
+    share = dy * (1.0 / n) if _exact(n) else dy / float(n)
+    return expand(_restored(share, input_shape, dims), input_shape)
+
+
+_mean.vjp(input=_mean_gradient)
 
 
 def _count(x: Tensor, y: Tensor) -> float:
