@@ -1,7 +1,8 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import CodeType
+from typing import Any, overload
 
 import numpy as np
 
@@ -107,6 +108,12 @@ def run(
 ) -> None:
     """Runs one op."""
 
+def innermost(call: CodeType | None, files: dict[str, str | None]) -> tuple[Any, str, int]:
+    """Of the innermost frames: `self` of a call, file and line of the user's."""
+
+def share_memory(arrays: list[tuple[np.ndarray, bool]]) -> bool:
+    """Whether a changed array lies in the memory of another."""
+
 def bounds(array: np.ndarray) -> tuple[int, int]:
     """The addresses of the first byte of an array and behind its last."""
 
@@ -131,6 +138,7 @@ class Arenas:
 class Plan:
     """A planned list of instructions; see nnfast/graph/plan.py."""
 
+    @overload
     def __init__(
         self,
         calls: list[tuple[int, bytes, int, list[int]]],
@@ -144,6 +152,14 @@ class Plan:
         prologue: int,
         kept: int,
         sources: list[int],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        like: Plan,
+        tensors: list[Any],
+        shapes: list[tuple[int, tuple[int, ...], Sequence[int]]],
+        attrs: list[tuple[int, bytes]],
     ) -> None: ...
     def fits(self) -> bool:
         """Whether the arrays of `tensors` are what the plan was made for."""

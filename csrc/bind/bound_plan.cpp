@@ -1,6 +1,7 @@
 #include "bind/bound_plan.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/parallel.h"
 #include "bind/array.h"
@@ -114,15 +115,9 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
     externals_.push_back({make_view(dtype, shape, strides), written});
     sizes_.push_back(extent(externals_.back().view));
   }
-  if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
-  for (py::handle t : tensors_) {
-    if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
-    graded_.push_back(tensor_of(t.ptr())->requires_grad);
-  }
-  for (int i : sources) sources_.push_back({tensor_of(tensors_[size_t(i)].ptr()), -1, -1});
   kept_buffer_ = int(externals_.size()) + 1;
   sizes_.push_back(kept);
-  kept_data_ = kept_.reserve(std::max<int64_t>(kept, 64));
+  hold(sources);
   std::vector<Operand> views;
   for (size_t i = 0; i < externals_.size(); ++i)
     views.push_back({int(i) + 1, 0, externals_[i].view});
@@ -135,24 +130,84 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
     views.push_back(o);
   }
   std::vector<Instruction> code;
-  std::vector<Operand> used;
   std::vector<char> attrs;
   for (const auto& [id, packed, n_in, args] : calls) {
     const std::string bytes = packed;
     if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
         n_in > int(args.size()))
       throw py::value_error("_core.Plan: no such call");
-    code.push_back(
-        {&op_table()[id], int(used.size()), n_in, int(args.size()) - n_in, int64_t(attrs.size())});
-    for (int a : args) used.push_back(views.at(size_t(a)));
+    code.push_back({&op_table()[id], int(numbers_.size()), n_in, int(args.size()) - n_in,
+                    int64_t(attrs.size())});
+    numbers_.insert(numbers_.end(), args.begin(), args.end());
     attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
   }
   if (prologue < 0 || commit < prologue || commit > int(code.size()))
     throw py::value_error("_core.Plan: commit");
-  for (int a : watched) used.push_back(watchable(views.at(size_t(a))));
+  numbers_.insert(numbers_.end(), watched.begin(), watched.end());
+  std::vector<Operand> used;
+  for (int a : numbers_) used.push_back(views.at(size_t(a)));
+  for (size_t i = used.size() - watched.size(); i < used.size(); ++i) watchable(used[i]);
   seconds.assign(code.size(), 0);
   plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
                                  int(externals_.size()) + 2, arena, commit, int(watched.size()));
+}
+
+BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const std::vector<ShapeSpec>& shapes,
+                     const std::vector<std::pair<int, py::bytes>>& attrs)
+    : tensors_(std::move(tensors)),
+      externals_(like.externals_),
+      sizes_(like.sizes_),
+      numbers_(like.numbers_),
+      arenas_(like.arenas_),
+      prologue_(like.prologue_),
+      kept_buffer_(like.kept_buffer_) {
+  if (tensors_.size() != like.tensors_.size()) throw py::value_error("_core.Plan: other tensors");
+  std::vector<int> sources;
+  for (const SourceSeen& s : like.sources_) sources.push_back(s.number);
+  hold(sources);
+  std::unordered_map<int, const ShapeSpec*> changed;
+  for (const ShapeSpec& s : shapes) changed[std::get<0>(s)] = &s;
+  auto reshape = [&](int number, View* v) {
+    auto found = changed.find(number);
+    if (found == changed.end()) return;
+    const View now =
+        make_view(int(v->dtype), std::get<1>(*found->second), std::get<2>(*found->second));
+    if (extent(now) > extent(*v)) throw py::value_error("_core.Plan: a larger operand");
+    *v = now;
+  };
+  for (size_t i = 0; i < externals_.size(); ++i) {
+    reshape(int(i), &externals_[i].view);
+    sizes_[i] = extent(externals_[i].view);
+  }
+  std::vector<Operand> used = like.plan_->operands();
+  for (size_t i = 0; i < used.size(); ++i) {
+    Operand& o = used[i];
+    reshape(numbers_[i], &o.view);
+    if (o.buffer > 0 && o.offset + extent(o.view) > sizes_[size_t(o.buffer) - 1])
+      throw py::value_error("_core.Plan: an operand beyond its buffer");
+  }
+  std::vector<char> packed = like.plan_->attrs();
+  for (const auto& [i, bytes] : attrs) {
+    const std::string text = bytes;
+    const Instruction& call = like.plan_->code().at(size_t(i));
+    if (text.size() != call.op->attrs_size) throw py::value_error("_core.Plan: other attributes");
+    std::copy(text.begin(), text.end(), packed.begin() + call.attrs);
+  }
+  seconds.assign(like.seconds.size(), 0);
+  plan_ = std::make_unique<Plan>(*like.plan_, std::move(used), std::move(packed));
+}
+
+void BoundPlan::hold(const std::vector<int>& sources) {
+  if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+  for (py::handle t : tensors_) {
+    if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
+    graded_.push_back(tensor_of(t.ptr())->requires_grad);
+  }
+  for (int i : sources) {
+    if (i < 0 || size_t(i) >= tensors_.size()) throw py::value_error("_core.Plan: no such tensor");
+    sources_.push_back({i, -1, -1});
+  }
+  kept_data_ = kept_.reserve(std::max<int64_t>(sizes_.back(), 64));
 }
 
 bool BoundPlan::fits() const {
@@ -259,9 +314,9 @@ bool BoundPlan::is_fresh() {
   bool fresh = isa_ == &current_isa();
   isa_ = &current_isa();
   for (SourceSeen& s : sources_) {
-    fresh = fresh && s.version == s.tensor->version && s.touched == s.tensor->touched &&
-            !is_shared(s.tensor->array, 2);
-    s.version = s.tensor->version, s.touched = s.tensor->touched;
+    const Tensor* t = tensor(size_t(s.number));
+    fresh = fresh && s.version == t->version && s.touched == t->touched && !is_shared(t->array, 2);
+    s.version = t->version, s.touched = t->touched;
   }
   return fresh;
 }

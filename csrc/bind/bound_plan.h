@@ -27,12 +27,19 @@ using CallSpec = std::tuple<int, pybind11::bytes, int, std::vector<int>>;
 // (dtype, shape, strides in elements, written to)
 using ExternalSpec = std::tuple<int, Shape, Shape, bool>;
 
+// (number of an operand, shape, strides in elements)
+using ShapeSpec = std::tuple<int, Shape, Shape>;
+
 class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
             const std::vector<ExternalSpec>& externals, pybind11::list tensors, int64_t arena,
             std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
             int prologue, int64_t kept, const std::vector<int>& sources);
+  // The plan `like`, of other tensors, where some operands have smaller shapes and some calls
+  // (their numbers) other attributes.
+  BoundPlan(const BoundPlan& like, pybind11::list tensors, const std::vector<ShapeSpec>& shapes,
+            const std::vector<std::pair<int, pybind11::bytes>>& attrs);
 
   // Whether the arrays of the tensors are what the plan was made for.
   bool fits() const;
@@ -62,9 +69,12 @@ class BoundPlan {
     bool written;
   };
   struct SourceSeen {
-    const Tensor* tensor;
+    int number;  // of a tensor
     Py_ssize_t version, touched;
   };
+
+  // Takes note of the tensors, and takes the memory that the prologue fills.
+  void hold(const std::vector<int>& sources);
 
   template <class F>
   Outcome with_context(PyObject* const* arrays, size_t n, F&& f);
@@ -80,6 +90,7 @@ class BoundPlan {
   std::vector<bool> graded_;  // whether each required gradients when the plan was made
   std::vector<External> externals_;
   std::vector<int64_t> sizes_;
+  std::vector<int> numbers_;  // of the operands that the calls take, and of those watched
   std::unique_ptr<Plan> plan_;
   std::shared_ptr<Arenas> arenas_;
   int prologue_, kept_buffer_;

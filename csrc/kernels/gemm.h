@@ -40,12 +40,18 @@ NNF_INLINE void store_tile(const vec<T> (&acc)[M][V], T* c, int64_t ldc, int las
   }
 }
 
+// What a tile will store to comes near.
+template <class T, int M, int V>
+NNF_INLINE void ask_for_tile(const T* c, int64_t ldc) {
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * kLanes<T>, 1);
+}
+
 template <class T, int M, int V>
 void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool accumulate) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][V] = {};
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * L, 1);
+  ask_for_tile<T, M, V>(c, ldc);
   for (int64_t k = 0; k < kc; ++k, a += kMR<T>, b += kNR<T>) {
     vec<T> bv[V];
 #pragma GCC unroll 2
@@ -80,6 +86,8 @@ void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int
   tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate);
 }
 
+constexpr int64_t kBrief = 16;  // products of an element; for no more it is not worth to ask
+
 // Of a strip: A is read where it lies. Pairs of vectors of a row of B are `step` apart: one after
 // the other, with a short one at the end, or in panels.
 template <class T, int M, int V>
@@ -88,6 +96,7 @@ void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t l
   constexpr int L = kLanes<T>;
   const int last = n - (V - 1) * L;  // columns in the last vector
   vec<T> acc[M][V] = {};
+  if (kc > kBrief) ask_for_tile<T, M, V>(c, ldc);
   for (int64_t k = 0; k < kc; ++k, a += cs, b += ldb) {
     vec<T> bv[V];
 #pragma GCC unroll 8

@@ -14,17 +14,17 @@
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;           // a panel of A is 14 x 256: half of L1
-constexpr int64_t kPiece = 8 * kKC;    // pieces can be summed side by side
-constexpr int64_t kMC = 1024;          // rows of C at once where K has many blocks,
-constexpr int64_t kNC = 1024;          // and columns: as many blocks of B are packed as are 1 MiB
-constexpr int64_t kTaskRows = 112;     // of a task, at most,
-constexpr int64_t kTaskCols = 512;     // and columns, where there are not many rows
-constexpr int64_t kBlockTasks = 32;    // a power of two: threads get as much work each
-constexpr int64_t kPackPanels = 4;     // of a task that packs
-constexpr int64_t kTasks = 16;         // smaller tasks where there would be fewer than these
-constexpr double kPackOne = 1;         // work of packing an element, see parallel_for,
-constexpr double kReadOne = 0.25;      // and of reading one
+constexpr int64_t kKC = 256;              // a panel of A is 14 x 256: half of L1
+constexpr int64_t kPiece = 8 * kKC;       // pieces can be summed side by side
+constexpr int64_t kMC = 1024;             // rows of C at once where K has many blocks,
+constexpr int64_t kNC = 512;              // and columns,
+constexpr int64_t kBlockBytes = 1 << 19;  // of as many blocks of B as fill half of L2
+constexpr int64_t kTaskRows = 112;        // of a task, at most
+constexpr int64_t kBlockTasks = 32;       // a power of two: threads get as much work each
+constexpr int64_t kPackPanels = 4;        // of a task that packs
+constexpr int64_t kTasks = 16;            // smaller tasks where there would be fewer than these
+constexpr double kPackOne = 1;            // work of packing an element, see parallel_for,
+constexpr double kReadOne = 0.25;         // and of reading one
 constexpr int64_t kRowsInPlace = 8;    // of A, read at once where they lie: a set of L1 has 8 ways
 constexpr int64_t kColsInPlace = 512;  // for fewer columns nothing is packed that lies in runs
 constexpr int64_t kColsNarrow = 128;   // the same for small tiles: they read more for a product
@@ -40,6 +40,8 @@ struct MatrixProduct {
   T* c;     // rows lie side by side
   Epilogue<T> ep;
   const T* panels = nullptr;  // B as pack_all left it: then b is not read
+  // Those of the product that this thread computes next, if they lie apart: they are asked for.
+  const T *a_after = nullptr, *b_after = nullptr;
 
   const T* a_at(int64_t i, int64_t k) const { return a + i * ars + k * acs; }
   const T* b_at(int64_t k, int64_t j) const { return b + k * brs + j * bcs; }
@@ -104,7 +106,8 @@ class Blocks {
         b_in_place_(!p.panels && p.bcs == 1 && p.N <= most_in_place()),
         step_(in_place_ && p.ars != 1 ? least(mr_, kRowsInPlace) : mr_),
         cols_(round_up(least(p.N, kNC), nr_)),
-        depth_(least(p.panels || b_in_place_ ? kPiece : kNC / cols_ * kKC, kPiece)),
+        depth_(least(std::max(kBlockBytes / int64_t(sizeof(T)) / cols_ / kKC, int64_t(1)) * kKC,
+                     kPiece)),
         rows_(p.K <= depth_ ? p.M : least(p.M, kMC)) {}
 
   int64_t most_in_place() const { return mr_ > kRowsInPlace ? kColsInPlace : kColsNarrow; }
@@ -150,33 +153,25 @@ class Blocks {
   // has rows that lie together, as in other ops: who writes what another has read waits for it.
   void multiply_blocks(int64_t i0, int64_t m, int64_t j0, int64_t n, int64_t k0, int64_t depth,
                        T* out, int64_t ld, bool add) {
-    const int64_t m_panels = ceil_div(m, step_), n_panels = ceil_div(n, nr_);
-    const int64_t col_tasks = m_panels < 2 * kBlockTasks ? ceil_div(n, kTaskCols) : 1;
-    const int64_t row_tasks =
-        least(m_panels, std::max(kBlockTasks / col_tasks, ceil_div(m_panels, kTaskRows / step_)));
-    parallel_for(row_tasks * col_tasks, double(m) * n * depth * kMultiplyAdd,
-                 [&](int64_t task, int worker) {
-                   const int64_t row = task / col_tasks, col = task % col_tasks;
-                   const Task t{i0,
-                                row * m_panels / row_tasks * step_,
-                                least(m, (row + 1) * m_panels / row_tasks * step_),
-                                m,
-                                j0,
-                                col * n_panels / col_tasks * nr_,
-                                least(n, (col + 1) * n_panels / col_tasks * nr_)};
-                   T* a = scratch_ + worker * worker_items();
-                   for (int64_t k = k0; k == k0 || k < k0 + depth; k += kKC)
-                     multiply_task(t, k0, k, depth, a, out, ld, add || k > k0);
-                 });
+    const int64_t panels = ceil_div(m, step_);
+    const int64_t tasks = least(panels, std::max(kBlockTasks, ceil_div(panels, kTaskRows / step_)));
+    parallel_for(tasks, double(m) * n * depth * kMultiplyAdd, [&](int64_t task, int worker) {
+      const Task t{
+          i0, task * panels / tasks * step_, least(m, (task + 1) * panels / tasks * step_), m, j0,
+          n};
+      T* a = scratch_ + worker * worker_items();
+      for (int64_t k = k0; k == k0 || k < k0 + depth; k += kKC)
+        multiply_task(t, k0, k, depth, a, out, ld, add || k > k0);
+    });
   }
 
   struct Task {
-    int64_t i0, ib, ie, m, j0, jb, je;
+    int64_t i0, ib, ie, m, j0, n;
   };
 
   void multiply_task(const Task& t, int64_t k0, int64_t k, int64_t depth, T* packed, T* out,
                      int64_t ld, bool add) {
-    const int64_t kc = least(kKC, k0 + depth - k), tiles = ceil_div(t.je - t.jb, nr_);
+    const int64_t kc = least(kKC, k0 + depth - k), tiles = ceil_div(t.n, nr_);
     const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, t.j0) : b_ + (k - k0) * cols_;
     const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
     Ahead<T> next;
@@ -193,10 +188,12 @@ class Blocks {
       const int64_t below = least(t.m - i - step_, step_);
       if (in_place_ && below > 0)
         next = Ahead<T>(p_.a_at(t.i0 + i + step_, k), below, kc, p_.ars, p_.acs, tiles);
-      for (int64_t j = t.jb; j < t.je; j += nr_) {
-        const int rows = int(least(t.m - i, step_)), cols = int(least(t.je - j, nr_));
+      for (int64_t j = 0; j < t.n; j += nr_) {
+        const int rows = int(least(t.m - i, step_)), cols = int(least(t.n - j, nr_));
         T* tile = out + i * ld + j;
         next.some();
+        const Epilogue<T> ep = complete ? p_.ep.at(t.i0 + i, t.j0 + j) : Epilogue<T>{};
+        if (ep.residual) ask_for(ep.residual, rows, ep.residual_rs, cols);
         if (in_place_ || b_in_place_)
           kn_.gemm_strip(kc, in_place_ ? p_.a_at(t.i0 + i, k) : packed + (i - t.ib) * kc,
                          in_place_ ? p_.ars : 1, in_place_ ? p_.acs : mr_,
@@ -204,7 +201,7 @@ class Blocks {
                          b_in_place_ ? p_.brs : nr_, nr_, tile, ld, rows, cols, add);
         else
           kn_.gemm_tile(kc, packed + (i - t.ib) * kc, b + j * kc, tile, ld, rows, cols, add);
-        if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(t.i0 + i, t.j0 + j));
+        if (complete) kn_.epilogue(rows, cols, tile, ld, ep);
       }
     }
   }

@@ -43,20 +43,44 @@ class Turned {
 
   void multiply_strip(int64_t j0, const T* panels, T* strip) {
     const int64_t n = least(p_.N - j0, strip_), step = least(kn_.mr, kRowsInPlace);
+    const Epilogue<T> turned = turned_epilogue();
     for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
       T* out = k0 == 0 ? strip : strip + p_.M * strip_;
       for (int64_t j = 0; j < n; j += step)
         for_blocks(k0, least(k0 + kPiece, p_.K), [&](int64_t k, int64_t kc) {
-          for (int64_t i = 0; i < p_.M; i += kn_.nr)
+          Ahead<T> next = after(j0, n, j, step, k, kc);
+          for (int64_t i = 0; i < p_.M; i += kn_.nr) {
+            next.some();
             kn_.gemm_strip(kc, p_.b_at(k, j0 + j), p_.bcs, 1, panels + a_.panel_offset(k, kc, i),
                            kn_.nr, kn_.nr * kc, out + j * p_.M + i, p_.M, int(least(n - j, step)),
                            least(p_.M - i, kn_.nr), k > k0);
+          }
+          if (turned.any() && k + kc >= p_.K)
+            kn_.epilogue(least(n - j, step), p_.M, out + j * p_.M, p_.M, turned.at(j0 + j, 0));
         });
       if (k0 > 0) add_block(1, n * p_.M, out, 0, strip, 0);
     }
     T* c = p_.c + j0;
     kn_.copy_transposed(n, p_.M, strip, p_.M, c, p_.N, false);
-    if (p_.ep.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j0));
+    if (p_.ep.any() && !turned.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j0));
+  }
+
+  // What follows, for rows that are columns of C; nothing if it has to wait for C itself.
+  Epilogue<T> turned_epilogue() const {
+    Epilogue<T> ep = p_.ep;
+    if (p_.K > kPiece || ep.residual || ep.row_bias || ep.col_step != 1) return {};
+    std::swap(ep.row_bias, ep.col_bias);
+    return ep;
+  }
+
+  // What comes after the columns j.. of B in the block of K at k: its next block, or the next
+  // columns from their beginning on.
+  Ahead<T> after(int64_t j0, int64_t n, int64_t j, int64_t step, int64_t k, int64_t kc) const {
+    const int64_t q = k + kc < p_.K ? k + kc : 0;
+    const int64_t first = j0 + (q ? j : least(j + step, n)), cols = least(p_.N - first, step);
+    if (cols <= 0) return {};
+    return Ahead<T>(p_.b_at(q, first), cols, least(kKC, p_.K - q), p_.bcs, p_.brs,
+                    ceil_div(p_.M, kn_.nr));
   }
 
   static constexpr int64_t kShortest = 16;

@@ -45,6 +45,15 @@ Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::ve
                    [](const FiniteCheck& a, const FiniteCheck& b) { return a.after < b.after; });
 }
 
+Plan::Plan(const Plan& like, std::vector<Operand> operands, std::vector<char> attrs)
+    : code_(like.code_),
+      operands_(std::move(operands)),
+      attrs_(std::move(attrs)),
+      users_(like.users_),
+      checks_(like.checks_),
+      arena_(like.arena_),
+      commit_(like.commit_) {}
+
 namespace {
 
 bool overlap(const Operand& a, const Operand& b) {

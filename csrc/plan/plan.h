@@ -63,6 +63,8 @@ class Plan {
  public:
   Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
        int buffers, int64_t arena, int commit, int watched);  // the watched operands stand last
+  // The same instructions on operands of other shapes, which lie within those of `like`.
+  Plan(const Plan& like, std::vector<Operand> operands, std::vector<char> attrs);
   ~Plan();
 
   // A context that nobody uses; throws std::bad_alloc.
@@ -70,6 +72,8 @@ class Plan {
   void release(std::unique_ptr<Context> context);
 
   const std::vector<Instruction>& code() const { return code_; }
+  const std::vector<Operand>& operands() const { return operands_; }
+  const std::vector<char>& attrs() const { return attrs_; }
   int commit() const { return commit_; }
 
  private:

@@ -40,12 +40,28 @@ def share_common(graph: Graph) -> Graph:
     return Graph(calls, graph.results)
 
 
+def left_out(before: Graph, after: Graph) -> list[list[Call]]:
+    """The calls that `share_common` left out, each among all that are alike but for the inputs."""
+    kept = {id(call.outputs) for call in after.calls}
+    gone = {_kind(call) for call in before.calls if id(call.outputs) not in kept}
+    found: dict[Any, list[Call]] = {kind: [] for kind in gone}
+    for call in before.calls if gone else ():
+        if (kind := _kind(call)) in gone:
+            found[kind].append(call)
+    return list(found.values())
+
+
+def _kind(call: Call) -> Any:
+    shapes = [None if v is None else v.shape for v in (*call.inputs, *call.outputs)]
+    return call.op.id, call.attrs, *shapes
+
+
 def _now(v: Value | None, same: dict[Value, Value]) -> Value | None:
     if v is None or v.memory not in same:
         return v
     if v.root is None:
         return same[v]
-    return replace(v, root=same[v.root])
+    return replace(v, root=same[v.root], like=v)
 
 
 def _place(v: Value | None) -> Any:

@@ -10,7 +10,7 @@ def copy_of(value: Value) -> Call:
     """A call that copies a value into dense memory of its own."""
     from nnfast.ops.shape import clone
 
-    return Call(clone, [value], [Value(value.shape, value.dtype)], clone.pack(None))
+    return Call(clone, [value], [Value(value.shape, value.dtype, like=value)], clone.pack(None))
 
 
 def make_dense(graph: Graph) -> Graph:

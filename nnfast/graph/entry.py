@@ -10,6 +10,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import StateError
+from nnfast.graph.fewer import fewer
 from nnfast.graph.ir import Captured, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
@@ -25,9 +26,11 @@ from nnfast.tensor import Tensor, UsedGradient
 class Entry:
     """A traced function, and the plan that came of it.
 
-    `like`: an earlier one of the same function, which may know its surroundings still.
+    `like`: an earlier one of the same function, which may know its surroundings still, and have
+    a plan for a larger batch.
     """
 
+    plan: Plan
     _around: Surroundings
     _surroundings: _core.Guards
 
@@ -72,7 +75,9 @@ class Entry:
         if trace.shares_memory(x.array for x in leaves if isinstance(x, Tensor)):
             raise Untraceable("it changes a tensor that shares its memory with another")
         graph = Graph(trace.graph.calls, [*self._values, *self._grad_values])
-        self.plan = Plan(graph, trace.checks, arenas, list(trace.modules), step, disable)
+        modules = list(trace.modules)
+        smaller = like and fewer(like.plan, graph, trace.checks, modules, step)
+        self.plan = smaller or Plan(graph, trace.checks, arenas, modules, step, disable)
         self._modules = [(m, dict(m.__dict__)) for m in trace.modules]
         self._identities = trace.guards
         self._surroundings = self._around.guards() if known is None else known._surroundings.copy()

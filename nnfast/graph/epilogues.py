@@ -70,7 +70,7 @@ def _fused(product: Call, reader: Call, x: Value) -> Call | None:
     elif reader.op.name != "add" or not _add(inputs, made, reader, x):
         return None
     packed = product.op.pack(attrs)  # type: ignore[union-attr]
-    out = y if y.shape == made.shape else _reshaped(y, made.shape)
+    out = _reshaped(y, made.shape, made)
     return replace(product, inputs=inputs, outputs=[out], attrs=packed, where=reader.where)
 
 
@@ -81,7 +81,7 @@ def _add(inputs: list[Value | None], made: Value, reader: Call, x: Value) -> boo
         return False
     channels = made.shape[1]
     if inputs[_RESIDUAL] is None and other.shape == x.shape:
-        inputs[_RESIDUAL] = _reshaped(other, made.shape)
+        inputs[_RESIDUAL] = _reshaped(other, made.shape, made)
     elif inputs[_BIAS] is None and inputs[_RESIDUAL] is None and _is_bias(other, made.shape):
         inputs[_BIAS] = _reshaped(other, (channels,))
     else:
@@ -95,6 +95,6 @@ def _is_bias(v: Value, shape: tuple[int, ...]) -> bool:
     return padded == (1, shape[1], *(1 for _ in shape[2:]))
 
 
-def _reshaped(v: Value, shape: tuple[int, ...]) -> Value:
-    """A dense value in another shape."""
-    return v if v.shape == shape else Value(shape, v.dtype, v.memory, v.offset)
+def _reshaped(v: Value, shape: tuple[int, ...], like: Value | None = None) -> Value:
+    """A dense value in another shape, that of `like` if it is given."""
+    return v if v.shape == shape else Value(shape, v.dtype, v.memory, v.offset, like=like)

@@ -30,6 +30,7 @@ class Value:
     offset: int = 0  # bytes from the root's first
     strides: tuple[int, ...] | None = None  # bytes; None: C-contiguous
     source: Source | None = None  # None: a call makes it (or its root's)
+    like: Value | None = None  # where a pass made it: what it has its shape from
 
     @property
     def memory(self) -> Value:

@@ -10,14 +10,14 @@ import numpy as np
 from nnfast import _core
 from nnfast.graph.chains import fuse_chains
 from nnfast.graph.commit import commit_last
-from nnfast.graph.common import share_common
+from nnfast.graph.common import left_out, share_common
 from nnfast.graph.dense import copy_of, make_dense
 from nnfast.graph.epilogues import fuse_epilogues
 from nnfast.graph.explain import Memory, explain, memory
 from nnfast.graph.finite import blame
 from nnfast.graph.fold import fold_batch_norm
 from nnfast.graph.hoist import hoist_constants
-from nnfast.graph.ir import Argument, Captured, Graph, Refreshed, Source, Value, dense_strides
+from nnfast.graph.ir import Argument, Call, Captured, Graph, Refreshed, Source, Value, dense_strides
 from nnfast.graph.memory import Block, keep, plan_memory
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
@@ -56,7 +56,7 @@ class Plan:
 
     `sources` and `checks` say how the arrays that come with a run are found and looked at; see
     csrc/bind/call.h. `modules` were called while it was traced; `step` holds the number of the
-    present call.
+    present call. `base` is the plan that it was made from: itself, or see fewer.py.
 
     >>> import nnfast
     >>> double = nnfast.compile(lambda x: 2 * x)
@@ -64,6 +64,9 @@ class Plan:
     >>> type(double.plan).__name__
     'Plan'
     """
+
+    base: Plan
+    shared: Sequence[Sequence[Call]]
 
     def __init__(
         self,
@@ -74,18 +77,32 @@ class Plan:
         step: Sequence[int] = (0,),
         disable: Collection[str] = (),
     ) -> None:
-        graph = self._traced = _with_results(graph)
+        graph = self.traced = with_results(graph)
+        self.base, self.shared = self, ()
         for name, transform in PASSES.items():
             if name not in disable:
-                graph = transform(graph)
+                before, graph = graph, transform(graph)
+                if transform is share_common:
+                    self.shared = left_out(before, graph)
         graph, self._commit, self.watched = commit_last(graph)
-        self.graph, self.modules, self._step = graph, modules, step
+        self.graph = graph
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
         self.given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
         self._kept, self.kept = keep(graph)
         mine = set(outside) | set(graph.results) | self._kept.keys()
         self.blocks, self.arena = plan_memory(graph, mine)
+        self._note(checks, modules, step)
+        self.core = self._build(arenas)
+
+    def _note(
+        self,
+        checks: Sequence[tuple[Value, Callable[..., None]]],
+        modules: Sequence[Module],
+        step: Sequence[int],
+    ) -> None:
+        """How what is given with a run is found and looked at."""
+        self.modules, self._step = modules, step
         places = {v: k for k, v in enumerate(self.given)}
         self.checks = [
             (places.get(v.memory, -1), _check_of(v, check))
@@ -93,8 +110,6 @@ class Plan:
             if v.memory in places or isinstance(v.source, Captured)
         ]
         self.sources = [_source(v) for v in self.given]
-        self._arenas = arenas
-        self.core = self._build(arenas)
 
     def _build(self, arenas: _core.Arenas) -> _core.Plan:
         externals = [*self.captured, *self.given, *self.graph.results]
@@ -107,15 +122,17 @@ class Plan:
             for c in self.graph.calls
         ]
         sources = {m for c in self.graph.calls[: self.graph.prologue] for m in c.reads()}
+        watched = [operands[v] for v in self.watched]
+        self.operands: list[Value | None] = list(operands)
         return _core.Plan(
             calls,
             operands.specs,
-            [(_CODES[v.dtype], v.shape, _elements(v), v in changed) for v in externals],
+            [(_CODES[v.dtype], v.shape, elements(v), v in changed) for v in externals],
             [v.source.tensor for v in self.captured],  # type: ignore[union-attr]
             self.arena,
             arenas,
             self._commit,
-            [operands[v] for v in self.watched],
+            watched,
             self.graph.prologue,
             self.kept,
             [k for k, v in enumerate(self.captured) if v in sources],
@@ -123,9 +140,9 @@ class Plan:
 
     def fail(self, arrays: tuple[np.ndarray, ...]) -> NoReturn:
         """Raise what says where a run on these arrays first made bad numbers."""
-        plain = Plan(self._traced, (), self._arenas, self.modules, self._step, FUSING)
-        known = dict(zip((*self.given, *self.graph.results), arrays, strict=True))
-        arrays = tuple(known[v] for v in (*plain.given, *plain.graph.results))
+        plain = Plan(self.traced, (), _core.Arenas(), self.modules, self._step, FUSING)
+        known = dict(zip((*self.given, *self.traced.results), arrays, strict=True))
+        arrays = tuple(known[v] for v in (*plain.given, *plain.traced.results))
         raise blame(plain, arrays, self._step[0])
 
     @property
@@ -140,7 +157,7 @@ class Plan:
     @property
     def nbytes(self) -> int:
         """About what the plan itself takes, not the arrays."""
-        return BYTES_OF_A_CALL * len(self._traced.calls)
+        return BYTES_OF_A_CALL * len(self.traced.calls)
 
     def memory(self) -> Memory:
         """Bytes that it needs, known before the first run."""
@@ -172,7 +189,7 @@ class Plan:
         return draw(self, path)
 
 
-def _with_results(graph: Graph) -> Graph:
+def with_results(graph: Graph) -> Graph:
     """Each result in memory of its own: copied where it is a view or belongs to somebody else."""
     calls, results = list(graph.calls), []
     for v in graph.results:
@@ -211,7 +228,7 @@ def _check_of(v: Value, check: Callable[..., None]) -> Callable[[np.ndarray | No
     return lambda given: check(np.ndarray(v.shape, v.dtype, given, v.offset, v.byte_strides()))
 
 
-def _elements(v: Value) -> Sequence[int]:
+def elements(v: Value) -> Sequence[int]:
     """Strides in elements."""
     if v.strides is None:
         return dense_strides(v.shape, 1)
@@ -239,4 +256,4 @@ class _Operands(dict[Value | None, int]):
         buffer = self.buffers.get(v.memory, 0)
         block = self.blocks.get(v.memory)
         start = v.offset + (block.offset if block is not None else 0)
-        return (buffer, start, _CODES[v.dtype], v.shape, _elements(v))
+        return (buffer, start, _CODES[v.dtype], v.shape, elements(v))

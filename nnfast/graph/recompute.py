@@ -76,7 +76,7 @@ class _Lives:
     def again(self, y: Value, at: int) -> None:
         """Make y once more, for those that read it from then on."""
         call, times = self.cheap[y], self.uses[y]
-        made = [replace(v) for v in call.outputs]
+        made = [replace(v, like=v) for v in call.outputs]
         later = times[bisect_left(times, at) :]
         for time in dict.fromkeys(later):
             self.calls[time] = [self._moved(c, y, made[0]) for c in self.calls[time]]
@@ -96,9 +96,10 @@ class _Lives:
         if old not in call.reads():
             return call
         inputs = [
-            v if v is None or v.memory is not old else new if v is old else replace(v, root=new)
+            v if v is None or v.memory is not old else
+            new if v is old else replace(v, root=new, like=v)
             for v in call.inputs
-        ]
+        ]  # fmt: skip
         moved, y = call.of(inputs), call.outputs[0]
         if self.cheap.get(y) is call:
             self.cheap[y] = moved

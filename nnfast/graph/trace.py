@@ -21,7 +21,7 @@ from nnfast.graph.ir import (
 )
 from nnfast.graph.mode import MODE, Tracing, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
-from nnfast.graph.where import Where, here
+from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ class Trace(Tracing):
         """The value that a tensor stands for; one from outside is captured."""
         if x is None:
             return None
-        if isinstance(x.array, Symbol):
-            value: Value = x.array.value
+        if isinstance(symbol := x.array, Symbol):
+            value: Value = symbol.value
             if value.dtype not in KERNEL_DTYPES:
                 raise self.give_up(f"it computes with {value.dtype}")
             return value
@@ -227,7 +227,7 @@ class Trace(Tracing):
 
     def give_up(self, reason: str) -> Untraceable:
         """The error to raise where a plan is impossible."""
-        self.broken = Untraceable(reason)
+        self.broken = Untraceable(reason + in_line())
         return self.broken
 
     def kept(self) -> bool:
@@ -243,19 +243,9 @@ class Trace(Tracing):
             for v in call.changed
             if isinstance(v.source, Captured)
         }
-        ranges = [(*_core.bounds(t.array), id(t) in changed) for t in self._captured_tensors()]
-        ranges += [(*_core.bounds(a), False) for a in leaves]
-        ranges.sort()
-        end, end_changed = 0, 0  # of all so far, and of those that are changed
-        for first, last, is_changed in ranges:
-            if first < (end if is_changed else end_changed):
-                return True
-            end = max(end, last)
-            end_changed = max(end_changed, last if is_changed else 0)
-        return False
-
-    def _captured_tensors(self) -> list[Tensor]:
-        return [v.source.tensor for v in self._captured.values()]  # type: ignore[union-attr]
+        captured = [v.source.tensor for v in self._captured.values()]  # type: ignore[union-attr]
+        arrays = [(t.array, id(t) in changed) for t in captured]
+        return _core.share_memory([*arrays, *((a, False) for a in leaves)])
 
 
 def _address(array: np.ndarray) -> int:

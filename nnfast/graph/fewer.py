@@ -1,0 +1,194 @@
+"""The plan for a smaller batch is that for a larger one, with smaller arrays.
+
+Two traced graphs are alike if they have the same calls, of values that correspond, each at the same
+place in memory with the same strides; but some dimensions of the second may be smaller. No pass
+has to run again, for what it did to the first is right for the second:
+
+- prune, fold_batch_norm, join_updates, hoist_constants, recompute and commit go by who reads and
+  changes what, and where values come from;
+- make_dense goes by strides; fuse_chains too, and by whether a map reads something of the shape
+  that it makes; fuse_epilogues by that, and by views being all of their memory. A map broadcasts
+  dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay equal;
+- join_places goes by parts not meeting: they do not when they have fewer elements;
+- what share_common leaves out is compared, and so is what constants are made of;
+- algorithms depend on the shape of a layer, never on that of the batch;
+- all has room where its larger one had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from nnfast import _core
+from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
+from nnfast.graph.plan import Plan, elements, with_results
+from nnfast.nn.module import Module
+
+
+def fewer(
+    like: Plan,
+    graph: Graph,
+    checks: Sequence[tuple[Value, Callable[..., None]]],
+    modules: Sequence[Module],
+    step: Sequence[int],
+) -> Plan | None:
+    """The plan of a traced graph, made of an earlier one; None if that is not of a graph alike."""
+    base, traced = like.base, with_results(graph)
+    values = _Smaller()
+    attrs = _other_attrs(base, traced) if values.match(base.traced, traced) else None
+    if attrs is None or not values.keep(base):
+        return None
+    return _Fewer(base, traced, values, attrs, checks, modules, step)
+
+
+class _Smaller(dict[Value | None, Any]):
+    """By the values of a plan those of the smaller one. What passes made is made when asked for."""
+
+    def __init__(self) -> None:
+        super().__init__({None: None})
+        self._taken: set[Value] = set()
+
+    def __missing__(self, v: Value) -> Value:
+        shape = v.shape if v.like is None else self[v.like].shape
+        made = self[v] = Value(shape, v.dtype, self[v.root], v.offset, v.strides, v.source)
+        return made
+
+    def match(self, a: Graph, b: Graph) -> bool:
+        """Whether the graphs are alike; takes note of their values."""
+        if len(a.calls) != len(b.calls):
+            return False
+        for p, q in zip(a.calls, b.calls, strict=True):
+            if p.op is not q.op or (p.attrs != q.attrs and not p.changed):
+                return False
+            if not (self._all(p.inputs, q.inputs) and self._all(p.outputs, q.outputs)):
+                return False
+            if (p.changed or q.changed) and not self._all(p.changed, q.changed):
+                return False
+        return self._all(a.results, b.results)
+
+    def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
+        known = self.get
+        return len(xs) == len(ys) and not any([
+            known(x, x) is not y and (x in self or y is None or not self._pair(x, y))  # type: ignore[arg-type]
+            for x, y in zip(xs, ys, strict=True)
+        ])  # fmt: skip
+
+    def _pair(self, x: Value, y: Value) -> bool:
+        """Note a value and its smaller one; False if they are no such."""
+        if y in self._taken or x.dtype != y.dtype or x.offset != y.offset:
+            return False
+        if x.root or y.root:
+            if not self._all((x.root,), (y.root,)) or (_is_whole(x) and not _is_whole(y)):
+                return False
+        elif (x.source or y.source) and not _is_same_source(x.source, y.source):
+            return False
+        if (x.shape != y.shape or x.strides != y.strides) and not _is_smaller(x, y):
+            return False
+        self[x] = y
+        self._taken.add(y)
+        return True
+
+    def keep(self, base: Plan) -> bool:
+        """Whether what the passes took for equal is so still, and constants are as they were."""
+        made = [v for v in base.operands if v and v not in self]
+        if any(v.shape[1:] != self[v].shape[1:] for v in made):
+            return False
+        constants = {v for v in made if not v.like}
+        fixed = [v.root for v in constants if v.root]
+        for call in base.graph.calls if constants else ():
+            if not constants.isdisjoint(call.outputs):
+                fixed += [v for v in call.inputs if v]
+        return all(self[v].shape == v.shape for v in fixed) and all(
+            len({self._shapes(call) for call in calls}) == 1 for calls in base.shared
+        )
+
+    def _shapes(self, call: Call) -> tuple[Any, ...]:
+        return tuple([v and self[v].shape for v in (*call.inputs, *call.outputs)])
+
+
+def _is_smaller(x: Value, y: Value) -> bool:
+    """Whether y lies as x does, with fewer elements; 0 and 1 stay, and what is dense."""
+    a, b = x.shape, y.shape
+    if a and b and x.strides is None and y.strides is None:
+        return a[1:] == b[1:] and 1 < b[0] < a[0]
+    return (
+        len(a) == len(b)
+        and all([m == n or 1 < n < m for m, n in zip(a, b, strict=True)])
+        and x.byte_strides() == y.byte_strides()
+        and x.is_dense() == y.is_dense()
+    )
+
+
+def _is_whole(v: Value) -> bool:
+    """Whether a view has as many elements as what it is a view of."""
+    return prod(v.shape) == prod(v.memory.shape)
+
+
+def _is_same_source(a: Source | None, b: Source | None) -> bool:
+    if isinstance(a, Captured) and isinstance(b, Captured):
+        return a.tensor.requires_grad == b.tensor.requires_grad
+    if isinstance(a, Refreshed) and isinstance(b, Refreshed):
+        return a.options is None or b.options is not None  # what prune may leave out
+    return type(a) is type(b)
+
+
+def _other_attrs(base: Plan, traced: Graph) -> list[tuple[int, bytes]] | None:
+    """Those of updates, by the numbers of their instructions; None if a pass touched one."""
+    found: list[tuple[int, bytes]] = []
+    numbers = {id(c.outputs): i for i, c in enumerate(base.graph.calls) if c.changed}
+    for p, q in zip(base.traced.calls, traced.calls, strict=True):
+        if p.attrs != q.attrs:
+            number = numbers.get(id(p.outputs))
+            if number is None or base.graph.calls[number].attrs != p.attrs:
+                return None
+            found.append((number, q.attrs))
+    return found
+
+
+class _Fewer(Plan):
+    """A plan made of a larger one. Its graph is made when somebody looks at it."""
+
+    def __init__(
+        self,
+        base: Plan,
+        traced: Graph,
+        values: _Smaller,
+        attrs: list[tuple[int, bytes]],
+        checks: Sequence[tuple[Value, Callable[..., None]]],
+        modules: Sequence[Module],
+        step: Sequence[int],
+    ) -> None:
+        self.base, self.traced, self._values, self._attrs = base, traced, values, dict(attrs)
+        self.captured = [values[v] for v in base.captured]
+        self.given = [values[v] for v in base.given]
+        self.kept, self.arena = base.kept, base.arena
+        self._note(checks, modules, step)
+        shapes = [
+            (k, w.shape, elements(w))
+            for k, v in enumerate(base.operands)
+            if v and (w := values[v]).shape != v.shape
+        ]
+        tensors = [values[v].source.tensor for v in base.captured]
+        self.core = _core.Plan(base.core, tensors, shapes, attrs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("graph", "watched", "blocks"):
+            raise AttributeError(f"a plan has no attribute '{name}'")
+        base = self.base
+        self.watched = self._of(base.watched)
+        self.blocks = {self._values[v]: block for v, block in base.blocks.items()}
+        calls = [self._call(i, call) for i, call in enumerate(base.graph.calls)]
+        self.graph = Graph(calls, self.traced.results, base.graph.prologue)
+        return self.__dict__[name]
+
+    def _call(self, i: int, call: Call) -> Call:
+        """Instruction number i."""
+        attrs = self._attrs.get(i, call.attrs)
+        changed = tuple(self._of(call.changed))
+        inputs, outputs = self._of(call.inputs), self._of(call.outputs)
+        return Call(call.op, inputs, outputs, attrs, changed, call.where)
+
+    def _of(self, values: Sequence[Value | None]) -> list[Any]:
+        return [self._values[v] for v in values]
