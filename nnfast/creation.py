@@ -344,8 +344,8 @@ def arange(
     target = as_dtype(dtype or _dtype_of(first, last, step), "arange")
     try:
         n = -(-(last - first) // step)
-        if all(isinstance(x, int) for x in (first, step)):  # one pass over the memory
-            array = np.arange(first, first + int(n) * step, step, np.int64)
+        if isinstance(first, int) and isinstance(step, int):  # one pass over the memory
+            array: Any = np.arange(first, first + int(n) * step, step, dtype=np.int64)
         else:
             array = np.arange(int(n)) * step + first
     except (MemoryError, OverflowError, ValueError) as e:

@@ -113,8 +113,7 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
 
 def _mean_gradient(dy: Tensor, input_shape: tuple[int, ...], dims: int) -> Tensor:
     n = math.prod(size for d, size in enumerate(input_shape) if dims >> d & 1)
-    share = dy * (1.0 / n) if _exact(n) else dy / float(n)
-    return expand(_restored(share, input_shape, dims), input_shape)
+    return expand(_restored(dy / float(n), input_shape, dims), input_shape)
 
 
 _mean.vjp(input=_mean_gradient)
@@ -125,11 +124,6 @@ def _count(x: Tensor, y: Tensor) -> float:
     if y.array.size == 0:
         return 1.0
     return x.array.size / y.array.size or math.nan
-
-
-def _exact(n: float) -> bool:
-    """Whether 1 / n is exact: a power of 2."""
-    return n == n and n >= 1 and int(n) & (int(n) - 1) == 0
 
 
 def _floats(where: str, input: Tensor) -> None:
