@@ -307,6 +307,11 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
         trace.checks.append((value, check))
 
 
+def seen_below(x: Tensor, n: int) -> bool:
+    """Whether all of x is seen to be from 0 to n - 1: then `on_values` has nothing to look for."""
+    return MODE.trace is None and _core.all_below(x.array, n)
+
+
 def refreshed(
     make: Callable[[], Any],
     shape: tuple[int, ...],
