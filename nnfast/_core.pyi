@@ -1,6 +1,7 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, overload
 
 import numpy as np
@@ -107,8 +108,17 @@ def run(
 ) -> None:
     """Runs one op."""
 
+def innermost(call: CodeType | None, files: dict[str, str | None]) -> tuple[Any, str, int]:
+    """Of the innermost frames: `self` of a call, file and line of the user's."""
+
+def share_memory(arrays: list[tuple[np.ndarray, bool]]) -> bool:
+    """Whether a changed array lies in the memory of another."""
+
 def bounds(array: np.ndarray) -> tuple[int, int]:
     """The addresses of the first byte of an array and behind its last."""
+
+def dense(array: np.ndarray) -> np.ndarray:
+    """A copy of an array in C order."""
 
 def all_below(labels: np.ndarray, n: int, /) -> bool:
     """Whether all of int64 `labels` are at least 0 and below n."""

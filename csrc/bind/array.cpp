@@ -1,7 +1,9 @@
 #include "bind/array.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <tuple>
 
 #include "base/parallel.h"
 #include "bind/labels.h"
@@ -81,6 +83,29 @@ std::pair<py::ssize_t, py::ssize_t> bounds(const py::array& array) {
   for (int d = 0; d < array.ndim(); ++d)
     (array.strides(d) < 0 ? first : last) += (array.shape(d) - 1) * array.strides(d);
   return {first, last + array.itemsize()};
+}
+
+// Whether a changed array lies in the memory of another.
+bool share_memory(const std::vector<std::pair<py::array, bool>>& arrays) {
+  struct Range {
+    py::ssize_t first, end;
+    bool changed;
+  };
+  std::vector<Range> ranges;
+  for (const auto& [array, changed] : arrays) {
+    const auto [first, end] = bounds(array);
+    ranges.push_back({first, end, changed});
+  }
+  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
+    return std::tie(a.first, a.end) < std::tie(b.first, b.end);
+  });
+  py::ssize_t end = 0, end_changed = 0;  // of all so far, and of those that are changed
+  for (const Range& r : ranges) {
+    if (r.first < (r.changed ? end : end_changed)) return true;
+    end = std::max(end, r.end);
+    if (r.changed) end_changed = std::max(end_changed, r.end);
+  }
+  return false;
 }
 
 PyMethodDef all_below_method = {
@@ -222,6 +247,9 @@ PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_
 void bind_array(py::module_& m) {
   m.attr("all_below") = py::reinterpret_steal<py::object>(
       PyCFunction_NewEx(&all_below_method, nullptr, m.attr("__name__").ptr()));
+  m.def("share_memory", &share_memory, py::arg("arrays"),
+        "Whether, of pairs of an array and whether it is changed, a changed one lies in the memory "
+        "of another.");
   m.def("bounds", &bounds, py::arg("array"),
         "The addresses of the first byte of an array and behind its last.");
 }

@@ -18,5 +18,6 @@ void bind_op(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_plan(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
+void bind_where(pybind11::module_& m);
 
 }  // namespace nnf

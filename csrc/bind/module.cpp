@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
   nnf::bind_plan(m);
   nnf::bind_guards(m);
   nnf::bind_call(m);
+  nnf::bind_where(m);
 }

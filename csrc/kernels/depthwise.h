@@ -114,12 +114,72 @@ NNF_INLINE void depthwise_tile(const T* x, int64_t ld, const int64_t* off, const
   }
 }
 
+// Rows of results at once of a plane whose rows are a vector or less.
+constexpr int kNarrowTall = NNF_VECTOR_REGISTERS == 32 ? 7 : 4;
+
+// Whether taps see pixels of the same vector, shifted, or what is outside.
+template <class T, int K, int S>
+NNF_INLINE bool is_narrow(const PlaneArgs<T>& d) {
+  return S == 1 && d.W <= kLanes<T> && d.OW == d.W && d.pw == K / 2;
+}
+
+// Lane i takes lane i + h, zero where there is none.
+template <class T, int h>
+NNF_INLINE vec<T> shifted(vec<T> v) {
+  constexpr int L = kLanes<T>;
+  mask<T> index{};
+  for (int i = 0; i < L; ++i) index[i] = int_of<T>(i + h >= 0 && i + h < L ? i + h : L + i);
+  return __builtin_shuffle(v, vec<T>{}, index);
+}
+
+// What the taps of a row from J on see of a row of the image.
+template <class T, int K, int J = 0>
+NNF_INLINE void shift_row(vec<T> row, vec<T>* seen) {
+  if constexpr (J < K) {
+    seen[J] = J == K / 2 ? row : shifted<T, J - K / 2>(row);
+    shift_row<T, K, J + 1>(row, seen);
+  }
+}
+template <class T>
+NNF_INLINE vec<T> narrow_row(const PlaneArgs<T>& d, int64_t h) {
+  return h >= 0 && h < d.H ? load_k<T>(d.x + h * d.W, int(d.W)) : vec<T>{};
+}
+
+// depthwise_plane where it is_narrow: nothing is copied.
+template <class T, int K>
+void narrow_plane(const PlaneArgs<T>& d, const vec<T>* w, vec<T> start, bool add, T* y) {
+  constexpr int R = kNarrowTall;
+  const int n = int(d.W);
+  for (int64_t oh = 0; oh < d.OH; oh += R) {
+    vec<T> sum[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sum[r] = start;
+#pragma GCC unroll 16
+    for (int i = 0; i < R + K - 1; ++i) {
+      vec<T> seen[K];
+      shift_row<T, K>(narrow_row(d, oh - d.ph + i), seen);
+#pragma GCC unroll 8
+      for (int j = 0; j < K; ++j)
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+          if (i >= r && i - r < K) sum[r] = fma(w[(i - r) * K + j], seen[j], sum[r]);
+    }
+    T* to = y + oh * n;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r, to += n) {
+      const int64_t left = (d.OH - oh - r) * n;
+      if (left <= 0) break;
+      if (add)
+        store_k<T>(to, load_k<T>(to, n) + sum[r], n);
+      else  // what is too much of a whole vector is written next
+        store_k<T>(to, sum[r], left < kLanes<T> ? n : kLanes<T>);
+    }
+  }
+}
+
 template <class T, int K, int S>
 void depthwise_plane(const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) {
   constexpr int L = kLanes<T>;
-  const int64_t ld = d.buffer(K, S, L).ld;
-  int64_t off[K];
-  for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);
   vec<T> taps[K * K];
 #pragma GCC unroll 49
   for (int t = 0; t < K * K; ++t) {
@@ -127,6 +187,10 @@ void depthwise_plane(const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) 
     if (kHeld<K>) in_register(taps[t]);
   }
   const vec<T> start = set1<T>(bias);
+  if (is_narrow<T, K, S>(d)) return narrow_plane<T, K>(d, taps, start, add, y);
+  const int64_t ld = d.buffer(K, S, L).ld;
+  int64_t off[K];
+  for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);
   for_tiles<T, K, S>(d, [&](int64_t oh, int rows, const T* x) __attribute__((always_inline)) {
     T* to = y + oh * d.OW;
     int64_t ow = 0;
@@ -255,9 +319,42 @@ NNF_INLINE void sum_rows(const T* x, int64_t ld, const int64_t* off, const T* dy
   if constexpr (First + I < K) sum_rows<T, K, S, First + I>(x, ld, off, dy, OW, rows, sum);
 }
 
+// sum[i][j] += over a plane that is_narrow, dy times what tap (i, j) sees.
+template <class T, int K>
+NNF_INLINE void narrow_sums(const PlaneArgs<T>& d, const T* dy, vec<T> (&sum)[K][K]) {
+  constexpr int R = kNarrowTall;
+  const int n = int(d.W);
+  for (int64_t oh = 0; oh < d.OH; oh += R) {
+    vec<T> v[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) v[r] = r < d.OH - oh ? load_k<T>(dy + (oh + r) * n, n) : vec<T>{};
+#pragma GCC unroll 16
+    for (int i = 0; i < R + K - 1; ++i) {
+      vec<T> seen[K];
+      shift_row<T, K>(narrow_row(d, oh - d.ph + i), seen);
+#pragma GCC unroll 8
+      for (int j = 0; j < K; ++j)
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r)
+          if (i >= r && i - r < K) sum[i - r][j] = fma(v[r], seen[j], sum[i - r][j]);
+    }
+  }
+}
+
 template <class T, int K, int S>
 void sum_plane(const PlaneArgs<T>& d, const T* dy, T* sums) {
   constexpr int L = kLanes<T>;
+  if constexpr (K == 3 && S == 1) {
+    if (is_narrow<T, K, S>(d)) {
+      vec<T> sum[K][K];
+#pragma GCC unroll 9
+      for (int t = 0; t < K * K; ++t) sum[t / K][t % K] = load<T>(sums + t * L);
+      narrow_sums<T, K>(d, dy, sum);
+#pragma GCC unroll 9
+      for (int t = 0; t < K * K; ++t) store<T>(sums + t * L, sum[t / K][t % K]);
+      return;
+    }
+  }
   const int64_t ld = d.buffer(K, S, L).ld;
   int64_t off[K];
   for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);

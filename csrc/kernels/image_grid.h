@@ -46,9 +46,23 @@ struct WeightArgs {
   const PixelRun* runs;
   int64_t n;
   const T* dy;
-  int64_t plane;
+  int64_t plane, row;  // from a channel of dy to the next, and from a row
+  int64_t ahead;       // to what of dy is read next
   T* dw;
   int64_t ld;
+};
+// By pairs of rows: x has four parts, x_step apart; `odds` runs are of rows without a second one.
+template <class T>
+struct WeightPairs {
+  WeightArgs<T> d;
+  int64_t x_step;
+  const PixelRun* odd;
+  int64_t odds;
+};
+// `rows` rows, ld apart, of each channel, `plane` apart, as pairs; the parts are `step` apart.
+struct PairArgs {
+  int64_t channels, rows, ld, plane;
+  int64_t to_plane, step;
 };
 
 // A pixel of the result: the place of what its first tap sees, and its number.

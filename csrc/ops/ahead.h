@@ -41,4 +41,12 @@ class Ahead {
   int64_t each_ = 0;              // lines at once
 };
 
+// All lines of a small block of rows, at once.
+template <class T>
+void ask_for(const T* p, int64_t rows, int64_t rs, int64_t cols) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < cols; j += 64 / int64_t(sizeof(T)))
+      __builtin_prefetch(p + i * rs + j, 0, 2);
+}
+
 }  // namespace nnf

@@ -16,16 +16,19 @@ struct Bands {
   int64_t rows;           // of the image, that a band sees
   int64_t ld, plane;      // of the copy: elements of a run of columns, and of a channel
 
-  // Blocks of about `products` of K, bands of about `pixels`, in runs of at most `run`.
-  Bands(const ProductSize& p, int64_t products, int64_t pixels, int64_t run) : p(p), run(run) {
+  // Blocks of about `products` of K, bands of about `pixels`, in runs of at most `run`. Runs of
+  // columns are multiples of `unit`, and bands of `rows_unit` rows.
+  Bands(const ProductSize& p, int64_t products, int64_t pixels, int64_t run, int64_t unit = 1,
+        int64_t rows_unit = 1)
+      : p(p), run(run) {
     blocks = p.K() > products ? ceil_div(p.K(), products) : 1;
     block = ceil_div(p.channels, blocks);
     if (block > 0) blocks = ceil_div(p.channels, block);
     const int64_t wanted = pixels / round_up(p.w.pixels, run);
     bands = ceil_div(p.h.pixels, wanted > 1 ? wanted : 1);
-    band = ceil_div(p.h.pixels, bands), bands = ceil_div(p.h.pixels, band);
+    band = round_up(ceil_div(p.h.pixels, bands), rows_unit), bands = ceil_div(p.h.pixels, band);
     rows = (band - 1) * p.sh + p.h.last - p.h.first + 1;
-    ld = p.w.pixels + (p.w.last - p.w.first) / p.sw;
+    ld = round_up(p.w.pixels + (p.w.last - p.w.first) / p.sw, unit);
     plane = rows * p.sw * ld;
     const int64_t lanes = kernels<T>().lanes;
     if (plane * int64_t(sizeof(T)) % 1024 == 0) plane += lanes;  // or channels share cache sets

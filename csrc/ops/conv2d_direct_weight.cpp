@@ -14,59 +14,97 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kRuns = 64;      // vectors of pixels whose lanes are added at once, at least
+constexpr int64_t kRuns = 128;     // vectors of pixels whose lanes are added at once, about
 constexpr int64_t kTurned = 192;   // pixels of dy that are turned at once
 constexpr int64_t kBlock = 288;    // products of K of a task
 constexpr int64_t kOutputs = 128;  // output channels of a task
 constexpr int64_t kTasks = 32;     // enough of them for many threads
+constexpr int64_t kParts = 4;      // of an image by pairs of rows
+
+enum class Way { pixels, pairs, turned };
+
+// The cheapest in vector operations for a pixel, as measured: by vectors of pixels, of which the
+// last of a row is not full, loads count too; dy is turned element by element.
+template <class T>
+Way way_of(const ProductSize& p) {
+  constexpr int64_t kSome = 4;  // output channels for which making pairs pays
+  const int64_t L = kernels<T>().lanes;
+  const bool three = p.h.taps == 3 && p.h.last - p.h.first == 2 && p.sh == 1 && p.sw == 1;
+  const bool pairs = three && p.h.pixels > 1 && p.M > kSome;
+  const double row = double(round_up(p.w.pixels, L)) / p.w.pixels;
+  const double pixels = (pairs ? 0.8 : 1.1) * row * p.M * p.K() / L;
+  if (1.2 * p.K() * ceil_div(p.M, L) + 1.3 * p.M < pixels) return Way::turned;
+  return pairs ? Way::pairs : Way::pixels;
+}
 
 template <class T>
 struct Cut : Bands<T> {
-  bool turned;
+  Way way;
   int64_t outputs, parts;       // output channels of a task, and parts of them
   int64_t images, units;        // images whose bands are summed at once; such groups
   int64_t chunks, chunk_units;  // runs of units
 
-  // Vector operations for a pixel, both ways: by vectors of pixels, of which the last of a row is
-  // not full, loads are the limit where one tile does not hold all taps; turning dy costs a third
-  // of an operation for each element.
-  static bool turn(const ProductSize& p) {
-    const int64_t L = kernels<T>().lanes;
-    const double row = double(round_up(p.w.pixels, L)) / p.w.pixels;
-    const double each = p.K() <= 9 ? 1 : 1.5;
-    return each * row * p.M * p.K() / L > p.K() * ceil_div(p.M, L) + p.M / 3.0;
+  static Bands<T> bands_of(const ProductSize& p, Way way) {
+    const int64_t lanes = kernels<T>().lanes, pixels = kRuns * lanes;
+    if (way == Way::turned) return Bands<T>(p, kBlock, kTurned, p.w.pixels);
+    return way == Way::pairs ? Bands<T>(p, kBlock, 2 * pixels, lanes, lanes, 2)
+                             : Bands<T>(p, kBlock, pixels, lanes, lanes);
   }
-  static Bands<T> bands_of(const ProductSize& p) {
-    const int64_t lanes = kernels<T>().lanes;
-    return turn(p) ? Bands<T>(p, kBlock, kTurned, p.w.pixels)
-                   : Bands<T>(p, kBlock, kRuns * lanes, lanes);
-  }
-  Cut(const ConvShape& s, const ProductSize& p) : Bands<T>(bands_of(p)), turned(turn(p)) {
-    outputs = turned && p.M > kOutputs ? kOutputs : p.M;
+  Cut(const ConvShape& s, const ProductSize& p) : Bands<T>(bands_of(p, way_of<T>(p))) {
+    way = way_of<T>(p);
+    outputs = turned() && p.M > kOutputs ? kOutputs : p.M;
     parts = ceil_div(p.M, outputs);
-    images = turned || this->bands > 1 ? 1 : ceil_div(kRuns, this->runs());
-    units = ceil_div(s.N, images) * this->bands;
     const int64_t wanted = ceil_div(kTasks, p.G * parts * this->blocks);
+    const int64_t fitting = ceil_div(paired() ? 2 * kRuns : kRuns, this->runs());
+    images = turned() || this->bands > 1 ? 1 : most(1, least(fitting, 2 * s.N / wanted));
+    units = ceil_div(s.N, images) * this->bands;
     chunk_units = units > 0 ? ceil_div(units, wanted) : 1;
     chunks = units > 0 ? ceil_div(units, chunk_units) : 1;
   }
 
+  bool turned() const { return way == Way::turned; }
+  bool paired() const { return way == Way::pairs; }
   int64_t weights() const { return this->p.G * this->p.M * this->p.K(); }
   int64_t partial_items() const { return round_up((chunks - 1) * weights(), 16); }
-  int64_t image_runs() const { return images * this->runs(); }
+  int64_t row_runs() const { return this->runs_of(1); }
   int64_t table_items() const {
-    return round_up(this->block * this->p.taps() + 3 * image_runs(), 8);
+    return round_up(this->block * this->p.taps() + 3 * images * (this->runs() + row_runs()), 8);
   }
-  // Of a worker: copies of images; a panel of dy turned, and sums of all panels.
+
+  // Elements of a part of an image by pairs of rows, and of a channel of it.
+  int64_t part_plane() const {
+    const int64_t plane = this->band / 2 * this->ld, lanes = kernels<T>().lanes;
+    return plane * int64_t(sizeof(T)) % 1024 == 0 ? plane + lanes : plane;
+  }
+  int64_t part_items() const {
+    return round_up(this->block * part_plane() + kernels<T>().lanes, 16);
+  }
+  // The place of what taps of a row see, and runs of `count` pairs of rows from the first on.
+  void set_pair_offsets(const ImageGrid& g, int64_t* offset) const {
+    for (int64_t c = 0; c < this->block; ++c)
+      for (int64_t j = 0; j < g.KW; ++j) *offset++ = c * part_plane() + g.col[j] - this->p.w.first;
+  }
+  void set_pair_runs(int64_t first, int64_t count, int64_t image, PixelRun* to) const {
+    const int64_t OW = this->p.w.pixels;
+    for (int64_t i = 0; i < images; ++i)
+      for (int64_t t = first; t < first + count; ++t)
+        for (int64_t ow = 0; ow < OW; ow += this->run)
+          *to++ = {i * kParts * part_items() + t * this->ld + ow, i * image + 2 * t * OW + ow,
+                   least(OW - ow, this->run)};
+  }
+
+  // Of a worker: copies of images; their parts, or a panel of dy turned; sums of pairs or panels.
+  int64_t copy_items() const { return (paired() ? 1 : images) * this->items(); }
   int64_t panel_items() const {
-    return turned ? round_up(this->band * this->p.w.pixels * kernels<T>().nr, 16) : 0;
+    if (paired()) return images * kParts * part_items();
+    return turned() ? round_up(this->band * this->p.w.pixels * kernels<T>().nr, 16) : 0;
   }
   int64_t sum_items() const {
-    return turned ? round_up(outputs, kernels<T>().nr) * this->block * this->p.taps() : 0;
+    const int64_t K = this->block * this->p.taps();
+    if (paired()) return outputs * K / 3 * kParts;
+    return turned() ? round_up(outputs, kernels<T>().nr) * K : 0;
   }
-  int64_t worker_items() const {
-    return images * this->items() + panel_items() + round_up(sum_items(), 16);
-  }
+  int64_t worker_items() const { return copy_items() + panel_items() + round_up(sum_items(), 16); }
 };
 
 template <class T>
@@ -76,43 +114,95 @@ struct Problem {
   ImageGrid grid;
   const T *x, *dy;
   const int64_t* offset;
-  const PixelRun* runs;
+  const PixelRun *runs, *odd;  // odd: of a last row that has no second one
 };
 
 // One block of weights: group, first output and channel, and how many.
 struct Block {
   int64_t g, o, outputs, c, K;
 };
-
-// dw (rows ld apart) += the sum over bands of `images` images from n on.
+// Bands of some images.
+struct Unit {
+  int64_t n, images, oh;
+  int64_t ahead;  // to dy of the next one
+};
 template <class T>
-void add_pixels(const Problem<T>& p, const Block& b, int64_t n, int64_t images, int64_t oh,
-                T* memory, T* dw) {
+struct Memory {
+  T *copy, *panel, *sums;
+};
+
+template <class T>
+void copy_band(const Problem<T>& p, const Block& b, int64_t n, int64_t oh, T* to) {
+  p.cut.copy(p.grid, p.x + (n * p.s.G + b.g) * p.s.C * p.grid.plane, b.c, oh, to);
+}
+template <class T>
+const T* dy_of(const Problem<T>& p, const Block& b, const Unit& u) {
+  return p.dy + ((u.n * p.s.G + b.g) * p.s.O + b.o) * p.s.OH * p.s.OW + u.oh * p.s.OW;
+}
+template <class T>
+Unit unit_of(const Problem<T>& p, int64_t i) {
+  const Cut<T>& cut = p.cut;
+  const int64_t n = i / cut.bands * cut.images, oh = i % cut.bands * cut.band, OW = p.s.OW;
+  const int64_t image = p.s.G * p.s.O * p.s.OH * OW;
+  const bool last = (i + 1) % cut.bands == 0;
+  return {n, least(p.s.N - n, cut.images), oh, last ? cut.images * image - oh * OW : cut.band * OW};
+}
+
+// dw (rows ld apart) += the sum over bands of images.
+template <class T>
+void add_pixels(const Problem<T>& p, const Block& b, const Unit& u, T* copy, T* dw) {
   const ConvShape& s = p.s;
-  const int64_t P = s.OH * s.OW, G = s.G;
-  for (int64_t i = 0; i < images; ++i)
-    p.cut.copy(p.grid, p.x + ((n + i) * G + b.g) * s.C * p.grid.plane, b.c, oh,
-               memory + i * p.cut.items());
-  const T* dy = p.dy + ((n * G + b.g) * s.O + b.o) * P + oh * s.OW;
-  const int64_t runs = images > 1 ? images * p.cut.runs() : p.cut.runs_of(p.cut.rows_at(oh));
-  kernels<T>().direct_weight({memory, p.offset, p.runs, runs, dy, P, dw, s.C * s.taps()}, b.outputs,
-                             b.K);
+  for (int64_t i = 0; i < u.images; ++i) copy_band(p, b, u.n + i, u.oh, copy + i * p.cut.items());
+  const int64_t runs = u.images * p.cut.runs_of(p.cut.rows_at(u.oh));
+  const WeightArgs<T> d{copy,        p.offset, p.runs,  runs, dy_of(p, b, u),
+                        s.OH * s.OW, s.OW,     u.ahead, dw,   s.C * s.taps()};
+  kernels<T>().direct_weight(d, b.outputs, b.K);
+}
+
+// The same by pairs of rows, to four sums for each column of taps.
+template <class T>
+void add_pairs(const Problem<T>& p, const Block& b, const Unit& u, const Memory<T>& m) {
+  const ConvShape& s = p.s;
+  const Cut<T>& cut = p.cut;
+  const int64_t rows = cut.rows_at(u.oh), K = b.K / 3;
+  const PairArgs parts{K / s.KW, rows, cut.ld, cut.plane, cut.part_plane(), cut.part_items()};
+  for (int64_t i = 0; i < u.images; ++i) {
+    copy_band(p, b, u.n + i, u.oh, m.copy);
+    kernels<T>().pair_rows(parts, m.copy, m.panel + i * kParts * cut.part_items());
+  }
+  const int64_t runs = u.images * cut.row_runs();
+  const WeightArgs<T> d{m.panel, p.offset, p.runs, runs * (rows / 2), dy_of(p, b, u), s.OH * s.OW,
+                        s.OW,    u.ahead,  m.sums, kParts * K};
+  kernels<T>().direct_weight_pairs({d, cut.part_items(), p.odd, rows % 2 * runs}, b.outputs, K);
+}
+
+// Each column of taps of its four sums.
+template <class T>
+void store_pairs(const ConvShape& s, const Block& b, const T* sums, T* dw) {
+  const int64_t K = b.K / 3;
+  for (int64_t o = 0; o < b.outputs; ++o, sums += kParts * K, dw += s.C * s.taps())
+    for (int64_t k = 0; k < K; ++k) {
+      T* to = dw + k / s.KW * s.taps() + k % s.KW;
+      const T sum = sums[K + k] / 2, difference = sums[2 * K + k] / 2;
+      to[0] = sums[k] + (sum + difference);
+      to[s.KW] = sum - difference;
+      to[2 * s.KW] = (sum + difference) + sums[3 * K + k];
+    }
 }
 
 // The same of one image by dy turned: into panels of nr channels, one after the other.
 template <class T>
-void add_turned(const Problem<T>& p, const Block& b, int64_t n, int64_t oh, T* memory, T* panel,
-                T* sums) {
+void add_turned(const Problem<T>& p, const Block& b, const Unit& u, const Memory<T>& m) {
   const auto& kn = kernels<T>();
   const ConvShape& s = p.s;
-  const int64_t P = s.OH * s.OW, nr = kn.nr, rows = p.cut.rows_at(oh);
-  p.cut.copy(p.grid, p.x + (n * s.G + b.g) * s.C * p.grid.plane, b.c, oh, memory);
-  const T* dy = p.dy + ((n * s.G + b.g) * s.O + b.o) * P + oh * s.OW;
+  const int64_t P = s.OH * s.OW, nr = kn.nr, rows = p.cut.rows_at(u.oh);
+  copy_band(p, b, u.n, u.oh, m.copy);
+  const T* dy = dy_of(p, b, u);
   for (int64_t o = 0; o < b.outputs; o += nr) {
     const int64_t columns = least(b.outputs - o, nr), ld = round_up(columns, kn.lanes);
-    kn.copy_transposed(columns, rows * s.OW, dy + o * P, P, panel, ld, false);
+    kn.copy_transposed(columns, rows * s.OW, dy + o * P, P, m.panel, ld, false);
     kn.direct_weight_turned(
-        {memory, p.offset, p.runs, p.cut.runs_of(rows), panel, ld, sums + o * b.K, nr},
+        {m.copy, p.offset, p.runs, p.cut.runs_of(rows), m.panel, ld, 0, 0, m.sums + o * b.K, nr},
         int(columns), b.K);
   }
 }
@@ -121,24 +211,25 @@ template <class T>
 void sum_chunk(const Problem<T>& p, const Block& b, int64_t first, int64_t last, T* memory, T* dw) {
   const Cut<T>& cut = p.cut;
   const int64_t ld = p.s.C * p.s.taps(), nr = kernels<T>().nr;
-  T* panel = memory + cut.images * cut.items();
-  T* sums = panel + cut.panel_items();
-  if (cut.turned)
-    std::fill_n(sums, cut.sum_items(), T(0));
-  else
-    for (int64_t o = 0; o < b.outputs; ++o)
-      for (int64_t k = 0; k < b.K; ++k) dw[o * ld + k] = 0;
-  for (int64_t u = first; u < last; ++u) {
-    const int64_t n = u / cut.bands * cut.images, oh = u % cut.bands * cut.band;
-    if (cut.turned)
-      add_turned(p, b, n, oh, memory, panel, sums);
+  T* panel = memory + cut.copy_items();
+  const Memory<T> m{memory, panel, panel + cut.panel_items()};
+  std::fill_n(m.sums, cut.sum_items(), T(0));
+  if (cut.way == Way::pixels)
+    for (int64_t o = 0; o < b.outputs; ++o) std::fill_n(dw + o * ld, b.K, T(0));
+  for (int64_t i = first; i < last; ++i) {
+    const Unit u = unit_of(p, i);
+    if (cut.turned())
+      add_turned(p, b, u, m);
+    else if (cut.paired())
+      add_pairs(p, b, u, m);
     else
-      add_pixels(p, b, n, p.s.N - n < cut.images ? p.s.N - n : cut.images, oh, memory, dw);
+      add_pixels(p, b, u, m.copy, dw);
   }
-  if (!cut.turned) return;
+  if (cut.paired()) store_pairs(p.s, b, m.sums, dw);
+  if (!cut.turned()) return;
   for (int64_t o = 0; o < b.outputs; o += nr) {
-    const int64_t columns = b.outputs - o < nr ? b.outputs - o : nr;
-    kernels<T>().copy_transposed(b.K, columns, sums + o * b.K, nr, dw + o * ld, ld, false);
+    const int64_t columns = least(b.outputs - o, nr);
+    kernels<T>().copy_transposed(b.K, columns, m.sums + o * b.K, nr, dw + o * ld, ld, false);
   }
 }
 
@@ -164,12 +255,20 @@ void sum_chunks(const ConvShape& s, const ProductSize& size, const ImageGrid& gr
   const Cut<T> cut(s, size);
   int64_t* offset = reinterpret_cast<int64_t*>(memory);
   PixelRun* runs = reinterpret_cast<PixelRun*>(offset + cut.block * size.taps());
-  cut.set_offsets(grid, offset);
-  for (int64_t i = 0; i < cut.images; ++i)
-    cut.set_runs(i * cut.items(), i * s.G * s.O * s.OH * s.OW, runs + i * cut.runs());
+  PixelRun* odd = runs + cut.images * cut.runs();
+  const int64_t image = s.G * s.O * s.OH * s.OW, last = cut.rows_at((cut.bands - 1) * cut.band);
+  if (cut.paired()) {
+    cut.set_pair_offsets(grid, offset);
+    cut.set_pair_runs(0, cut.rows_at(0) / 2, image, runs);
+    if (last % 2 != 0) cut.set_pair_runs(last / 2, 1, image, odd);
+  } else {
+    cut.set_offsets(grid, offset);
+    for (int64_t i = 0; i < cut.images; ++i)
+      cut.set_runs(i * cut.items(), i * image, runs + i * cut.runs());
+  }
   T* partial = reinterpret_cast<T*>(offset + cut.table_items());
   T* workers = partial + cut.partial_items();
-  const Problem<T> p{s, cut, grid, x, dy, offset, runs};
+  const Problem<T> p{s, cut, grid, x, dy, offset, runs, odd};
   const int64_t ld = s.C * s.taps();
   parallel_for(
       cut.chunks * s.G * cut.parts * cut.blocks,

@@ -40,6 +40,8 @@ struct MatrixProduct {
   T* c;     // rows lie side by side
   Epilogue<T> ep;
   const T* panels = nullptr;  // B as pack_all left it: then b is not read
+  // Those of the product that this thread computes next, if they lie apart: they are asked for.
+  const T *a_after = nullptr, *b_after = nullptr;
 
   const T* a_at(int64_t i, int64_t k) const { return a + i * ars + k * acs; }
   const T* b_at(int64_t k, int64_t j) const { return b + k * brs + j * bcs; }
@@ -190,6 +192,8 @@ class Blocks {
         const int rows = int(least(t.m - i, step_)), cols = int(least(t.n - j, nr_));
         T* tile = out + i * ld + j;
         next.some();
+        const Epilogue<T> ep = complete ? p_.ep.at(t.i0 + i, t.j0 + j) : Epilogue<T>{};
+        if (ep.residual) ask_for(ep.residual, rows, ep.residual_rs, cols);
         if (in_place_ || b_in_place_)
           kn_.gemm_strip(kc, in_place_ ? p_.a_at(t.i0 + i, k) : packed + (i - t.ib) * kc,
                          in_place_ ? p_.ars : 1, in_place_ ? p_.acs : mr_,
@@ -197,7 +201,7 @@ class Blocks {
                          b_in_place_ ? p_.brs : nr_, nr_, tile, ld, rows, cols, add);
         else
           kn_.gemm_tile(kc, packed + (i - t.ib) * kc, b + j * kc, tile, ld, rows, cols, add);
-        if (complete) kn_.epilogue(rows, cols, tile, ld, p_.ep.at(t.i0 + i, t.j0 + j));
+        if (complete) kn_.epilogue(rows, cols, tile, ld, ep);
       }
     }
   }

@@ -29,6 +29,7 @@ class Rows {
 
   static void multiply(const MatrixProduct<T>& p, T* workspace) {
     Rows r(p);
+    r.ask_for_product();
     r.a_ = workspace;
     r.scratch_ = workspace + r.a_items();
     if (r.packed_a_) r.pack_a();
@@ -65,6 +66,15 @@ class Rows {
     if (p_.bcs != 1) return false;
     if (in_l1(least(p_.K, kKC) * p_.N)) return true;
     return p_.M > kFewest && (mr_ > kRowsInPlace || p_.M <= kFewInPlace);
+  }
+
+  // The matrices of the next product, with the tiles of this one.
+  void ask_for_product() {
+    const int64_t calls = ceil_div(p_.N, nr_) * ceil_div(p_.M, tile_rows_);
+    if (p_.a_after && (p_.acs == 1 || p_.ars == 1))
+      a_after_ = Ahead<T>(p_.a_after, p_.M, p_.K, p_.ars, p_.acs, calls);
+    if (p_.b_after && (p_.bcs == 1 || p_.brs == 1))
+      b_after_ = Ahead<T>(p_.b_after, p_.N, p_.K, p_.bcs, p_.brs, calls);
   }
 
   int64_t a_items() const { return packed_a_ ? round_up(rows_ * p_.K, 16) : 0; }
@@ -118,6 +128,8 @@ class Rows {
     for (int64_t s = 0; s < n; s += step)
       for (int64_t i = 0; i < p_.M; i += tile_rows_) {
         next.some();
+        a_after_.some();
+        b_after_.some();
         const int rows = int(least(p_.M - i, tile_rows_));
         const int64_t cols = least(n - s, step);
         const T* a = packed_a_ ? a_ + k * rows_ + i * kc : p_.a_at(i, k);
@@ -140,6 +152,7 @@ class Rows {
   int64_t strip_;      // columns
   int64_t tile_rows_;  // multiplied at once
   T *a_ = nullptr, *scratch_ = nullptr;
+  Ahead<T> a_after_, b_after_;
 };
 
 }  // namespace nnf

@@ -32,6 +32,12 @@ View leading(const View& v) {
 // Several products run side by side, each on one thread, where there are enough of them.
 bool batch_in_parallel(int64_t batch) { return batch >= 2; }
 
+// The second of two matrices, if it is another one.
+template <class T>
+const T* different(const T* here, const T* there) {
+  return there == here ? nullptr : there;
+}
+
 // What follows the product: of linear's inputs, the bias is the third, the residual the fourth.
 template <class T>
 Epilogue<T> epilogue_of(const OpArgs& args) {
@@ -84,13 +90,20 @@ void run(const OpArgs& args) {
   View lead[2] = {leading(args.in[0]), leading(args.in[1])}, out = leading(args.out[0]);
   const int64_t batch = out.size = batch_of(args), items = product_items<T>(args);
   const Walk w = make_walk(out, lead, 2);
-  auto product = [&](int64_t i, int worker) {
+  // Where the matrix k of the product i begins.
+  const auto at = [&](int k, int64_t i) {
     int64_t offset[kMaxWalk];
     walk_offsets(w, i / w.inner, offset);
+    return offset[k] + i % w.inner * w.stride[k][w.ndim - 1];
+  };
+  auto product = [&](int64_t i, int worker) {
     MatrixProduct<T> p = first;
-    p.a += offset[0] + i % w.inner * w.stride[0][w.ndim - 1];
-    p.b += offset[1] + i % w.inner * w.stride[1][w.ndim - 1];
+    p.a += at(0, i), p.b += at(1, i);
     p.c += i * p.M * p.N;
+    if (i + 1 < batch) {
+      p.a_after = different(p.a, first.a + at(0, i + 1));
+      p.b_after = different(p.b, first.b + at(1, i + 1));
+    }
     gemm(p, static_cast<T*>(args.workspace) + worker * items);
   };
   if (batch_in_parallel(batch))

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import cache, update_wrapper
+from functools import cache, update_wrapper, wraps
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -22,6 +22,7 @@ from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import OPTIONAL, Plan
 from nnfast.graph.symbol import Raises, Untraceable
 from nnfast.graph.tree import flatten
+from nnfast.graph.where import in_line_of
 from nnfast.tensor import Tensor
 
 P = ParamSpec("P")
@@ -33,6 +34,8 @@ PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their co
 
 class Compiled(Generic[P, R]):
     """A function that runs as plans; see `compile`.
+
+    That of a module has what the module has: `train()`, `parameters()`, `state_dict()`, ...
 
     >>> import nnfast
     >>> double = nnfast.compile(lambda x: 2 * x)
@@ -82,7 +85,9 @@ class Compiled(Generic[P, R]):
         except Raises as raised:
             result = self.fn(*args, **kwargs)  # does what comes first, and raises it again
             self._refused.add(key)
-            self._note(Untraceable(f"tracing it raises {type(raised.__cause__).__name__}"))
+            cause = raised.__cause__
+            assert cause is not None
+            self._note(Untraceable(f"tracing it raises {type(cause).__name__}{in_line_of(cause)}"))
             return result
         result = entry.run(leaves)
         return self.fn(*args, **kwargs) if result is NotImplemented else result
@@ -107,6 +112,22 @@ class Compiled(Generic[P, R]):
         except Untraceable as error:
             name = getattr(self.fn, "__name__", type(self.fn).__name__)
             raise StateError("compile", f"expected a plan, but {name} has none: {error}.") from None
+
+    def __getattr__(self, name: str) -> Any:
+        """Of a module: what it has, as `train`, `parameters` and `state_dict`."""
+        fn = self.__dict__.get("fn")
+        if not _is_module(fn) or name.startswith("__"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        found = getattr(fn, name)
+        return _returning(self, found) if getattr(found, "__self__", None) is fn else found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        fn = self.__dict__.get("fn")
+        own = name in self.__dict__ or name.startswith("__") or not _is_module(fn)
+        if own or not hasattr(fn, name):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(fn, name, value)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -235,6 +256,23 @@ def compile(
     if unknown:
         fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
     return Compiled(fn, memory_limit, disable)
+
+
+def _is_module(fn: Any) -> bool:
+    from nnfast.nn.module import Module
+
+    return isinstance(fn, Module)
+
+
+def _returning(compiled: Any, method: Any) -> Any:
+    """A method of a module, which returns the compiled one where it would return the module."""
+
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        y = method(*args, **kwargs)
+        return compiled if y is compiled.fn else y
+
+    return call
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnfast.errors import FormatError
+from nnfast.errors import FormatError, fail
 from nnfast.graph.finite import source_of
 from nnfast.graph.ir import Value
 from nnfast.graph.where import path_of
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from nnfast.graph.plan import Plan
 
 
+_SUFFIXES = (".svg", ".png", ".pdf", ".dot")
+
+
 def draw(plan: Plan, path: str | Path) -> Path:
     """Write the graph of a plan; see `Plan.draw`."""
-    target, text = Path(path), dot(plan)
+    target = Path(path)
+    if target.suffix not in _SUFFIXES:
+        fail("draw", f"a path that ends in {', '.join(_SUFFIXES)}", f"'{target.name}'")
+    text = dot(plan)
     program = shutil.which("dot")
     if target.suffix == ".dot" or program is None:
         target = target.with_suffix(".dot")

@@ -58,25 +58,18 @@ class _Smaller(dict[Value | None, Any]):
 
     def match(self, a: Graph, b: Graph) -> bool:
         """Whether the graphs are alike; takes note of their values."""
-        if len(a.calls) != len(b.calls):
-            return False
-        for p, q in zip(a.calls, b.calls, strict=True):
-            if p.op is not q.op or (p.attrs != q.attrs and not p.changed):
-                return False
-            if not (self._all(p.inputs, q.inputs) and self._all(p.outputs, q.outputs)):
-                return False
-            if (p.changed or q.changed) and not self._all(p.changed, q.changed):
-                return False
-        return self._all(a.results, b.results)
+        same = list(map(_form, a.calls)) == list(map(_form, b.calls))
+        return (
+            same
+            and len(a.results) == len(b.results)
+            and all(p.attrs == q.attrs or p.changed for p, q in zip(a.calls, b.calls, strict=True))
+            and self._all(_values(a), _values(b))
+        )
 
     def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
-        if len(xs) != len(ys):
-            return False
+        known = self.get
         for x, y in zip(xs, ys, strict=True):
-            if x is None or y is None:
-                if x is not y:
-                    return False
-            elif (known := self.get(x)) is not y and (known or not self._pair(x, y)):
+            if known(x, x) is not y and (x in self or not x or not y or not self._pair(x, y)):
                 return False
         return True
 
@@ -111,6 +104,20 @@ class _Smaller(dict[Value | None, Any]):
 
     def _shapes(self, call: Call) -> tuple[Any, ...]:
         return tuple([v and self[v].shape for v in (*call.inputs, *call.outputs)])
+
+
+def _form(call: Call) -> tuple[Any, ...]:
+    return call.op, len(call.inputs), len(call.outputs), len(call.changed)
+
+
+def _values(graph: Graph) -> list[Value | None]:
+    """All that the calls read and make, in order, and the results."""
+    found: list[Value | None] = []
+    for call in graph.calls:
+        found += call.inputs
+        found += call.outputs
+        found += call.changed
+    return [*found, *graph.results]
 
 
 def _is_smaller(x: Value, y: Value) -> bool:

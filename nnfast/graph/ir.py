@@ -49,10 +49,12 @@ class Value:
 
     def is_dense(self) -> bool:
         """Whether its elements lie one behind the other, in C order."""
+        if self.strides is None or 0 in self.shape:
+            return True
         dense = dense_strides(self.shape, self.dtype.itemsize)
-        return self.strides in (None, dense) or 0 in self.shape or all(
+        return self.strides == dense or all(
             n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
-        )  # fmt: skip
+        )
 
 
 @lru_cache(1 << 12)

@@ -73,8 +73,8 @@ class Surroundings:
 
     def leaves(self) -> list[Tensor]:
         """All that may have gradients: those that it reads, and those of modules."""
-        parameters = {t for m, _ in self._modules for t in _tensors_of(m).values()}
-        return [t for t in self.tensors() | parameters if _is_leaf(t)]
+        held = {t for _, was in self._modules for t in was.values() if isinstance(t, Tensor)}
+        return [t for t in self.tensors() | held if _is_leaf(t)]
 
     def guards(self) -> _core.Guards:
         """As `guard`."""

@@ -71,10 +71,11 @@ class Symbol:
 
 def _looked(symbol: Symbol, how: str) -> Untraceable:
     from nnfast.graph.mode import tracing
+    from nnfast.graph.where import in_line
 
     error = Untraceable(
         f"it looks at the values of a tensor of shape {symbol.shape} ({how}), which a plan "
-        "computes only later"
+        f"computes only later{in_line()}"
     )
     if (trace := tracing()) is not None:
         trace.broken = error  # even if the function catches it

@@ -21,7 +21,7 @@ from nnfast.graph.ir import (
 )
 from nnfast.graph.mode import MODE, Tracing, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
-from nnfast.graph.where import Where, here
+from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Trace(Tracing):
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
         self._made: set[int] = set()  # ids of tensors that the function made itself
-        self._captured: dict[int, Value] = {}
-        self._gradients: dict[int, Value] = {}  # that leaves had before, and the function read
+        self._captured: list[Tensor] = []
+        self._known: dict[int, Value] = {}  # by the id of a tensor from outside
         self._leaf_of = {} if gradients is None else gradients  # by the id of its gradient
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
@@ -137,24 +137,33 @@ class Trace(Tracing):
         """The value that a tensor stands for; one from outside is captured."""
         if x is None:
             return None
-        if isinstance(x.array, Symbol):
-            value: Value = x.array.value
+        if isinstance(symbol := x.array, Symbol):
+            value: Value = symbol.value
             if value.dtype not in KERNEL_DTYPES:
                 raise self.give_up(f"it computes with {value.dtype}")
             return value
-        x = self._sources.get(id(x), x)
-        known = self._captured.get(id(x)) or self._gradients.get(id(x))
-        if known is None and id(x) in self._leaf_of:
-            return self._gradient_before(x)
-        if known is None:
-            a = x.array
-            if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
-                raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
-            kept = wrap(a) if id(x) in self._made else x  # x may become something else
-            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
-            self._captured[id(x)] = known
-            self._keep.append(x)
+        return self._known.get(id(x)) or self._from_outside(x)
+
+    def _from_outside(self, x: Tensor) -> Value:
+        """The value of a tensor that is met for the first time, or another one's alias."""
+        self._keep.append(x)
+        source = self._sources.get(id(x), x)
+        known = self._known.get(id(source))
+        if known is None and id(source) in self._leaf_of:
+            known = self._gradient_before(source)
+        elif known is None:
+            known = self._capture(source)
+        self._known[id(x)] = self._known[id(source)] = known
         return known
+
+    def _capture(self, x: Tensor) -> Value:
+        a = x.array
+        if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
+            raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
+        kept = wrap(a) if id(x) in self._made else x  # x may become something else
+        self._captured.append(kept)
+        self._keep.append(x)
+        return Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
 
     def _gradient_before(self, grad: Tensor) -> Value:
         """The value of what a leaf has as its gradient whenever the plan runs."""
@@ -163,8 +172,7 @@ class Trace(Tracing):
             raise self.give_up(f"it reads a gradient of strides {a.strides}")
         self.guards.gradient(leaf)
         self._keep.append(grad)
-        known = self._gradients[id(grad)] = Value(a.shape, a.dtype, source=Gradient(leaf))
-        return known
+        return Value(a.shape, a.dtype, source=Gradient(leaf))
 
     # ---- calls ----------------------------------------------------------------------------
 
@@ -227,7 +235,7 @@ class Trace(Tracing):
 
     def give_up(self, reason: str) -> Untraceable:
         """The error to raise where a plan is impossible."""
-        self.broken = Untraceable(reason)
+        self.broken = Untraceable(reason + in_line())
         return self.broken
 
     def kept(self) -> bool:
@@ -243,19 +251,8 @@ class Trace(Tracing):
             for v in call.changed
             if isinstance(v.source, Captured)
         }
-        ranges = [(*_core.bounds(t.array), id(t) in changed) for t in self._captured_tensors()]
-        ranges += [(*_core.bounds(a), False) for a in leaves]
-        ranges.sort()
-        end, end_changed = 0, 0  # of all so far, and of those that are changed
-        for first, last, is_changed in ranges:
-            if first < (end if is_changed else end_changed):
-                return True
-            end = max(end, last)
-            end_changed = max(end_changed, last if is_changed else 0)
-        return False
-
-    def _captured_tensors(self) -> list[Tensor]:
-        return [v.source.tensor for v in self._captured.values()]  # type: ignore[union-attr]
+        arrays = [(t.array, id(t) in changed) for t in self._captured]
+        return _core.share_memory([*arrays, *((a, False) for a in leaves)])
 
 
 def _address(array: np.ndarray) -> int:
@@ -310,6 +307,11 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -
         check(x.array)
     if trace is not None and (value := trace.value(x)) is not None:
         trace.checks.append((value, check, below))
+
+
+def seen_below(x: Tensor, n: int) -> bool:
+    """Whether all of x is seen to be from 0 to n - 1: then `on_values` has nothing to look for."""
+    return MODE.trace is None and _core.all_below(x.array, n)
 
 
 def refreshed(

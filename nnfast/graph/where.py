@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
+from types import CodeType
 from typing import TYPE_CHECKING, NamedTuple
+
+from nnfast import _core
 
 if TYPE_CHECKING:
     from nnfast.nn.module import Module
@@ -21,27 +23,44 @@ class Where(NamedTuple):
     line: str  # "train.py:12"
 
 
+class _Files(dict[str, str | None]):
+    """Names of the user's files by their paths; "" for ours, None for that where tracing begins."""
+
+    def __missing__(self, path: str) -> str:
+        name = self[path] = "" if path.startswith(_PACKAGE) else os.path.basename(path)
+        return name
+
+
+_FILES = _Files({os.path.join(os.path.dirname(__file__), "entry.py"): None})
+
+
 def here() -> Where:
     """Of the calling code, found in the frames of the interpreter."""
+    module, file, line = _core.innermost(_call(), _FILES)
+    return Where(module, f"{file}:{line}" if line else "")
+
+
+def in_line() -> str:
+    """The user's line that is being traced, as the end of a sentence; "" if none is known."""
+    _, file, line = _core.innermost(None, _FILES)
+    return f", in {file}:{line}" if line else ""
+
+
+def in_line_of(error: BaseException) -> str:
+    """The innermost line of the user's that an error came through, as `in_line`."""
+    found, step = "", error.__traceback__
+    while step is not None:
+        if file := _FILES[step.tb_frame.f_code.co_filename]:
+            found = f", in {file}:{step.tb_lineno}"
+        step = step.tb_next
+    return found
+
+
+@cache
+def _call() -> CodeType:
     from nnfast.nn.module import Module
 
-    call = Module.__call__.__code__
-    module, line = None, ""
-    frame = sys._getframe(1)
-    while frame is not None and not (module and line):
-        code = frame.f_code
-        if module is None and code is call:
-            module = frame.f_locals["self"]
-        elif not line and (file := _users(code.co_filename)):
-            line = f"{file}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return Where(module, line)
-
-
-@lru_cache(1 << 10)
-def _users(path: str) -> str:
-    """The name of a file of the user's; "" of one of ours."""
-    return "" if path.startswith(_PACKAGE) else os.path.basename(path)
+    return Module.__call__.__code__
 
 
 def path_of(module: Module | None, roots: Iterable[Module]) -> str:

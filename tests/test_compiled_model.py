@@ -1,0 +1,156 @@
+"""A compiled model is used as a model; what runs eagerly says which line is to blame."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+import nnfast
+from nnfast import nn
+from nnfast.nn import functional as F
+from tests.nets import net
+from tests.passes import randn
+from tests.plans import bits, falls_back, mlp, planned, trainer
+
+
+def line_of(fn, text: str) -> str:
+    """The number of the line of a function that holds a text."""
+    lines, first = inspect.getsourcelines(fn)
+    return str(first + next(i for i, line in enumerate(lines) if text in line))
+
+
+# ---- what a module has -------------------------------------------------------------------------
+
+
+def test_modes():
+    """train, eval and to return the compiled model, and change the one it is made of."""
+    model = mlp(3, 4, 2, norm=True)
+    predict = nnfast.compile(model)
+    assert predict.eval() is predict and not model.training and not predict.training
+    assert predict.train() is predict and model.training and model[0].training
+    assert predict.requires_grad_(False) is predict
+    assert not any(p.requires_grad for p in predict.parameters())
+    assert predict.double() is predict and model[0].weight.dtype == nnfast.float64
+
+
+def test_parameters_and_state():
+    """The same tensors under the same names, without a prefix."""
+    model = net()
+    predict = nnfast.compile(model)
+    assert all(a is b for a, b in zip(predict.parameters(), model.parameters(), strict=True))
+    assert list(predict.state_dict()) == list(model.state_dict())
+    assert [name for name, _ in predict.named_modules()] == [n for n, _ in model.named_modules()]
+    assert predict.block is model.block
+    other = net()
+    predict.load_state_dict(other.state_dict())
+    assert bits(model) == bits(other)
+
+
+def test_attributes():
+    """Those of the model are set in the model; others are its own or missing."""
+    model = net()
+    predict = nnfast.compile(model)
+    predict.training = False
+    assert not model.training
+    predict.head = nn.Linear(4, 5)
+    assert predict(randn(2, 3)).shape == (2, 5)
+    predict.note = "mine"
+    assert predict.note == "mine" and not hasattr(model, "note")
+    for compiled in (predict, nnfast.compile(lambda x: x)):
+        with pytest.raises(AttributeError, match="nothing"):
+            compiled.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="'Compiled' object has no attribute 'train'"):
+        nnfast.compile(lambda x: x).train()
+
+
+def test_training_with_a_compiled_model():
+    """A step around a compiled model is planned, with the weights of eager code."""
+    found = []
+    for how in ("eager", "compiled"):
+        nnfast.manual_seed(0)
+        model = mlp(3, 4, 2)
+        used = nnfast.compile(model) if how == "compiled" else model
+        step = trainer(used, nnfast.optim.Adam(used.parameters(), 0.01))
+        run = planned(step) if how == "compiled" else step
+        x, y = nnfast.ones(4, 3), nnfast.tensor([0, 1, 1, 0])
+        used.train()
+        losses = [run(x, y).item() for _ in range(3)]
+        used.eval()
+        with nnfast.no_grad():
+            found.append((losses, bits(model), used(x).tolist()))
+    assert found[0] == found[1]
+
+
+def test_copies():
+    predict = nnfast.compile(mlp(3, 2)).eval()
+    x = randn(2, 3)
+    with nnfast.no_grad():
+        want = predict(x).tolist()
+        for other in (
+            copy.copy(predict),
+            copy.deepcopy(predict),
+            pickle.loads(pickle.dumps(predict)),
+        ):
+            assert other(x).tolist() == want and not other.training
+
+
+# ---- which line is to blame --------------------------------------------------------------------
+
+
+def helper(x):
+    if x.sum() > 0:
+        return x
+    return -x
+
+
+def looks(x):
+    y = x * 2.0
+    y = y + 1.0
+    return helper(y)
+
+
+def items(x):
+    y = x * 2.0
+    return y * y.max().item()
+
+
+def raises(x):
+    y = x * 2.0
+    if not y.requires_grad:
+        int("no number")
+    return y
+
+
+def test_the_line_that_looks_at_values():
+    for fn, inside, text in ((looks, helper, "x.sum() > 0"), (items, items, ".item()")):
+        line = line_of(inside, text)
+        falls_back(nnfast.compile(fn), randn(3), match=rf", in test_compiled_model\.py:{line}\.")
+
+
+def test_the_line_that_raises():
+    compiled = nnfast.compile(raises)
+    with pytest.raises(ValueError, match="no number"):
+        compiled(randn(3))
+
+    def looks_up(x):
+        return F.relu(x) * {"a": 1.0}[str(x.sum() * 0.0)[:1].replace("t", "a")]
+
+    falls_back(nnfast.compile(looks_up), randn(3), match=r", in test_compiled_model\.py:\d+\.")
+
+
+# ---- pictures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plan.xyz", "plan", "plan.SVG2", ".svg"])
+def test_pictures_of_unknown_kinds(name, tmp_path):
+    f = nnfast.compile(lambda x: x + x)
+    f(randn(2))
+    with pytest.raises(
+        nnfast.errors.ArgumentError, match=r"draw: expected a path that ends in \.svg"
+    ):
+        f.plan.draw(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    assert f.plan.draw(tmp_path / "plan.dot").read_text().startswith("digraph")

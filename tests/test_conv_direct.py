@@ -1,0 +1,60 @@
+"""Direct and depthwise convolution: how they cut what is larger than the specs' layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnfast import _core
+from tests.test_conv_channels import Layer, results
+
+DIRECT: list[Layer] = [
+    ((7, 3, 32, 32), (17, 3, 3, 3), {"padding": 1}),  # pairs of rows of some images at once
+    ((67, 1, 9, 17), (8, 1, 3, 3), {"padding": 1}),  # more of them, with an odd row
+    ((2, 2, 131, 70), (20, 2, 3, 3), {}),  # bands, the last one odd
+    ((2, 4, 33, 33), (24, 2, 3, 3), {"padding": (2, 1), "groups": 2}),
+    ((2, 2, 19, 40), (9, 2, 3, 2), {"dilation": (1, 3)}),
+    ((2, 70, 20, 20), (6, 70, 3, 3), {"padding": 1}),  # blocks of channels
+    ((2, 3, 65, 66), (33, 3, 3, 3), {"stride": 2, "padding": 1}),  # single rows
+    ((2, 3, 90, 131), (12, 3, 7, 7), {"stride": 2, "padding": 3}),
+    ((2, 6, 40, 40), (3, 6, 3, 3), {"padding": 1}),
+    ((5, 6, 14, 14), (16, 6, 5, 5), {}),  # dy is turned
+]
+DEPTHWISE: list[Layer] = [
+    ((2, 6, 14, 14), (6, 1, 3, 3), {"padding": 1, "groups": 6}),  # rows of a vector, or two
+    ((2, 3, 16, 16), (6, 1, 3, 3), {"padding": 1, "groups": 3}),
+    ((2, 3, 9, 5), (3, 1, 3, 3), {"padding": (2, 1), "groups": 3}),
+    ((3, 4, 7, 7), (4, 1, 5, 5), {"padding": 2, "groups": 4}),
+    ((2, 2, 3, 8), (2, 1, 7, 7), {"padding": 3, "groups": 2}),
+    ((2, 3, 15, 33), (3, 1, 3, 3), {"padding": 1, "groups": 3}),
+]
+
+
+@pytest.fixture(autouse=True)
+def unforced() -> Any:
+    """What a test forces holds for that test."""
+    yield
+    _core.force_conv("")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("way", "layer"),
+    [("direct", layer) for layer in DIRECT] + [("depthwise", layer) for layer in DEPTHWISE],
+    ids=str,
+)
+def test_error_and_threads(isa: str, way: str, layer: Layer, dtype: str) -> None:
+    """The norm of the error, and the same bits for any number of threads."""
+    _core.force_conv("gemm")
+    expected = results(layer, "float64", of=dtype)
+    _core.force_conv(way)
+    seen = []
+    for threads in (1, 3):
+        _core.set_num_threads(threads)
+        seen.append(results(layer, dtype, of=dtype))
+    for one, three, exact in zip(*seen, expected, strict=True):
+        assert one.tobytes() == three.tobytes()
+        error = np.linalg.norm((one - exact).ravel()) / np.linalg.norm(exact.ravel())
+        assert error < (2e-6 if dtype == "float32" else 4e-15)
