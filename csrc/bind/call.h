@@ -27,8 +27,8 @@ class Call {
     for (Kind& k : kinds_) f(k.dtype);
     for (Source& s : sources_) f(s.tensor), f(s.make), f(s.latest), s.watch.each_object(f);
     for (Check& c : checks_) f(c.check);
-    for (pybind11::object* o : {&plan_object_, &identities_object_, &surroundings_object_,
-                                &rebuild_, &dense_, &failed_})
+    for (pybind11::object* o :
+         {&plan_object_, &identities_object_, &surroundings_object_, &rebuild_, &dense_, &failed_})
       f(*o);
     for (pybind11::list* l : {&answers_, &kept_, &left_, &after_}) f(*l);
   }
@@ -66,10 +66,10 @@ class Call {
   std::vector<Kind> kinds_;
   std::vector<Source> sources_;
   std::vector<Check> checks_;
-  pybind11::list answers_;   // see `answer`
-  pybind11::list kept_;      // leaves whose gradient is a result
-  pybind11::list left_;      // (leaf, what its gradient becomes)
-  pybind11::list after_;     // to do when all is done
+  pybind11::list answers_;    // see `answer`
+  pybind11::list kept_;       // leaves whose gradient is a result
+  pybind11::list left_;       // (leaf, what its gradient becomes)
+  pybind11::list after_;      // to do when all is done
   pybind11::object rebuild_;  // None where the answer is a single one
   pybind11::object dense_, failed_;
 };

@@ -11,7 +11,8 @@ namespace {
 // Vector i of a gradient: as it lies in memory or, of a row of an outer product, as gemm.h has it.
 template <class T>
 NNF_INLINE vec<T> gradient(const RowGradient<T>& g, int64_t i, int r) {
-  return g.row ? fma(set1<T>(*g.grad), load_k<T>(g.row + i, r), vec<T>{}) : load_k<T>(g.grad + i, r);
+  return g.row ? fma(set1<T>(*g.grad), load_k<T>(g.row + i, r), vec<T>{})
+               : load_k<T>(g.grad + i, r);
 }
 
 // g = grad (-grad if maximize) + weight_decay param; with a buffer (may be null):
