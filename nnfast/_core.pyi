@@ -117,6 +117,9 @@ def share_memory(arrays: list[tuple[np.ndarray, bool]]) -> bool:
 def bounds(array: np.ndarray) -> tuple[int, int]:
     """The addresses of the first byte of an array and behind its last."""
 
+def dense(array: np.ndarray) -> np.ndarray:
+    """A copy of an array in C order."""
+
 def all_below(labels: np.ndarray, n: int, /) -> bool:
     """Whether all of int64 `labels` are at least 0 and below n."""
 
@@ -224,7 +227,7 @@ class Call:
         surroundings: Guards,
         arguments: list[Any] | None,
         sources: list[tuple[Any, ...]],
-        checks: list[tuple[int, Callable[..., None]]],
+        checks: list[tuple[int, Callable[..., None], int]],
         answers: list[Any],
         rebuild: Callable[[list[Any]], Any] | None,
         actions: dict[str, Any],

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.device import check_device
 from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.tensor import (
@@ -23,6 +24,7 @@ from nnfast.tensor import (
 
 Number = float | int | bool
 Sizes = int | Sequence[int]
+_LARGE = 16384  # elements
 
 
 # ---- from data ------------------------------------------------------------------------------
@@ -282,8 +284,12 @@ def _filled(where: str, size: Any, value: Any, dtype: Any, requires_grad: bool) 
     try:
         if value is None:
             array = np.empty(shape, known)
+        elif value == 0:
+            array = np.zeros(shape, known)
+        elif math.prod(shape) >= _LARGE:  # by several threads, to memory that was used before
+            array = _core.dense(np.broadcast_to(np.full((), value, known), shape))
         else:
-            array = np.zeros(shape, known) if value == 0 else np.full(shape, value, known)
+            array = np.full(shape, value, known)
     except (ValueError, TypeError, MemoryError, OverflowError) as e:
         raise ArgumentError(where, f"expected sizes that fit memory, got {shape}: {e}.") from e
     return Tensor(array, requires_grad)
@@ -338,10 +344,13 @@ def arange(
     target = as_dtype(dtype or _dtype_of(first, last, step), "arange")
     try:
         n = -(-(last - first) // step)
-        array = np.arange(int(n)) * step + first
+        if isinstance(first, int) and isinstance(step, int):  # one pass over the memory
+            array: Any = np.arange(first, first + int(n) * step, step, dtype=np.int64)
+        else:
+            array = np.arange(int(n)) * step + first
     except (MemoryError, OverflowError, ValueError) as e:
         raise ArgumentError("arange", f"expected numbers that fit memory, got {given}.") from e
-    return Tensor(array.astype(target), requires_grad)
+    return Tensor(array.astype(target, copy=False), requires_grad)
 
 
 def linspace(

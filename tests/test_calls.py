@@ -17,6 +17,7 @@ from nnfast.graph.mode import MODE
 from nnfast.nn import functional as F
 from nnfast.ops import OPS
 from nnfast.ops.update import SGDHyper, sgd_update
+from nnfast.tensor import wrap
 from tests.conftest import run_untraced
 
 FLOATS = [np.float32, np.float64]
@@ -143,6 +144,19 @@ def test_views_of_any_layout(name: str) -> None:
             if shared:
                 assert y.strides == e.strides and y.flags.writeable == e.flags.writeable
                 assert y.__array_interface__["data"] == e.__array_interface__["data"]
+
+
+def test_reshape_copies_where_numpy_does() -> None:
+    rng = np.random.default_rng(3)
+    for sizes in ((2, 3, 4, 8, 10), (1, 64, 1, 40), (1500, 2), (3, 1, 700)):
+        for _ in range(20):
+            a = rng.random(sizes).astype("f").transpose(rng.permutation(len(sizes)))
+            new = tuple(rng.permutation([*sizes, 1]))
+            joined = (-1, *new[2:]) if rng.random() < 0.5 else new
+            y = a.reshape(joined)
+            z = wrap(a).reshape(*(int(n) for n in joined)).array
+            assert np.array_equal(y, z)
+            assert np.shares_memory(z, a) == np.shares_memory(y, a)
 
 
 def test_a_view_keeps_its_memory() -> None:

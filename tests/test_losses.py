@@ -215,6 +215,17 @@ def test_rows_of_a_batch_do_not_depend_on_each_other() -> None:
         )
 
 
+@pytest.mark.parametrize("n", [3, 10, 17, 300])
+def test_a_nan_stays_in_its_row(n: int) -> None:
+    x, t = RNG(7).standard_normal((20, n)).astype("f"), nnfast.zeros(20, dtype=nnfast.int64)
+    x[5, 1] = np.nan
+    logits = nnfast.tensor(x)
+    loss = F.cross_entropy(logits, t, reduction="none")
+    for y in (F.softmax(logits, 1), F.log_softmax(logits, 1), loss):
+        values = y.numpy().reshape(20, -1)
+        assert np.isnan(values[5]).all() and np.isfinite(np.delete(values, 5, 0)).all()
+
+
 def test_every_ignored() -> None:
     x, t = nnfast.ones(3, 2, requires_grad=True), nnfast.tensor([-100] * 3)
     assert np.isnan(F.cross_entropy(x, t).item())

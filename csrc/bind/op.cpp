@@ -164,7 +164,7 @@ bool run_kernel(const Op& op, const Signature& s, const Inputs& inputs, PyObject
   Copies copies;
   for (int i = 0; i < op.n_inputs; ++i) {
     if (!make_view(inputs.array(i), false, &in[i])) return false;
-    if (op.kernel->inputs == DENSE && !copies.make_dense(inputs.array(i), &in[i])) return false;
+    if (op.kernel->inputs == DENSE && !copies.make_dense(&in[i])) return false;
   }
   for (int i = 0; i < n_outputs; ++i)
     if (!make_view(outputs[i], true, &out[i])) return false;

@@ -55,9 +55,28 @@ PyObject* run(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   Copies copies;
   if (op.inputs == DENSE)
     for (int i = 0; i < args.n_in; ++i)
-      if (!copies.make_dense(PyTuple_GET_ITEM(argv[2], i), &in[i])) return nullptr;
+      if (!copies.make_dense(&in[i])) return nullptr;
   if (!run_op(op, args)) return nullptr;
   Py_RETURN_NONE;
+}
+
+// What `v` sees, in C order; a new reference, or null with an error set.
+PyObject* dense_copy(const View& v) {
+  static constexpr OpInfo copy{"copy", ops::copy, nullptr, 0, STRIDED, 0};
+  auto array = py::reinterpret_steal<py::object>(new_array(v));
+  View in = v, out;
+  if (!array || !make_view(array.ptr(), true, &out)) return nullptr;
+  OpArgs args{&copy, &in, 1, &out, 1, nullptr, nullptr};
+  return run_op(copy, args) ? array.release().ptr() : nullptr;
+}
+
+py::object dense(const py::array& array) {
+  View v;
+  const bool known = make_view(array.ptr(), false, &v);
+  if (!known) PyErr_Clear();  // NumPy copies what kernels cannot
+  PyObject* copy = known ? dense_copy(v) : numpy().PyArray_NewCopy_(array.ptr(), 0);
+  if (!copy) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(copy);
 }
 
 PyMethodDef run_method = {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run)),
@@ -65,9 +84,9 @@ PyMethodDef run_method = {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<
 
 }  // namespace
 
-bool Copies::make_dense(PyObject* o, View* v) {
+bool Copies::make_dense(View* v) {
   if (!*v || is_dense(*v)) return true;
-  PyObject* copy = numpy().PyArray_NewCopy_(o, 0);  // 0: C order
+  PyObject* copy = dense_copy(*v);
   if (!copy) return false;
   arrays_[n_++] = copy;
   return make_view(copy, false, v);
@@ -97,6 +116,7 @@ bool run_op(const OpInfo& op, OpArgs& args) {
 void bind_run(py::module_& m) {
   m.attr("run") = py::reinterpret_steal<py::object>(
       PyCFunction_NewEx(&run_method, nullptr, m.attr("__name__").ptr()));
+  m.def("dense", &dense, py::arg("array"), "A copy of an array in C order.");
   m.def("ops", [] {
     py::dict d;  // name -> (id, bytes of attributes)
     for (int i = 0; i < op_count(); ++i)

@@ -15,8 +15,8 @@ class Copies {
   ~Copies() {
     for (int i = 0; i < n_; ++i) Py_DECREF(arrays_[i]);
   }
-  // Makes the view of array `o` that of a copy in C order, if it is not in that order already.
-  bool make_dense(PyObject* o, View* v);
+  // Makes it the view of a copy in C order, if it is not in that order already.
+  bool make_dense(View* v);
 
  private:
   PyObject* arrays_[kMaxArgs];

@@ -72,14 +72,16 @@ void normalize(int64_t rows, const T* x, int64_t stride, int64_t n, const T* cen
   for_parameters(rows, stride, n, columns, y, past_caches, value);
 }
 
-// dx = scale (dy - shift - (x - center) slope). dx may be dy.
+// dx = scale (dy factor - shift - (x - center) slope), the factor 1 if it is null. dx may be dy.
 template <class T>
 void normalize_backward(int64_t rows, const T* dy, const T* x, int64_t stride, int64_t n,
-                        const T* center, const T* scale, const T* shift, const T* slope,
-                        bool columns, T* dx, bool past_caches) {
+                        const T* factor, const T* center, const T* scale, const T* shift,
+                        const T* slope, bool columns, T* dx, bool past_caches) {
   auto value = [=](int64_t at, int64_t p, int64_t j, int k) __attribute__((always_inline)) {
     const vec<T> d = parameter(center + p, columns, j, k) - load_k<T>(x + at, k);
-    const vec<T> e = load_k<T>(dy + at, k) - parameter(shift + p, columns, j, k);
+    const vec<T> g = load_k<T>(dy + at, k);
+    const vec<T> e = (factor ? g * parameter(factor + p, columns, j, k) : g) -
+                     parameter(shift + p, columns, j, k);
     return parameter(scale + p, columns, j, k) * fma(d, parameter(slope + p, columns, j, k), e);
   };
   for_parameters(rows, stride, n, columns, dx, past_caches, value);

@@ -31,6 +31,39 @@ NNF_INLINE mask<T> first_tap(const PoolGrid& g, int64_t kh, int64_t ow, int n) {
   return first;
 }
 
+// Windows of 2 x 2 that cover the image, each pixel once.
+NNF_INLINE bool is_tiled_by_2(const PoolGrid& g) {
+  return g.KH == 2 && g.KW == 2 && g.sh == 2 && g.sw == 2 && g.ph == 0 && g.pw == 0 && g.dh == 1 &&
+         g.dw == 1 && g.H == 2 * g.OH && g.W == 2 * g.OW;
+}
+
+// y = f of the four pixels of each window, where windows tile the plane: a vector of results takes
+// as many rows as it needs, W being a multiple of its lanes.
+template <class T, class F>
+NNF_INLINE void pool_tiles_of_2(const PoolGrid& g, const T* x, T* y, F f) {
+  constexpr int L = kLanes<T>;
+  int64_t column = 0;
+  auto next = [&](vec<T>* above, vec<T>* below) __attribute__((always_inline)) {
+    *above = load<T>(x + column), *below = load<T>(x + g.W + column);
+    if ((column += L) == g.W) column = 0, x += 2 * g.W;
+  };
+  for (int64_t i = 0; i < g.OH * g.OW; i += L) {
+    vec<T> a, b, c{}, d{};
+    next(&a, &b);
+    const bool whole = i + L <= g.OH * g.OW;
+    if (whole) next(&c, &d);
+    const vec<T> v =
+        f(even_lanes<T>(a, c), odd_lanes<T>(a, c), even_lanes<T>(b, d), odd_lanes<T>(b, d));
+    store_k<T>(y + i, v, whole ? L : L / 2);
+  }
+}
+
+// Of two pixels, b the later one, that which max_pool takes.
+template <class T>
+NNF_INLINE vec<T> larger(vec<T> a, vec<T> b) {
+  return (b > a) | (b != b) ? b : a;
+}
+
 template <class T, int kStep, bool kIndex>
 void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
   constexpr int L = kLanes<T>;
@@ -78,7 +111,11 @@ void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* ind
 // first of several, the last NaN if there are any. index may be null.
 template <class T>
 void max_pool(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
-  if (g.sw == 1)
+  if (!index && is_tiled_by_2(g) && g.W % kLanes<T> == 0) {
+    pool_tiles_of_2<T>(g, x, y, [](vec<T> a, vec<T> b, vec<T> c, vec<T> d) {
+      return larger<T>(larger<T>(larger<T>(a, b), c), d);
+    });
+  } else if (g.sw == 1)
     max_pool_rows<T, 1>(g, x, ld, y, index);
   else if (g.sw == 2)
     max_pool_rows<T, 2>(g, x, ld, y, index);
@@ -126,7 +163,12 @@ void avg_pool_rows(const PoolGrid& g, const T* x, int64_t ld, const T* row_count
 template <class T>
 void avg_pool(const PoolGrid& g, const T* x, int64_t ld, const T* row_count, const T* col_count,
               T* y) {
-  if (g.sw == 1)
+  if (is_tiled_by_2(g) && g.W % kLanes<T> == 0) {
+    const vec<T> count = set1<T>(row_count[0] * col_count[0]);  // that of all windows
+    pool_tiles_of_2<T>(g, x, y, [=](vec<T> a, vec<T> b, vec<T> c, vec<T> d) {
+      return (vec<T>{} + a + b + c + d) / count;
+    });
+  } else if (g.sw == 1)
     avg_pool_rows<T, 1>(g, x, ld, row_count, col_count, y);
   else if (g.sw == 2)
     avg_pool_rows<T, 2>(g, x, ld, row_count, col_count, y);
@@ -170,12 +212,6 @@ NNF_INLINE void spread_windows(const PoolGrid& g, const T* sum, T* row) {
       for (int64_t ow = 0; ow < g.OW; ++ow) row[ow * g.sw] += sum[ow];
     }
   }
-}
-
-// Windows of 2 x 2 that cover the image, each pixel once.
-NNF_INLINE bool is_tiled_by_2(const PoolGrid& g) {
-  return g.KH == 2 && g.KW == 2 && g.sh == 2 && g.sw == 2 && g.ph == 0 && g.pw == 0 &&
-         g.H == 2 * g.OH && g.W == 2 * g.OW;
 }
 
 template <class T>

@@ -71,6 +71,35 @@ void rearrange(const StretchArgs<T>& g) {
   }
 }
 
+// See BorderArgs. Vectors are written whole: what is too much of one is written again behind it.
+template <class T>
+void copy_bordered(const BorderArgs<T>& g) {
+  constexpr int L = kLanes<T>;
+  const vec<T> value = set1<T>(g.value);
+  const T* x = g.x;
+  T *y = g.y, *const end = g.end;
+  auto put = [&](int64_t i, vec<T> v, int64_t k) __attribute__((always_inline)) {
+    if (end - y - i >= L)
+      store<T>(y + i, v);
+    else
+      store_n<T>(y + i, v, int(k));
+  };
+  auto fill = [&](int64_t n) __attribute__((always_inline)) {
+    for (int64_t i = 0; i < n; i += L) put(i, value, n - i < L ? n - i : L);
+    y += n;
+  };
+  fill(g.before);
+  for (int64_t plane = 0; plane < g.planes; ++plane) {
+    for (int64_t row = 0; row < g.rows; ++row, x += g.n) {
+      if (row > 0) fill(g.gap);
+      for_lanes<T>(g.n, [&](int64_t i, int k)
+                            __attribute__((always_inline)) { put(i, load_k<T>(x + i, k), k); });
+      y += g.n;
+    }
+    fill(end - y < g.between ? end - y : g.between);
+  }
+}
+
 // dx += dy, each element of dy at the one that it came from, in order: `rows` rows of dy, n apart,
 // each of these stretches of a row of dx; those lie rx apart.
 template <class T>

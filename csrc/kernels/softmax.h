@@ -5,8 +5,10 @@
 // of several problems. A problem's bits do not depend on the others.
 #pragma once
 
+#include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "kernels/table.h"
+#include "kernels/transpose.h"
 #include "simd/math.h"
 #include "simd/vec.h"
 
@@ -44,10 +46,25 @@ struct Lines {
     else
       *p = v[0];
   }
+  // The largest number of a problem, NaNs left out: their exponentials are NaN soon enough.
   NNF_INLINE vec<T> max(const T* x) const {
-    vec<T> m = load(x, 0, lowest<T>());
-    for (int64_t i = 1; i < steps; ++i) m = nnf::max(m, load(x, i, lowest<T>()));
-    return kColumns ? m : set1<T>(reduce_max<T>(m));
+    constexpr int A = 4;  // vectors side by side
+    vec<T> m[A];
+    for (int a = 0; a < A; ++a) m[a] = set1<T>(lowest<T>());
+    int64_t i = 0;
+    for (; i + A < steps; i += A)
+      for (int a = 0; a < A; ++a) m[a] = greater(load(x, i + a, lowest<T>()), m[a]);
+    for (; i < steps; ++i) m[0] = greater(load(x, i, lowest<T>()), m[0]);
+    const vec<T> all = greater(greater(m[0], m[1]), greater(m[2], m[3]));
+    return kColumns ? all : set1<T>(reduce_max<T>(all));
+  }
+  // y = f(o, k) for the vectors of elements from o on, of which k lanes count.
+  template <class F>
+  NNF_INLINE void write(RowWriter<T>& writer, T* y, F f) const {
+    if constexpr (kColumns)
+      for (int64_t i = 0; i < steps; ++i) store(y, i, f(i * stride, width));
+    else
+      writer.write((steps - 1) * stride + last, y, f);
   }
   // The sum of f(i) over all vectors; lanes that do not count must be 0.
   template <class F>
@@ -82,25 +99,37 @@ NNF_INLINE void for_problems(int64_t count, int64_t n, int64_t stride, F f) {
   }
 }
 
+constexpr int64_t kSoftmaxRow = 2048;  // elements of a row that wait until it is divided
+
 // y = exp(x - m) / sum exp(x - m), or its logarithm (x - m) - log sum exp(x - m); m = max x.
+// past_caches as in MapArgs.
 template <class T>
-void softmax(bool as_log, int64_t count, int64_t n, int64_t stride, const T* x, T* y) {
-  for_problems<T>(count, n, stride, [=](auto g, int64_t at, int64_t) {
+void softmax(bool as_log, int64_t count, int64_t n, int64_t stride, const T* x, T* y,
+             bool past_caches) {
+  T row[kSoftmaxRow];
+  const bool waits = past_caches && stride == 1 && !as_log && n <= kSoftmaxRow;
+  RowWriter<T> writer(waits || (past_caches && stride == 1 && as_log));
+  for_problems<T>(count, n, stride, [&](auto g, int64_t at, int64_t) {
     const T* px = x + at;
     T* py = y + at;
     const vec<T> m = g.max(px);
     auto shifted = [=](int64_t i) { return g.load(px, i, lowest<T>()) - m; };
     if (as_log) {
       const vec<T> lse = log(g.sum([=](int64_t i) { return exp(shifted(i)); }));
-      for (int64_t i = 0; i < g.steps; ++i) g.store(py, i, shifted(i) - lse);
+      g.write(writer, py, [=](int64_t o, int k) __attribute__((always_inline)) {
+        return load_k<T>(px + o, k) - m - lse;
+      });
     } else {
+      T* pe = waits ? row : py;
       const vec<T> total = g.sum([=](int64_t i) {
         vec<T> e = exp(shifted(i));
-        g.store(py, i, e);
+        g.store(pe, i, e);
         return e;
       });
       const vec<T> r = T(1) / total;
-      for (int64_t i = 0; i < g.steps; ++i) g.store(py, i, g.load(py, i, T(0)) * r);
+      g.write(writer, py, [=](int64_t o, int k) __attribute__((always_inline)) {
+        return load_k<T>(pe + o, k) * r;
+      });
     }
   });
 }
@@ -132,19 +161,31 @@ NNF_INLINE bool is_class(int64_t target, int64_t n, int64_t ignored) {
 template <class T>
 void cross_entropy(int64_t count, int64_t n, int64_t stride, const T* x, const int64_t* target,
                    int64_t ignored, T* loss, T* peak, T* total) {
-  for_problems<T>(count, n, stride, [=](auto g, int64_t at, int64_t first) {
-    const T* px = x + at;
+  constexpr int L = kLanes<T>;
+  auto problem = [=](auto g, const T* px, int64_t first) __attribute__((always_inline)) {
     const vec<T> m = g.max(px);
     const vec<T> s = g.sum([=](int64_t i) { return exp(g.load(px, i, lowest<T>()) - m); });
-    const vec<T> lse = log(s);
+    T lse[L];
+    store<T>(lse, log(s));
     g.put(peak + first, m);
     g.put(total + first, s);
     for (int l = 0; l < g.problems(); ++l) {
       const int64_t t = target[first + l];
       const bool counts = is_class(t, n, ignored);
-      loss[first + l] = counts ? lse[l] - (px[g.at(t, l)] - m[l]) : T(0);
+      loss[first + l] = counts ? lse[l] - (px[g.at(t, l)] - peak[first + l]) : T(0);
     }
-  });
+  };
+  if (stride > 1 || n > L)
+    return for_problems<T>(count, n, stride,
+                           [=](auto g, int64_t at, int64_t i) { problem(g, x + at, i); });
+  T columns[L * L];  // short rows, a vector's worth of them at once
+  for (int64_t i = 0; i < count; i += L) {
+    const int k = count - i < L ? int(count - i) : L;
+    vec<T> r[L];
+    load_transposed<T>(x + i * n, n, k, int(n), r);
+    for (int c = 0; c < n; ++c) store<T>(columns + c * L, r[c]);
+    problem(Lines<T, true>{n, L, k, k}, columns, i);
+  }
 }
 
 // dx = (exp(x - peak) / total - [class is target]) dy; 0 where the target does not count.

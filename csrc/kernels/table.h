@@ -58,6 +58,17 @@ struct StretchArgs {
   bool past_caches = false;
 };
 
+// To y, up to `end`: `before` times a value, then planes of `rows` rows of n elements of x, which
+// lie one behind the other, with `gap` times the value between rows and `between` behind planes.
+template <class T>
+struct BorderArgs {
+  int64_t planes, rows, n;
+  const T* x;
+  int64_t before, gap, between;
+  T value;
+  T *y, *end;
+};
+
 enum class Activation : int64_t { none, relu, leaky_relu, sigmoid, tanh, gelu };
 
 // What happens to a finished element of a matrix product, in this order:
@@ -82,6 +93,12 @@ struct Epilogue {
     if (residual) e.residual += i * residual_rs + j * residual_cs;
     return e;
   }
+};
+
+// Neighbouring elements of a gradient; with a row those of a row of an outer product: *grad row[i].
+template <class T>
+struct RowGradient {
+  const T *grad, *row;
 };
 
 // Hyper-parameters of an update: a float64 vector in this order. Flags are 0 or 1.

@@ -26,9 +26,12 @@ bool applies(ConvAlgorithm a, ConvDirection d, const ConvLayer& s) {
   return test && test(s);
 }
 
-constexpr int64_t kNarrow = 4;  // channels whose border costs little, though strides skip pixels
-constexpr int64_t kFew = 64;    // channels for which panels of 1 x 1 convolutions do not pay
-constexpr int64_t kLanes = 16;  // of float32 with AVX-512: the choice is the same on every ISA
+constexpr int64_t kNarrow = 4;    // channels whose border costs little, though strides skip pixels
+constexpr int64_t kFew = 64;      // channels for which panels of 1 x 1 convolutions do not pay
+constexpr int64_t kMore = 192;    // of the other side, at most, where these are few
+constexpr int64_t kImage = 1024;  // pixels, at least, of 1 x 1 convolutions read in place
+constexpr int64_t kTiny = 128;    // or weights, at most
+constexpr int64_t kLanes = 16;    // of float32 with AVX-512: the choice is the same on every ISA
 
 // Work on all elements of a pixel of the result, in multiply-adds, as measured: what of the peak is
 // reached, and what each pixel, or each vector of its results, costs besides. Only those that see
@@ -42,7 +45,9 @@ double direct_work(ConvDirection d, const ConvLayer& s) {
   const double rows = forward ? s.O : s.C, K = double(forward ? s.C : s.O) * s.taps();
   const int64_t pixels = forward ? s.OW : s.W;
   const bool strided = s.at.sh > 1 || s.at.sw > 1;
-  if (s.taps() == 1 && (s.O > kFew || s.C > kFew)) return kNever;
+  const bool few = least(s.O, s.C) <= kFew && most(s.O, s.C) <= kMore;
+  const bool in_place = few && (s.OH * s.OW >= kImage || s.O * s.C < kTiny);
+  if (s.taps() == 1 && !in_place) return kNever;
   if (strided && !forward && (rows > 8 || s.taps() <= s.at.sh * s.at.sw)) return kNever;
   if (strided && forward && s.C > kNarrow) return kNever;
   return K * rows * round_up(pixels, kLanes) / double(pixels) / 0.85;
@@ -67,10 +72,12 @@ double gemm_work(ConvDirection d, const ConvLayer& s) {
 // Direct has whole vectors of pixels where those of channels would be far from full.
 ConvAlgorithm choose_weight(const ConvLayer& s) {
   constexpr int64_t kSome = 8, kMany = 128, kWide = 1024, kRows = 288;
+  constexpr int64_t kShort = 16, kLong = 48;  // channels for which rows of pixels are read in place
   const bool full = s.O > kFew || 3 * round_up(s.O, kLanes) < 4 * s.O;
   if (s.C >= (is_pointwise(s) ? kMany : kSome) && full && s.OW <= kWide &&
       applies(ConvAlgorithm::channels, ConvDirection::weight, s))
     return ConvAlgorithm::channels;
+  if (is_pointwise(s) && s.C <= (s.OW < kLanes ? kShort : kLong)) return ConvAlgorithm::direct;
   const bool narrow = s.C <= kNarrow && s.C * s.taps() <= kRows;
   return s.taps() > 1 && (s.O <= kFew || narrow) ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
 }

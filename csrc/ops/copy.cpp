@@ -76,14 +76,16 @@ struct Tiles {
     int64_t n, m, from, to;
   };
   Tile operator[](int64_t t) const {
-    const int64_t i = t % across * kTile, j = t / across % down * kTile;
+    const Division column = divide(t, across), row = divide(column.quotient, down);
+    const int64_t i = column.rest * kTile, j = row.rest * kTile;
     Tile tile{least(n - i, kTile), least(m - j, kTile), i * ldx + j, j * ldy + i};
-    int64_t index = t / across / down, size = n;
+    int64_t index = row.quotient, size = n;
     for (int d = w.ndim - 2; d >= 0; size *= w.shape[d--]) {
       if (d == turned) continue;
-      tile.from += index % w.shape[d] * w.stride[0][d];
-      tile.to += index % w.shape[d] * size;
-      index /= w.shape[d];
+      const Division at = divide(index, w.shape[d]);
+      tile.from += at.rest * w.stride[0][d];
+      tile.to += at.rest * size;
+      index = at.quotient;
     }
     return tile;
   }

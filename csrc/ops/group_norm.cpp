@@ -109,18 +109,15 @@ void run_backward(const OpArgs& args) {
       total += factor * s[0], dots += factor * s[1];
     }
     const double n = double(g.size()), r = double(rstd[i]);
-    const T shift = T(total / n), slope = T(dots / n * r * r);
-    for (int64_t c = 0; c < g.D; ++c) {
-      const T* from = dy + c * g.L;
-      T* to = dx + c * g.L;
-      if (w) {
-        MapArgs<T> scale{g.L, from, w + first + c, nullptr, 1, 0, 0, to, {0, 0}};
-        kn.map[int(Map::mul)](scale);
-        from = to;
-      }
-      kn.normalize_backward(1, from, x + c * g.L, g.L, g.L, mean + i, rstd + i, &shift, &slope,
-                            false, to, past);
+    T center[kChannels], scale[kChannels], shift[kChannels], slope[kChannels];
+    for (int64_t j = 0; j < least(kChannels, g.D); ++j) {
+      center[j] = mean[i], scale[j] = rstd[i];
+      shift[j] = T(total / n), slope[j] = T(dots / n * r * r);
     }
+    for (int64_t c = 0; c < g.D; c += kChannels)
+      kn.normalize_backward(least(kChannels, g.D - c), dy + c * g.L, x + c * g.L, g.L, g.L,
+                            w ? w + first + c : nullptr, center, scale, shift, slope, false,
+                            dx + c * g.L, past);
   });
   const int64_t C = g.G * g.D;
   parallel_for(C, 2.0 * double(g.N) * double(C), [&](int64_t c, int) {

@@ -248,8 +248,8 @@ void run_train_backward(const OpArgs& args) {
   });
   const bool past = past_caches(args);
   for_blocks(g, 2, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
-    kernels<T>().normalize_backward(rows, dy + at, x + at, stride, n, p.center + c, p.scale + c,
-                                    p.shift + c, p.slope + c, g.narrow, dx + at, past);
+    kernels<T>().normalize_backward(rows, dy + at, x + at, stride, n, nullptr, p.center + c,
+                                    p.scale + c, p.shift + c, p.slope + c, g.narrow, dx + at, past);
   });
 }
 

@@ -55,6 +55,20 @@ struct Axis {
   }
 };
 
+// How many values stand before and behind a dimension of x that is taken as it is.
+struct Border {
+  int64_t before = 0, behind = 0;
+  bool all;  // whether the axis is no more than that
+
+  explicit Border(const Axis& a) {
+    const Stretch *s = a.stretch, *const end = s + a.stretches;
+    if (s < end && s->first < 0) before = s++->n;
+    all = s < end && s->first == 0 && s->n == a.size && (s->step == 1 || s->n == 1);
+    if (all && ++s < end && s->first < 0) behind = s++->n;
+    all = all && s == end;
+  }
+};
+
 // The last dimension is a row; `rows` of them.
 struct Axes {
   int count = 0;
@@ -149,6 +163,30 @@ void rearrange_rows(const StretchArgs<T>& g) {
   kernels<T>().rearrange(g);
 }
 
+// Small planes, whole ones, with a border of one value. Whether it was that.
+template <class T>
+bool run_bordered(const OpArgs& args, const Axes& axes, T value) {
+  const View &x = args.in[0], &y = args.out[0];
+  if (axes.count < 2 || axes.count > 3 || (axes.count == 3 && !axes.axis[0].whole)) return false;
+  const Axis &down = axes.axis[axes.count - 2], &across = axes.row();
+  const Border rows(down), columns(across);
+  const int64_t size = down.n * across.n, step = kWalkBlock / size;
+  if (!rows.all || !columns.all || step == 0) return false;
+  const int64_t planes = y.size / size, before = rows.before * across.n + columns.before;
+  const int64_t behind = rows.behind * across.n + columns.behind;
+  parallel_for(ceil_div(planes, step), double(y.size), [&](int64_t task, int) {
+    const int64_t p = task * step, count = least(step, planes - p);
+    BorderArgs<T> g{};
+    g.planes = count, g.rows = down.size, g.n = across.size;
+    g.x = x.ptr<T>() + p * g.rows * g.n;
+    g.before = before, g.gap = columns.behind + columns.before, g.between = behind + before;
+    g.value = value;
+    g.y = y.ptr<T>() + p * size, g.end = g.y + count * size;
+    kernels<T>().copy_bordered(g);
+  });
+  return true;
+}
+
 template <class T>
 void run_rearrange(const OpArgs& args) {
   const View &x = args.in[0], &y = args.out[0];
@@ -157,6 +195,8 @@ void run_rearrange(const OpArgs& args) {
   T value;
   std::memcpy(&value, &attrs.value, sizeof value);
   const bool past = past_caches(args);
+  if constexpr (!std::is_same_v<T, uint8_t>)
+    if (!past && run_bordered<T>(args, axes, value)) return;
   const int64_t n = axes.row().n, blocks = ceil_div(n, kWalkBlock);
   const int64_t step = n < kWalkBlock ? kWalkBlock / n : 1;  // rows of a task
   parallel_for(ceil_div(axes.rows, step) * blocks, double(y.size), [&](int64_t task, int) {

@@ -1,4 +1,5 @@
-// Sums, products, maxima and minima over any dimensions, and where the extremes of one stand.
+// Sums, means, products, maxima and minima over any dimensions, and where the extremes of one
+// stand.
 //
 // The input is cut, by its shape alone, into chunks: up to 8192 elements of rows, or 128 rows of
 // columns, so that a lane or column adds at most 128 values (rows of float64: 256). Chunks are
@@ -169,6 +170,17 @@ void reduce(const OpArgs& args, Reduction how) {
              [&](auto* t) { reduce_as<std::remove_pointer_t<decltype(t)>>(args, how); });
 }
 
+// y = y / n, the elements of x behind each.
+template <class T>
+void divide_by_count(const View& x, const View& y) {
+  const T n = T(double(x.size) / double(y.size));
+  parallel_for(ceil_div(y.size, kTaskWork), double(y.size), [&](int64_t task, int) {
+    T* p = y.ptr<T>() + task * kTaskWork;
+    const int64_t count = least(kTaskWork, y.size - task * kTaskWork);
+    kernels<T>().map[int(Map::div)]({count, p, &n, nullptr, 1, 0, 0, p, {0, 0}});
+  });
+}
+
 int64_t reduce_workspace(const OpArgs& args) {
   const View& x = args.in[0];
   if (x.size == 0) return 0;
@@ -211,11 +223,17 @@ void arg(const OpArgs& args, Reduction how) {
 namespace ops {
 
 void sum(const OpArgs& args) { reduce(args, Reduction::sum); }
+void mean(const OpArgs& args) {
+  const View &x = args.in[0], &y = args.out[0];
+  reduce(args, Reduction::sum);
+  for_float(y.dtype, [&](auto* t) { divide_by_count<std::remove_pointer_t<decltype(t)>>(x, y); });
+}
 void amax(const OpArgs& args) { reduce(args, Reduction::max); }
 void amin(const OpArgs& args) { reduce(args, Reduction::min); }
 void prod(const OpArgs& args) { reduce(args, Reduction::product); }
 void sum_squares(const OpArgs& args) { reduce(args, Reduction::squares); }
 int64_t sum_workspace(const OpArgs& args) { return reduce_workspace(args); }
+int64_t mean_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amax_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t amin_workspace(const OpArgs& args) { return reduce_workspace(args); }
 int64_t prod_workspace(const OpArgs& args) { return reduce_workspace(args); }

@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "kernels/table.h"
 #include "ops/attrs.h"
+#include "ops/past_caches.h"
 #include "ops/registry.h"
 
 namespace nnf {
@@ -50,10 +51,11 @@ void run_softmax(const OpArgs& args, bool as_log) {
   const View &x = args.in[0], &y = args.out[0];
   if (y.size == 0) return;
   const Problems p(x, args.attributes<SoftmaxAttrs>().dim);
+  const bool past = past_caches(args);
   for_float(y.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
-      kernels<T>().softmax(as_log, count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at);
+      kernels<T>().softmax(as_log, count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at, past);
     });
   });
 }

@@ -56,13 +56,24 @@ NNF_INLINE SinCos<double> sincos(vf64 x) {
   Quarters q = reduce_pio2(x);
   return sincos_reduced<double>(q.r, to_int(q.quarter));
 }
-// Floats are reduced as doubles; a quarter narrowed to float must be small to stay exact.
+// x - quarter * pi/2 of an x that was a float.
+NNF_INLINE vf64 without_quarters(vf64 x, vf64 quarter) {
+  using C = Coef<double>;
+#ifdef NNF_HAS_FMA
+  return fma(quarter, set1(-C::pio2_lo), fma(quarter, set1(-C::pio2), x));
+#else
+  vf64 r = fma(quarter, set1(-C::pio2_1), fma(quarter, set1(-C::pio2_0), x));
+  return fma(quarter, set1(-C::pio2_3), fma(quarter, set1(-C::pio2_2), r));
+#endif
+}
+// Floats are reduced as doubles. What is added to the quarter rounds it to an integer, which is
+// then the low half of the double's bits.
 NNF_INLINE SinCos<float> sincos(vf32 x) {
-  Wide wide = widen(x);
-  Quarters a = reduce_pio2(wide.low), b = reduce_pio2(wide.high);
-  vf64 qa = a.quarter - 4.0 * round(a.quarter * 0.25);
-  vf64 qb = b.quarter - 4.0 * round(b.quarter * 0.25);
-  return sincos_reduced<float>(narrow({a.r, b.r}), to_int(narrow({qa, qb})));
+  const vf64 shift = set1<double>(0x1.8p52), factor = set1<double>(Coef<double>::two_over_pi);
+  const Wide wide = widen(x);
+  const vf64 a = fma(wide.low, factor, shift), b = fma(wide.high, factor, shift);
+  const Wide r{without_quarters(wide.low, a - shift), without_quarters(wide.high, b - shift)};
+  return sincos_reduced<float>(narrow(r), (vi32)even_lanes<float>((vf32)a, (vf32)b));
 }
 // y, but f(x) in lanes beyond kTrigEnd.
 template <class T, class F>

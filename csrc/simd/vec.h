@@ -277,6 +277,7 @@ NNF_INLINE vf32 narrow(Wide a) { return narrow(a.low, a.high); }
 template <class T, int h, class V>
 NNF_INLINE V behind(V v, V fill) {
   mask<T> index{};
+#pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(i < h ? kLanes<T> + i : i - h);
   return __builtin_shuffle(v, fill, index);
 }
@@ -289,6 +290,7 @@ NNF_INLINE V last(V v) {
 template <class T, int h>
 NNF_INLINE vec<T> rotate(vec<T> v) {
   mask<T> index{};
+#pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>((i + h) % kLanes<T>);
   return __builtin_shuffle(v, index);
 }
@@ -327,6 +329,7 @@ NNF_INLINE bool any(M m) {
 template <class T>
 NNF_INLINE vec<T> iota() {
   vec<T> v{};
+#pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) v[i] = T(i);
   return v;
 }
@@ -334,6 +337,7 @@ NNF_INLINE vec<T> iota() {
 template <class T>
 NNF_INLINE vec<T> even_lanes(vec<T> a, vec<T> b) {
   mask<T> index{};
+#pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(2 * i);
   return __builtin_shuffle(a, b, index);
 }
@@ -341,6 +345,7 @@ NNF_INLINE vec<T> even_lanes(vec<T> a, vec<T> b) {
 template <class T>
 NNF_INLINE vec<T> odd_lanes(vec<T> a, vec<T> b) {
   mask<T> index{};
+#pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(2 * i + 1);
   return __builtin_shuffle(a, b, index);
 }
@@ -349,6 +354,7 @@ template <class T>
 NNF_INLINE void interleave(vec<T> a, vec<T> b, vec<T>& low, vec<T>& high) {
   constexpr int L = kLanes<T>;
   mask<T> index{};
+#pragma GCC unroll 16
   for (int i = 0; i < L; ++i) index[i] = int_of<T>(i / 2 + i % 2 * L);
   low = __builtin_shuffle(a, b, index), high = __builtin_shuffle(a, b, index + L / 2);
 }

@@ -9,6 +9,7 @@ has to run again, for what it did to the first is right for the second:
 - make_dense goes by strides; fuse_chains too, and by whether a map reads something of the shape
   that it makes; fuse_epilogues by that, and by views being all of their memory. A map broadcasts
   dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay equal;
+- form_outer goes by dimensions of 1, and makes nothing that has those of the batch;
 - join_places goes by parts not meeting: they do not when they have fewer elements;
 - what share_common leaves out is compared, and so is what constants are made of;
 - algorithms depend on the shape of a layer, never on that of the batch;
@@ -17,20 +18,20 @@ has to run again, for what it did to the first is right for the second:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
-from nnfast.graph.plan import Plan, elements, with_results
+from nnfast.graph.plan import Checks, Plan, elements, with_results
 from nnfast.nn.module import Module
 
 
 def fewer(
     like: Plan,
     graph: Graph,
-    checks: Sequence[tuple[Value, Callable[..., None]]],
+    checks: Checks,
     modules: Sequence[Module],
     step: Sequence[int],
 ) -> Plan | None:
@@ -57,23 +58,20 @@ class _Smaller(dict[Value | None, Any]):
 
     def match(self, a: Graph, b: Graph) -> bool:
         """Whether the graphs are alike; takes note of their values."""
-        if len(a.calls) != len(b.calls):
-            return False
-        for p, q in zip(a.calls, b.calls, strict=True):
-            if p.op is not q.op or (p.attrs != q.attrs and not p.changed):
-                return False
-            if not (self._all(p.inputs, q.inputs) and self._all(p.outputs, q.outputs)):
-                return False
-            if (p.changed or q.changed) and not self._all(p.changed, q.changed):
-                return False
-        return self._all(a.results, b.results)
+        same = list(map(_form, a.calls)) == list(map(_form, b.calls))
+        return (
+            same
+            and len(a.results) == len(b.results)
+            and all(p.attrs == q.attrs or p.changed for p, q in zip(a.calls, b.calls, strict=True))
+            and self._all(_values(a), _values(b))
+        )
 
     def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
         known = self.get
-        return len(xs) == len(ys) and not any([
-            known(x, x) is not y and (x in self or y is None or not self._pair(x, y))  # type: ignore[arg-type]
-            for x, y in zip(xs, ys, strict=True)
-        ])  # fmt: skip
+        for x, y in zip(xs, ys, strict=True):
+            if known(x, x) is not y and (x in self or not x or not y or not self._pair(x, y)):
+                return False
+        return True
 
     def _pair(self, x: Value, y: Value) -> bool:
         """Note a value and its smaller one; False if they are no such."""
@@ -106,6 +104,20 @@ class _Smaller(dict[Value | None, Any]):
 
     def _shapes(self, call: Call) -> tuple[Any, ...]:
         return tuple([v and self[v].shape for v in (*call.inputs, *call.outputs)])
+
+
+def _form(call: Call) -> tuple[Any, ...]:
+    return call.op, len(call.inputs), len(call.outputs), len(call.changed)
+
+
+def _values(graph: Graph) -> list[Value | None]:
+    """All that the calls read and make, in order, and the results."""
+    found: list[Value | None] = []
+    for call in graph.calls:
+        found += call.inputs
+        found += call.outputs
+        found += call.changed
+    return [*found, *graph.results]
 
 
 def _is_smaller(x: Value, y: Value) -> bool:
@@ -156,7 +168,7 @@ class _Fewer(Plan):
         traced: Graph,
         values: _Smaller,
         attrs: list[tuple[int, bytes]],
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Checks,
         modules: Sequence[Module],
         step: Sequence[int],
     ) -> None:

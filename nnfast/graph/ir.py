@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nnfast import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -49,10 +49,12 @@ class Value:
 
     def is_dense(self) -> bool:
         """Whether its elements lie one behind the other, in C order."""
+        if self.strides is None or 0 in self.shape:
+            return True
         dense = dense_strides(self.shape, self.dtype.itemsize)
-        return self.strides in (None, dense) or 0 in self.shape or all(
+        return self.strides == dense or all(
             n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
-        )  # fmt: skip
+        )
 
 
 @lru_cache(1 << 12)
@@ -107,6 +109,7 @@ class Kernel(NamedTuple):
     name: str
     id: int
     inputs: tuple[str, ...] = ()
+    over: Mapping[int, int] = {}
 
 
 @dataclass(eq=False, slots=True)

@@ -38,15 +38,15 @@ class Trace(Tracing):
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
         self.guards = _core.Guards()
-        self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
+        self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
         self.after: list[Callable[[], None]] = []  # then, what changes rates
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
         self._given: set[Value] = set()
         self._made: set[int] = set()  # ids of tensors that the function made itself
-        self._captured: dict[int, Value] = {}
-        self._gradients: dict[int, Value] = {}  # that leaves had before, and the function read
+        self._captured: list[Tensor] = []
+        self._known: dict[int, Value] = {}  # by the id of a tensor from outside
         self._leaf_of = {} if gradients is None else gradients  # by the id of its gradient
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
@@ -142,19 +142,28 @@ class Trace(Tracing):
             if value.dtype not in KERNEL_DTYPES:
                 raise self.give_up(f"it computes with {value.dtype}")
             return value
-        x = self._sources.get(id(x), x)
-        known = self._captured.get(id(x)) or self._gradients.get(id(x))
-        if known is None and id(x) in self._leaf_of:
-            return self._gradient_before(x)
-        if known is None:
-            a = x.array
-            if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
-                raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
-            kept = wrap(a) if id(x) in self._made else x  # x may become something else
-            known = Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
-            self._captured[id(x)] = known
-            self._keep.append(x)
+        return self._known.get(id(x)) or self._from_outside(x)
+
+    def _from_outside(self, x: Tensor) -> Value:
+        """The value of a tensor that is met for the first time, or another one's alias."""
+        self._keep.append(x)
+        source = self._sources.get(id(x), x)
+        known = self._known.get(id(source))
+        if known is None and id(source) in self._leaf_of:
+            known = self._gradient_before(source)
+        elif known is None:
+            known = self._capture(source)
+        self._known[id(x)] = self._known[id(source)] = known
         return known
+
+    def _capture(self, x: Tensor) -> Value:
+        a = x.array
+        if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
+            raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
+        kept = wrap(a) if id(x) in self._made else x  # x may become something else
+        self._captured.append(kept)
+        self._keep.append(x)
+        return Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
 
     def _gradient_before(self, grad: Tensor) -> Value:
         """The value of what a leaf has as its gradient whenever the plan runs."""
@@ -163,8 +172,7 @@ class Trace(Tracing):
             raise self.give_up(f"it reads a gradient of strides {a.strides}")
         self.guards.gradient(leaf)
         self._keep.append(grad)
-        known = self._gradients[id(grad)] = Value(a.shape, a.dtype, source=Gradient(leaf))
-        return known
+        return Value(a.shape, a.dtype, source=Gradient(leaf))
 
     # ---- calls ----------------------------------------------------------------------------
 
@@ -243,8 +251,7 @@ class Trace(Tracing):
             for v in call.changed
             if isinstance(v.source, Captured)
         }
-        captured = [v.source.tensor for v in self._captured.values()]  # type: ignore[union-attr]
-        arrays = [(t.array, id(t) in changed) for t in captured]
+        arrays = [(t.array, id(t) in changed) for t in self._captured]
         return _core.share_memory([*arrays, *((a, False) for a in leaves)])
 
 
@@ -287,8 +294,10 @@ def after_run(action: Callable[[], None]) -> None:
         action()
 
 
-def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
+def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -> None:
     """Call `check` on the values of x, now or, if x is an argument of a plan, before each run.
+
+    `below`: the check accepts whole numbers from 0 to below - 1, so that a run need not call it.
 
     In a plan that is before each run, of arguments, captured tensors and views of either. What it
     computes itself is not checked: its kernels are safe with any values.
@@ -297,7 +306,12 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
     if trace is None or not isinstance(x.array, Symbol):
         check(x.array)
     if trace is not None and (value := trace.value(x)) is not None:
-        trace.checks.append((value, check))
+        trace.checks.append((value, check, below))
+
+
+def seen_below(x: Tensor, n: int) -> bool:
+    """Whether all of x is seen to be from 0 to n - 1: then `on_values` has nothing to look for."""
+    return MODE.trace is None and _core.all_below(x.array, n)
 
 
 def refreshed(

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import fail
-from nnfast.graph.trace import on_values
+from nnfast.graph.trace import on_values, seen_below
 from nnfast.ops.elementwise import where
 from nnfast.ops.operands import AnyTensor, IntTensor, Operand, as_tensor
 from nnfast.ops.record import Result, check_dim, computed, method, op, out
@@ -37,8 +37,9 @@ def check_range(where: str, numbers: np.ndarray, low: int, n: int) -> None:
 
 
 def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
-    n = input.shape[dim]
-    on_values(index, lambda numbers: check_range("take", numbers, 0, n))
+    n = input.array.shape[dim]
+    if not seen_below(index, n):
+        on_values(index, lambda numbers: check_range("take", numbers, 0, n), n)
 
 
 @op("take", attrs=TakeAttrs, values=_check_numbers)

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, fail
-from nnfast.graph.mode import tracing
 from nnfast.graph.symbol import Symbol
-from nnfast.graph.trace import on_values
+from nnfast.graph.trace import on_values, seen_below
 from nnfast.ops.along import gather, scattered_zeros
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
 from nnfast.ops.elementwise import where as _where
@@ -216,15 +214,10 @@ def _numbers(mask: Tensor, shape: tuple[int, ...], at: int) -> list[Tensor]:
 
 def _counted(name: str, index: Tensor, n: int) -> Tensor:
     """Numbers from 0 to n - 1 for those from -n; raises for others."""
-
-    def check(numbers: np.ndarray) -> None:
-        check_range(name, numbers, -n, n)
-
-    known = not isinstance(index.array, Symbol)
-    if known and tracing() is None and _core.all_below(index.array, n):
+    if seen_below(index, n):
         return index
-    on_values(index, check)
-    if not known or (index.array < 0).any():
+    on_values(index, lambda numbers: check_range(name, numbers, -n, n), n)
+    if isinstance(index.array, Symbol) or (index.array < 0).any():
         return _where(index < 0, index + n, index)
     return index
 
@@ -356,7 +349,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(labels._values().max()) + 1
     if num_classes < 1:
         fail("one_hot", "num_classes > 0", f"{num_classes}")
-    on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes))
+    on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes), num_classes)
     shape = (*labels.shape, num_classes)
     one = expand(wrap(np.ones((), int64)), (*labels.shape, 1))
     return scattered_zeros(one, reshape(labels, (*labels.shape, 1)), len(shape) - 1, shape)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,14 +122,23 @@ _TAPS: dict[str, Callable[[_Axis], Taps]] = {
 }
 
 
+@lru_cache(128)
+def _taps(mode: str, antialias: bool, axis: _Axis, dtype: Any) -> Taps:
+    """What an image of the next batch needs again."""
+    index, weight = (_SMOOTH if antialias else _TAPS)[mode](axis)
+    taps = index.astype(int64), weight.astype(dtype)
+    for array in taps:
+        array.flags.writeable = False
+    return taps
+
+
 def _resized(x: Tensor, dim: int, taps: Taps) -> Tensor:
     """x with one dimension replaced by sums of its weighted taps."""
     y: Any = None
     for index, weight in zip(*taps, strict=True):
-        part = take(x, wrap(index.astype(int64)), dim)
+        part = take(x, wrap(index), dim)
         if len(taps[0]) > 1:
-            row = weight.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - dim))
-            part = part * wrap(row)
+            part = part * wrap(weight.reshape(-1, *[1] * (x.ndim - 1 - dim)))
         y = part if y is None else y + part
     return y
 
@@ -184,7 +194,7 @@ def interpolate(
     for d in reversed(range(2, x.ndim)):  # the last one first, while the image is small
         axis = _Axis(x.shape[d], shape[d - 2], scales[d - 2], bool(align_corners))
         if axis.n != axis.out or (axis.scale != 1 and not mode.endswith("linear")):
-            x = _resized(x, d, (_SMOOTH if antialias else _TAPS)[mode](axis))
+            x = _resized(x, d, _taps(mode, antialias, axis, x.dtype))
     return x
 
 

@@ -89,6 +89,12 @@ def sum_squares(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Resul
 sum_squares.vjp(input=lambda dy, input, dims: _restored(dy, input.shape, dims) * 2.0 * input)
 
 
+@op("mean", attrs=ReduceAttrs)
+def _mean(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Result:
+    """y = sum of x over dim, divided by the number of elements; NaN of none."""
+    return _reduction("mean", input, dim, keepdim, empty=True)
+
+
 @method
 def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean of the elements over dim (all if None), of floats.
@@ -101,8 +107,16 @@ def mean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any =
     """
     x = input if dtype is None else cast(input, dtype)
     _floats("mean", x)
-    y = _sum(x, dim, keepdim)
-    return y * (1.0 / _count(x, y)) if _exact(_count(x, y)) else y / _count(x, y)
+    y: Tensor = _mean(x, dim, keepdim)
+    return y
+
+
+def _mean_gradient(dy: Tensor, input_shape: tuple[int, ...], dims: int) -> Tensor:
+    n = math.prod(size for d, size in enumerate(input_shape) if dims >> d & 1)
+    return expand(_restored(dy / float(n), input_shape, dims), input_shape)
+
+
+_mean.vjp(input=_mean_gradient)
 
 
 def _count(x: Tensor, y: Tensor) -> float:
@@ -110,11 +124,6 @@ def _count(x: Tensor, y: Tensor) -> float:
     if y.array.size == 0:
         return 1.0
     return x.array.size / y.array.size or math.nan
-
-
-def _exact(n: float) -> bool:
-    """Whether 1 / n is exact: a power of 2."""
-    return n == n and n >= 1 and int(n) & (int(n) - 1) == 0
 
 
 def _floats(where: str, input: Tensor) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnfast import _core
 from nnfast.errors import fail
 from nnfast.ops.elementwise import broadcast_shapes, sum_to
 from nnfast.ops.operands import AnyTensor
@@ -25,6 +26,7 @@ from nnfast.ops.record import (
 from nnfast.tensor import KERNEL_DTYPES, Tensor
 
 Sizes = int | Sequence[int]
+_LARGE = 1024  # elements that NumPy does not copy faster
 
 
 def _sizes(args: tuple[Any, ...], named: Any = None) -> tuple[Any, ...]:
@@ -46,7 +48,32 @@ def reshape(input: AnyTensor, *sizes: Sizes, shape: Any = None) -> Result:
     (3, 4)
     """
     new = _resolve(input, _sizes(sizes, shape))
-    return view(lambda a: a.reshape(new), new, input)
+    return view(lambda a: _reshaped(a, new), new, input)
+
+
+def _reshaped(a: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """As NumPy does it, but our threads make the copy where one is needed."""
+    if a.size < _LARGE or _is_view(a, shape):
+        return a.reshape(shape)
+    return _core.dense(a).reshape(shape)
+
+
+def _is_view(a: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether the strides allow the shape: its dimensions are parts of those that lie together."""
+    runs: list[tuple[int, int]] = []  # elements, bytes from one to the next
+    for n, step in zip(a.shape, a.strides, strict=True):
+        if runs and runs[-1][1] == n * step:
+            runs[-1] = runs[-1][0] * n, step
+        elif n > 1:
+            runs.append((n, step))
+    sizes = iter(shape)
+    for left, _ in runs:
+        while left > 1:
+            n = next(sizes)
+            if left % n:
+                return False
+            left //= n
+    return True
 
 
 reshape.vjp(input=lambda dy, input_shape: reshape(dy, input_shape))

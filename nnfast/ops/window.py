@@ -23,6 +23,8 @@ def is_integer(value: Any) -> bool:
 def sizes(where: str, name: str, value: Any, least: int, n: int) -> tuple[int, ...]:
     """A size for each of n dimensions: one integer for all or n of them, none below `least`."""
     given = tuple(value) if isinstance(value, tuple | list) else (value,) * n
+    if len(given) == n and all([type(v) is int and least <= v <= _LARGEST for v in given]):
+        return given  # the ordinary case
     if len(given) != n or not all(is_integer(v) for v in given):
         several = {1: "", 2: " or a pair of them"}.get(n, f" or {n} of them")
         fail(where, f"{name} as an integer{several}", repr(value), error=DTypeError)

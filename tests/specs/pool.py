@@ -137,6 +137,7 @@ def avg_pool2d_backward(dy: Array, size: Any, **kw: Any) -> Array:
 
 
 LAYERS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    *[((1, 2, h, w), {"kernel_size": 2}) for h, w in ((6, 8), (6, 16), (4, 48))],
     *[((1, 2, 2, n), {"kernel_size": 2}) for n in (2, 3, 7, 8, 9, 15, 16, 31, 32, 33, 34, 67)],
     *[((1, 1, 3, n), {"kernel_size": 3, "stride": 1, "padding": 1}) for n in (1, 4, 16, 17, 33)],
     ((2, 3, 8, 8), {"kernel_size": 1}),

@@ -101,6 +101,8 @@ SPECS = {
         + [Case((s,), args=(p,), kwargs={"value": 1.5}) for s, p in _SIDES]
         + [
             Case(((3, 40),), args=((0, 0, 2, 20000),)),
+            Case(((70, 17, 18),), args=((1, 2, 0, 3),)),
+            Case(((70, 17, 18),), args=((0, 1, 1, 1),), kwargs={"value": 1.5}),
             Case(((2,),), args=((),)),
         ]
         + [Case((s,), args=(p, m)) for m, s, p in _modes()],

@@ -41,6 +41,10 @@ def _sum(x: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return np.sum(x, axis=dim, keepdims=keepdim, dtype=wide).astype(x.dtype)
 
 
+def _mean(x: Array, dim: Any, keepdim: bool) -> Array:
+    return np.mean(x, axis=dim, keepdims=keepdim, dtype=np.longdouble).astype(x.dtype)
+
+
 def _terms(x: Array, dim: Any = None, keepdim: bool = False) -> int:
     """Additions in a row: in a virtual lane or a column, over the lanes, over the chunks."""
     n = x.size // max(np.sum(x, axis=dim).size, 1)
@@ -77,6 +81,12 @@ SPECS = {
         terms=_terms,
         magnitude=lambda x, dim=None, keepdim=False: _sum(abs(x), dim, keepdim),
         dtypes=WITH_INTEGERS,
+    ),
+    "mean": Spec(
+        _FULL + _LONG_CASES,
+        lambda x, dim=None, keepdim=False: _mean(x, dim, keepdim),
+        terms=lambda *args, **kwargs: _terms(*args, **kwargs) + 1,
+        magnitude=lambda x, dim=None, keepdim=False: _mean(abs(x), dim, keepdim),
     ),
     "sum_squares": Spec(
         _CASES + _LONG_CASES,

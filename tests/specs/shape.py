@@ -132,7 +132,8 @@ SPECS = {
     "alias": Spec([Case(((3, 4),)), Case(((),))], lambda x: x, ulp=0),
     "clone": Spec(
         # Other layouts of them are turned in tiles of 128 x 128.
-        [Case((s,)) for s in ((3, 4), (0,), (), (300, 257), (5, 40, 70), (2, 33, 2, 65), (1, 131))],
+        [Case((s,)) for s in ((3, 4), (0,), (), (300, 257), (5, 40, 70), (2, 33, 2, 65), (1, 131))]
+        + [Case((s,)) for s in ((2, 33), (2, 130, 2), (3, 2, 5, 2))],
         lambda x: x.copy(),
         ulp=0,
     ),
