@@ -12,7 +12,8 @@ namespace nnf {
 
 namespace {
 
-constexpr double kMapCost = 4;    // a transcendental function costs about that many adds
+constexpr double kMapCost = 4;  // of a transcendental function
+constexpr double kShortCost = 0.5;
 constexpr int64_t kGather = 512;  // strided inputs are gathered into blocks of that size
 
 // An input of a block of rows: contiguous rows (step 1), one scalar a row (step 0), or gathered
@@ -94,24 +95,25 @@ void run_map(const OpArgs& args) {
   const auto kernel = kernels<T>().map[args.op->variant];
   const auto& attrs = args.attributes<MapAttrs>();
   const Walk w = make_walk(args.out[0], args.in, args.n_in);
-  const bool past = is_short(Map(args.op->variant)) && past_caches(args);
-  for_rows(w, kMapCost, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
-    Rows<T> in[3];
-    bool gather = false;
-    for (int k = 0; k < args.n_in; ++k) gather |= in[k].set(args.in[k], w, k, offset[k]);
-    T* const y = args.out[0].ptr<T>() + out;
-    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
-      MapArgs<T> g;
-      g.n = k, g.rows = m;
-      g.a = in[0].at(row, m, i, k), g.sa = in[0].step(), g.ra = in[0].next(k);
-      g.b = in[1].at(row, m, i, k), g.sb = in[1].step(), g.rb = in[1].next(k);
-      g.c = in[2].at(row, m, i, k), g.sc = in[2].step(), g.rc = in[2].next(k);
-      g.y = y + row * n + i, g.ry = n;
-      g.p[0] = attrs.p[0], g.p[1] = attrs.p[1];
-      g.past_caches = past;
-      kernel(g);
-    });
-  });
+  const bool simple = is_short(Map(args.op->variant)), past = simple && past_caches(args);
+  for_rows(w, simple ? kShortCost : kMapCost,
+           [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
+             Rows<T> in[3];
+             bool gather = false;
+             for (int k = 0; k < args.n_in; ++k) gather |= in[k].set(args.in[k], w, k, offset[k]);
+             T* const y = args.out[0].ptr<T>() + out;
+             for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+               MapArgs<T> g;
+               g.n = k, g.rows = m;
+               g.a = in[0].at(row, m, i, k), g.sa = in[0].step(), g.ra = in[0].next(k);
+               g.b = in[1].at(row, m, i, k), g.sb = in[1].step(), g.rb = in[1].next(k);
+               g.c = in[2].at(row, m, i, k), g.sc = in[2].step(), g.rc = in[2].next(k);
+               g.y = y + row * n + i, g.ry = n;
+               g.p[0] = attrs.p[0], g.p[1] = attrs.p[1];
+               g.past_caches = past;
+               kernel(g);
+             });
+           });
 }
 
 template <class T>

@@ -22,6 +22,7 @@ constexpr int64_t kChunkRows = 128;   // rows of columns
 constexpr int64_t kStrip = 1024;      // columns
 constexpr int64_t kLanes = 64;        // virtual lanes of float: shorter rows leave some idle
 constexpr int64_t kTaskWork = 16384;  // elements a task takes in
+constexpr double kAdd = 0.25;         // work of an element
 
 struct Dim {
   int64_t size, stride;
@@ -150,7 +151,7 @@ void reduce_as(const OpArgs& args, Reduction how) {
   const int64_t units = p.results * p.chunks * p.strips;
   const int64_t group = most(1, kTaskWork / ceil_div(x.size, units));
   const bool one_row = p.rows && direct && p.row.size == 1;
-  parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
+  parallel_for(ceil_div(units, group), kAdd * double(x.size), [&](int64_t task, int) {
     if (one_row)
       return reduce_short<T>(p, how, x.ptr<T>(), task * group, least(group, units - task * group),
                              to);

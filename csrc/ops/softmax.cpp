@@ -19,9 +19,9 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kTaskItems = 4096;  // elements that a task covers, at least
-constexpr int64_t kColumns = 64;      // problems side by side in a task: whole cache lines
-constexpr double kCost = 8;           // an exponential costs about that many adds
+constexpr int64_t kTaskItems = 4096;        // elements that a task covers, at least
+constexpr int64_t kColumns = 64;            // problems side by side in a task: whole cache lines
+constexpr double kExp = 1.5, kPlain = 0.5;  // work of an element, with an exponential or without
 
 struct Problems {
   int64_t outer = 1, n = 1, inner = 1;
@@ -33,11 +33,11 @@ struct Problems {
 
 // f(problems, offset of their first element, number of the first problem), in parallel.
 template <class F>
-void for_blocks(const Problems& p, F&& f) {
+void for_blocks(const Problems& p, double cost, F&& f) {
   const int64_t width = p.inner < kColumns ? p.inner : kColumns;
   const int64_t across = ceil_div(p.inner, width), blocks = p.outer * across;
   const int64_t step = ceil_div(kTaskItems, p.n * width);
-  parallel_for(ceil_div(blocks, step), kCost * p.outer * p.n * p.inner, [&](int64_t task, int) {
+  parallel_for(ceil_div(blocks, step), cost * p.outer * p.n * p.inner, [&](int64_t task, int) {
     const int64_t begin = task * step, end = begin + step < blocks ? begin + step : blocks;
     if (p.inner == 1) return f(end - begin, begin * p.n, begin);
     for (int64_t b = begin; b < end; ++b) {
@@ -54,7 +54,7 @@ void run_softmax(const OpArgs& args, bool as_log) {
   const bool past = past_caches(args);
   for_float(y.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
-    for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
+    for_blocks(p, kExp, [&](int64_t count, int64_t at, int64_t) {
       kernels<T>().softmax(as_log, count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at, past);
     });
   });
@@ -66,7 +66,7 @@ void run_softmax_backward(const OpArgs& args, bool as_log) {
   const Problems p(y, args.attributes<SoftmaxAttrs>().dim);
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
-    for_blocks(p, [&](int64_t count, int64_t at, int64_t) {
+    for_blocks(p, as_log ? kExp : kPlain, [&](int64_t count, int64_t at, int64_t) {
       kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at, y.ptr<T>() + at,
                                     dx.ptr<T>() + at);
     });
@@ -100,7 +100,7 @@ void run_cross_entropy(const OpArgs& args) {
   T* loss = reduced ? static_cast<T*>(args.workspace) : args.out[0].ptr<T>();
   if (x.size > 0) {
     const Problems p(x, kClasses);
-    for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+    for_blocks(p, kExp, [&](int64_t count, int64_t at, int64_t i) {
       kernels<T>().cross_entropy(count, p.n, p.inner, x.ptr<T>() + at, target.ptr<int64_t>() + i,
                                  a.ignore_index, loss + i, args.out[1].ptr<T>() + i,
                                  args.out[2].ptr<T>() + i);
@@ -125,7 +125,7 @@ void run_cross_entropy_backward(const OpArgs& args) {
     dy = each;
   }
   const Problems p(x, kClasses);
-  for_blocks(p, [&](int64_t count, int64_t at, int64_t i) {
+  for_blocks(p, kExp, [&](int64_t count, int64_t at, int64_t i) {
     kernels<T>().cross_entropy_backward(
         count, p.n, p.inner, dy + i, x.ptr<T>() + at, target.ptr<int64_t>() + i, a.ignore_index,
         args.in[3].ptr<T>() + i, args.in[4].ptr<T>() + i, args.out[0].ptr<T>() + at);

@@ -68,7 +68,7 @@ constexpr int kSgdInputs = 6;
 
 template <class T>
 void run_sgd(const OpArgs& args) {
-  for_params(args.in, params_of(args, kSgdInputs), kSgdInputs, 3, [&](int p, int64_t b, int64_t m) {
+  for_params(args.in, params_of(args, kSgdInputs), kSgdInputs, 1, [&](int p, int64_t b, int64_t m) {
     const View *in = args.in + p * kSgdInputs, *row = input(args, p * kSgdInputs + 4);
     for_gradient<T>(in[1], row, b, m, [&](RowGradient<T> grad, int64_t i, int64_t n) {
       kernels<T>().sgd_update(n, at<T>(in[0], i), grad, at<T>(in[3], i), *in[2].ptr<SgdHyper>());
@@ -101,7 +101,7 @@ void run_adam(const OpArgs& args) {
   const int params = params_of(args, kAdamInputs);
   auto* const hypers = static_cast<AdamHyper*>(args.workspace);
   adam_hypers(args.in, params, hypers);
-  for_params(args.in, params, kAdamInputs, 8, [&](int p, int64_t b, int64_t m) {
+  for_params(args.in, params, kAdamInputs, 1.5, [&](int p, int64_t b, int64_t m) {
     const View *in = args.in + p * kAdamInputs, *row = input(args, p * kAdamInputs + 7);
     for_gradient<T>(in[1], row, b, m, [&](RowGradient<T> grad, int64_t i, int64_t n) {
       kernels<T>().adam_update(n, at<T>(in[0], i), grad, at<T>(in[2], i), at<T>(in[3], i),
