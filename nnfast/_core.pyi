@@ -227,7 +227,7 @@ class Call:
         surroundings: Guards,
         arguments: list[Any] | None,
         sources: list[tuple[Any, ...]],
-        checks: list[tuple[int, Callable[..., None]]],
+        checks: list[tuple[int, Callable[..., None], int]],
         answers: list[Any],
         rebuild: Callable[[list[Any]], Any] | None,
         actions: dict[str, Any],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib
 import weakref
 
 import numpy as np
@@ -327,6 +328,24 @@ def test_labels_of_any_width(dtype):
     assert loss(x, nnfast.from_numpy(y)).item() == want
     with pytest.raises(ArgumentError, match="class numbers from 0 to 2"):
         loss(x, nnfast.from_numpy(np.array([0, 3, 1, 1], dtype)))
+
+
+def test_good_labels_need_no_python_in_a_run(monkeypatch):
+    softmax = importlib.import_module("nnfast.ops.softmax")
+    looked = []
+    check = softmax._check_classes
+    monkeypatch.setattr(softmax, "_check_classes", lambda *a: looked.append(1) or check(*a))
+    loss = planned(lambda x, y: F.cross_entropy(x, y.reshape(-1)))
+    x, y = nnfast.ones(4, 3), nnfast.tensor([[0, 2], [1, 1]])
+    loss(x, y)
+    looked.clear()
+    loss(x, y), loss(x, nnfast.tensor(y.numpy().T))
+    assert not looked
+    loss(x, nnfast.tensor([[0, 2], [-100, 1]]))  # not of the ordinary ones, but right
+    assert looked
+    for wrong in (3, -1):
+        with pytest.raises(ArgumentError, match="class numbers from 0 to 2"):
+            loss(x, nnfast.tensor([[0, 2], [1, wrong]]))
 
 
 # ---- gradients -----------------------------------------------------------------------------------

@@ -123,6 +123,14 @@ def test_updates_of_all_parameters_are_one_call():
     assert update_names(lambda p: optim.SGD(p, lr=0.1)) == ["sgd_update"]
 
 
+@pytest.mark.parametrize(
+    "name", ["Adadelta", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop"]
+)
+def test_updates_of_any_kind_are_one_call(name):
+    updates = update_names(lambda p: getattr(optim, name)(p, lr=0.1))
+    assert updates == [f"{name.lower()}_update"]
+
+
 def test_groups_with_rates_of_their_own_are_one_call_too():
     def make(params):
         return optim.AdamW([{"params": params[:2]}, {"params": params[2:], "lr": 0.5}], lr=0.1)

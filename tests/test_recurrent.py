@@ -385,3 +385,32 @@ def test_wrong_arguments(call: Any, message: str) -> None:
     with pytest.raises(NNFastError) as caught:
         call()
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "pairs"),
+    [
+        (nn.LSTM, [("lstm", 0, 3), ("lstm_backward", 3, 0)]),
+        (nn.RNN, [("rnn", 0, 0), ("rnn_backward", 2, 0)]),
+    ],
+)
+def test_a_plan_writes_over_what_is_not_read_again(make, pairs):
+    """With the bits of eager code."""
+    nnfast.manual_seed(5)
+    net = make(3, 4)
+    x = nnfast.tensor(np.random.default_rng(2).standard_normal((5, 2, 3)).astype(np.float32))
+
+    def gradients(x):
+        net.zero_grad()
+        (net(x)[0] ** 2).sum().backward()
+
+    gradients(x)
+    want = [p.grad.numpy().tobytes() for p in net.parameters()]
+    compiled = nnfast.compile(gradients)
+    compiled(x)
+    assert [p.grad.numpy().tobytes() for p in net.parameters()] == want
+    plan = compiled.plan
+    calls = {c.op.name: c for c in plan.graph.calls}
+    for name, i, k in pairs:
+        x, y = calls[name].inputs[i], calls[name].outputs[k]
+        assert plan.blocks[x.memory] is plan.blocks[y]

@@ -6,12 +6,25 @@
 #include <tuple>
 
 #include "base/parallel.h"
+#include "bind/labels.h"
 #include "bind/memory.h"
 #include "kernels/table.h"
 
 namespace py = pybind11;
 
 namespace nnf {
+
+bool all_below(int64_t size, const int64_t* labels, uint64_t n) {
+  constexpr int64_t kPart = 65536;
+  const int64_t all_of = int64_t(n <= INT64_MAX ? n : uint64_t(1) << 63);  // wraps around at n - 1
+  std::atomic<bool> all{true};
+  parallel_for(ceil_div(size, kPart), 0.25 * double(size), [&](int64_t task, int) {
+    const int64_t i = task * kPart;
+    if (!kernels<int64_t>().all_exist(least(kPart, size - i), labels + i, all_of))
+      all.store(false, std::memory_order_relaxed);
+  });
+  return all.load();
+}
 
 namespace {
 
@@ -60,15 +73,7 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
     PyErr_SetString(PyExc_TypeError, "all_below: expected int64");
     return nullptr;
   }
-  constexpr int64_t kPart = 65536;
-  const int64_t all_of = int64_t(n <= INT64_MAX ? n : uint64_t(1) << 63);  // wraps around at n - 1
-  std::atomic<bool> all{true};
-  parallel_for(ceil_div(v.size, kPart), 0.25 * double(v.size), [&](int64_t task, int) {
-    const int64_t i = task * kPart;
-    if (!kernels<int64_t>().all_exist(least(kPart, v.size - i), v.ptr<int64_t>() + i, all_of))
-      all.store(false, std::memory_order_relaxed);
-  });
-  return PyBool_FromLong(all.load());
+  return PyBool_FromLong(nnf::all_below(v.size, v.ptr<int64_t>(), n));
 }
 
 // The addresses of the first byte of an array and behind its last.

@@ -27,9 +27,10 @@ class Call {
     for (Kind& k : kinds_) f(k.dtype);
     for (Source& s : sources_) f(s.tensor), f(s.make), f(s.latest), s.watch.each_object(f);
     for (Check& c : checks_) f(c.check);
-    for (pybind11::object* o : {&plan_object_, &identities_object_, &surroundings_object_,
-                                &answers_, &rebuild_, &kept_, &left_, &after_, &dense_, &failed_})
+    for (pybind11::object* o :
+         {&plan_object_, &identities_object_, &surroundings_object_, &rebuild_, &dense_, &failed_})
       f(*o);
+    for (pybind11::list* l : {&answers_, &kept_, &left_, &after_}) f(*l);
   }
 
  private:
@@ -48,11 +49,13 @@ class Call {
   struct Check {
     int source;  // < 0: of none
     pybind11::object check;
+    int64_t below;  // whole numbers from 0 to below - 1 need no check; < 0: all do
   };
 
   bool is_like(const Kind& kind, PyObject* o) const;
   pybind11::object run(PyObject* const* leaves);
   pybind11::object array(Source& s, size_t i, PyObject* const* leaves);
+  bool is_known_good(const Check& c, const std::vector<pybind11::object>& arrays) const;
   pybind11::object dense(PyObject* array, size_t i);
   pybind11::object answer(const std::vector<pybind11::object>& arrays, PyObject* const* leaves);
 
@@ -63,10 +66,10 @@ class Call {
   std::vector<Kind> kinds_;
   std::vector<Source> sources_;
   std::vector<Check> checks_;
-  pybind11::object answers_;  // a list, as are the next ones: see `answer`
-  pybind11::object kept_;     // leaves whose gradient is a result
-  pybind11::object left_;     // (leaf, what its gradient becomes)
-  pybind11::object after_;    // to do when all is done
+  pybind11::list answers_;    // see `answer`
+  pybind11::list kept_;       // leaves whose gradient is a result
+  pybind11::list left_;       // (leaf, what its gradient becomes)
+  pybind11::list after_;      // to do when all is done
   pybind11::object rebuild_;  // None where the answer is a single one
   pybind11::object dense_, failed_;
 };

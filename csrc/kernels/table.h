@@ -95,6 +95,12 @@ struct Epilogue {
   }
 };
 
+// Neighbouring elements of a gradient; with a row those of a row of an outer product: *grad row[i].
+template <class T>
+struct RowGradient {
+  const T *grad, *row;
+};
+
 // Hyper-parameters of an update: a float64 vector in this order. Flags are 0 or 1.
 struct SgdHyper {
   double lr, momentum, dampening, weight_decay;

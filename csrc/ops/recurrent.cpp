@@ -4,7 +4,8 @@
 //   gru:  (x, h0, w, b?, sizes?) -> y, h, gates, h_prev  x: (rows, 3 n), w: (3 n, n)
 //   lstm: (x, h0, c0, w, sizes?) -> y, h, c, gates, h_prev, c_prev
 // Rows of the same step lie together, N of them, or as many as sizes says, which never grows:
-// then the first rows of the batch go on. h_prev and c_prev: the states before each row.
+// then the first rows of the batch go on. h_prev and c_prev: the states before each row. A plan may
+// write y or gates over an x of that shape, and backward dx over y or gates.
 //
 // Rows of the batch know nothing of each other, so a task takes some of them through all steps
 // and no thread waits for another. The weight is packed once; its panels stay in L2.
@@ -25,9 +26,10 @@ constexpr double kCell = 20;        // work of the functions of one gate, see pa
 constexpr int64_t kFewestRows = 4;  // of a task: a tile of fewer waits for memory
 constexpr int64_t kRowTasks = 2;    // that a small batch is cut into
 
+// They may be the same.
 template <class T>
 void copy(T* to, const T* from, int64_t n) {
-  std::memcpy(to, from, size_t(n) * sizeof(T));
+  if (to != from) std::memcpy(to, from, size_t(n) * sizeof(T));
 }
 
 // Which rows belong to which step.

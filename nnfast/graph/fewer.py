@@ -9,6 +9,7 @@ has to run again, for what it did to the first is right for the second:
 - make_dense goes by strides; fuse_chains too, and by whether a map reads something of the shape
   that it makes; fuse_epilogues by that, and by views being all of their memory. A map broadcasts
   dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay equal;
+- form_outer goes by dimensions of 1, and makes nothing that has those of the batch;
 - join_places goes by parts not meeting: they do not when they have fewer elements;
 - what share_common leaves out is compared, and so is what constants are made of;
 - algorithms depend on the shape of a layer, never on that of the batch;
@@ -17,22 +18,20 @@ has to run again, for what it did to the first is right for the second:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
-from nnfast.graph.plan import Plan, elements, with_results
-
-if TYPE_CHECKING:
-    from nnfast.nn.module import Module
+from nnfast.graph.plan import Checks, Plan, elements, with_results
+from nnfast.nn.module import Module
 
 
 def fewer(
     like: Plan,
     graph: Graph,
-    checks: Sequence[tuple[Value, Callable[..., None]]],
+    checks: Checks,
     modules: Sequence[Module],
     step: Sequence[int],
 ) -> Plan | None:
@@ -169,7 +168,7 @@ class _Fewer(Plan):
         traced: Graph,
         values: _Smaller,
         attrs: list[tuple[int, bytes]],
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Checks,
         modules: Sequence[Module],
         step: Sequence[int],
     ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nnfast import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -109,6 +109,7 @@ class Kernel(NamedTuple):
     name: str
     id: int
     inputs: tuple[str, ...] = ()
+    over: Mapping[int, int] = {}
 
 
 @dataclass(eq=False, slots=True)

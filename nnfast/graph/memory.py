@@ -58,9 +58,9 @@ def keep(graph: Graph) -> tuple[dict[Value, Block], int]:
 def _inherited(
     call: Call, k: int, i: int, blocks: dict[Value, Block], last: dict[Value, int]
 ) -> Block | None:
-    """The block of an input that ends here, for an elementwise kernel to write output k over it."""
+    """The block of an input that ends here, if the kernel may write output k over it."""
     out = call.outputs[k]
-    for v in call.overwrites[k] if call.overwrites else _map_inputs(call):
+    for v in call.overwrites[k] if call.overwrites else _overwritten(call, k):
         if v is None or v.root is not None or v.shape != out.shape or v.dtype != out.dtype:
             continue
         block = blocks.get(v)
@@ -72,8 +72,11 @@ def _inherited(
     return None
 
 
-def _map_inputs(call: Call) -> Sequence[Value | None]:
-    return call.inputs if len(call.outputs) == 1 and _core.is_map(call.op.id) else ()
+def _overwritten(call: Call, k: int) -> Sequence[Value | None]:
+    """Inputs that output k may be written over: any of an elementwise kernel, or as its op says."""
+    if len(call.outputs) == 1 and _core.is_map(call.op.id):
+        return call.inputs
+    return [call.inputs[call.op.over[k]]] if k in call.op.over else ()
 
 
 def _rounded(nbytes: int) -> int:

@@ -19,6 +19,7 @@ from nnfast.graph.fold import fold_batch_norm
 from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Call, Captured, Graph, Refreshed, Source, Value, dense_strides
 from nnfast.graph.memory import Block, keep, plan_memory
+from nnfast.graph.outer import form_outer
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
 from nnfast.graph.prune import prune
@@ -38,6 +39,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "join_places": join_places,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
+    "form_outer": form_outer,
     "join_updates": join_updates,
     "make_dense": make_dense,
     "pack_weights": pack_weights,
@@ -45,6 +47,8 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "recompute": recompute,
     "hoist_constants": hoist_constants,
 }
+# What is called on the numbers of a value, and below what whole numbers need not be looked at.
+Checks = Sequence[tuple[Value, Callable[..., None], int]]
 OPTIONAL = frozenset(PASSES) - {"make_dense"}
 FUSING = OPTIONAL - {"prune"}  # without them each call is one of the function's own
 BYTES_OF_A_CALL = 8192  # measured: plans of MLPs and LeNet, Python objects and the core's lists
@@ -71,7 +75,7 @@ class Plan:
     def __init__(
         self,
         graph: Graph,
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Checks,
         arenas: Any,
         modules: Sequence[Module] = (),
         step: Sequence[int] = (0,),
@@ -97,7 +101,7 @@ class Plan:
 
     def _note(
         self,
-        checks: Sequence[tuple[Value, Callable[..., None]]],
+        checks: Checks,
         modules: Sequence[Module],
         step: Sequence[int],
     ) -> None:
@@ -105,8 +109,8 @@ class Plan:
         self.modules, self._step = modules, step
         places = {v: k for k, v in enumerate(self.given)}
         self.checks = [
-            (places.get(v.memory, -1), _check_of(v, check))
-            for v, check in checks
+            (places.get(v.memory, -1), _check_of(v, check), below)
+            for v, check, below in checks
             if v.memory in places or isinstance(v.source, Captured)
         ]
         self.sources = [_source(v) for v in self.given]

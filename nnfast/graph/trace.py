@@ -38,7 +38,7 @@ class Trace(Tracing):
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
         self.guards = _core.Guards()
-        self.checks: list[tuple[Value, Callable[[np.ndarray], None]]] = []
+        self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
         self.after: list[Callable[[], None]] = []  # then, what changes rates
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
@@ -294,8 +294,10 @@ def after_run(action: Callable[[], None]) -> None:
         action()
 
 
-def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
+def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -> None:
     """Call `check` on the values of x, now or, if x is an argument of a plan, before each run.
+
+    `below`: the check accepts whole numbers from 0 to below - 1, so that a run need not call it.
 
     In a plan that is before each run, of arguments, captured tensors and views of either. What it
     computes itself is not checked: its kernels are safe with any values.
@@ -304,7 +306,7 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None]) -> None:
     if trace is None or not isinstance(x.array, Symbol):
         check(x.array)
     if trace is not None and (value := trace.value(x)) is not None:
-        trace.checks.append((value, check))
+        trace.checks.append((value, check, below))
 
 
 def seen_below(x: Tensor, n: int) -> bool:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 
 from nnfast.graph.ir import Call, Graph, Value
 
-_UPDATES = ("sgd_update", "adam_update")
+FORMING = ("sgd_update", "adam_update")  # have two inputs more: see outer.py
+_UPDATES = {
+    *FORMING, "adadelta_update", "adagrad_update", "adamax_update", "asgd_update", "nadam_update",
+    "radam_update", "rmsprop_update", "rprop_update",
+}  # fmt: skip
 
 
 def join_updates(graph: Graph) -> Graph:
@@ -48,10 +52,16 @@ class _Group:
     def add(self, other: _Group) -> None:
         a, b = self.call, other.call
         self.call = Call(
-            a.op, [*a.inputs, *b.inputs], [*a.outputs, *b.outputs], a.attrs, a.changed + b.changed
-        )
+            a.op, [*_all(a), *_all(b)], [*a.outputs, *b.outputs], a.attrs, a.changed + b.changed
+        )  # fmt: skip
         self.reads |= other.reads
         self.changes |= other.changes
+
+
+def _all(call: Call) -> list[Value | None]:
+    """The inputs, with those that a single parameter leaves out."""
+    each = len(call.op.inputs) + 2 * (call.op.name in FORMING)
+    return [*call.inputs, *[None] * (-len(call.inputs) % each)]
 
 
 def _memory(values: Iterable[Value]) -> set[Value]:

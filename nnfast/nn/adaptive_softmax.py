@@ -87,7 +87,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             shapes = "input (N, in_features) and target (N,)"
             fail(where, shapes, f"shapes {x.shape} and {t.shape}")
         classes = self.n_classes
-        on_values(t, lambda numbers: check_range(where, numbers, 0, classes))
+        on_values(t, lambda numbers: check_range(where, numbers, 0, classes), classes)
         head = ops.log_softmax(self.head(x), -1)
         place = ops.clip(t, max=self.shortlist_size - 1)
         for i, (low, _) in enumerate(self._spans()):

@@ -179,7 +179,7 @@ class RNNBase(_Recurrent):
                 y, *ends = _run(self.mode, rows, first, w, sizes, reverse)
                 found.append(y)
                 last.append(tuple(ends))
-            rows = ops.cat(found, 1)
+            rows = ops.cat(found, 1) if len(found) > 1 else found[0]
             if layer + 1 < self.num_layers:
                 rows = ops.dropout(rows, self.dropout, self.training)
         return rows, [ops.cat([s.unsqueeze(0) for s in ends]) for ends in zip(*last, strict=True)]

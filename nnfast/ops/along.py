@@ -32,7 +32,7 @@ def check_index(where: str, shape: Shape, index: Tensor, dim: int) -> int:
 
 def _check_numbers(name: str, shape: Shape, index: Tensor, dim: int) -> None:
     n = shape[dim] if shape else 1  # the check outlives a trace, so it must not hold a tensor
-    on_values(index, lambda numbers: check_range(name, _once(numbers), 0, n))
+    on_values(index, lambda numbers: check_range(name, _once(numbers), 0, n), n)
 
 
 def _once(numbers: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def check_range(where: str, numbers: np.ndarray, low: int, n: int) -> None:
 def _check_numbers(input: Tensor, index: Tensor, dim: int = 0, ignored: int = -1) -> None:
     n = input.array.shape[dim]
     if not seen_below(index, n):
-        on_values(index, lambda numbers: check_range("take", numbers, 0, n))
+        on_values(index, lambda numbers: check_range("take", numbers, 0, n), n)
 
 
 @op("take", attrs=TakeAttrs, values=_check_numbers)

@@ -216,7 +216,7 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
     """Numbers from 0 to n - 1 for those from -n; raises for others."""
     if seen_below(index, n):
         return index
-    on_values(index, lambda numbers: check_range(name, numbers, -n, n))
+    on_values(index, lambda numbers: check_range(name, numbers, -n, n), n)
     if isinstance(index.array, Symbol) or (index.array < 0).any():
         return _where(index < 0, index + n, index)
     return index
@@ -349,7 +349,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(labels._values().max()) + 1
     if num_classes < 1:
         fail("one_hot", "num_classes > 0", f"{num_classes}")
-    on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes))
+    on_values(labels, lambda numbers: check_range("one_hot", numbers, 0, num_classes), num_classes)
     shape = (*labels.shape, num_classes)
     one = expand(wrap(np.ones((), int64)), (*labels.shape, 1))
     return scattered_zeros(one, reshape(labels, (*labels.shape, 1)), len(shape) - 1, shape)

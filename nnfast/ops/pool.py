@@ -206,7 +206,8 @@ max_pool2d_gather.vjp(
 
 
 def _check_places(input: Tensor, index: Tensor, size: Pair) -> None:
-    on_values(index, lambda places: _check_range(places, size[0] * size[1]))
+    n = size[0] * size[1]
+    on_values(index, lambda places: _check_range(places, n), n)
 
 
 def _check_range(places: np.ndarray, n: int) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeAlias
 
 import numpy as np
@@ -118,6 +118,7 @@ class Op(Generic[P], _core.Op):
         floats: bool,
         values: Callable[..., None] | None,
         bools: bool | None = False,
+        over: Mapping[str, str] | None = None,
     ) -> None:
         self.name = self.__name__ = rule.__name__.lstrip("_")
         self.__doc__, self.__module__ = rule.__doc__, rule.__module__
@@ -128,6 +129,7 @@ class Op(Generic[P], _core.Op):
         self.differentiable = [o not in aux for o in outputs]
         self._read_signature(rule)
         self.changes = [i for i, name in enumerate(self.inputs) if name in mutates]
+        self.over = {outputs.index(y): self.inputs.index(x) for y, x in (over or {}).items()}
         self.attrs, self.kernel = attrs, kernel
         self.id, self._attrs_size = (-1, 0) if kernel is None else _KERNELS[kernel]
         self._layout = _layout(attrs)
@@ -310,6 +312,7 @@ def op(
     floats: bool = False,
     values: Callable[..., None] | None = None,
     bools: bool | None = False,
+    over: Mapping[str, str] | None = None,
     methods: tuple[str, ...] = (),
     reflected: str = "",
 ) -> Callable[[Callable[P, Result]], Op[P]]:
@@ -320,12 +323,12 @@ def op(
     operands become float32. `values`: checks the values of the inputs at every call, with the
     arguments of the rule; the rule itself looks at shapes, dtypes and arguments alone, so that its
     answer for the same ones can be remembered. `bools`: of booleans alone it gives booleans, not
-    integers; None: it refuses them. `methods`: names on Tensor; `reflected`: the name with its two
-    operands exchanged.
+    integers; None: it refuses them. `over`: outputs that the kernel may write over an input, should
+    it end there. `methods`: names on Tensor; `reflected`: the name with its two operands exchanged.
     """
 
     def declare(rule: Callable[P, Result]) -> Op[P]:
-        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values, bools)
+        record = Op(rule, kernel, attrs, outputs, aux, mutates, floats, values, bools, over)
         OPS[record.name] = record
         for name in methods:
             setattr(Tensor, name, record)

@@ -58,7 +58,7 @@ def _check(
 # ---- a plain recurrent layer ----------------------------------------------------------------
 
 
-@op("rnn", attrs=RecurrentAttrs, outputs=("y", "h", "h_prev"), aux=("h_prev",))
+@op("rnn", attrs=RecurrentAttrs, outputs=("y", "h", "h_prev"), aux=("h_prev",), over={"y": "input"})
 def _rnn(
     input: Tensor,
     h0: Tensor,
@@ -77,7 +77,7 @@ def _rnn(
     return outs(each, state, each, attrs=RecurrentAttrs(reverse, relu))
 
 
-@op("rnn_backward", attrs=RecurrentAttrs, outputs=("dx", "dh0"))
+@op("rnn_backward", attrs=RecurrentAttrs, outputs=("dx", "dh0"), over={"dx": "y"})
 def rnn_backward(
     dy: Tensor,
     dh: Tensor,
@@ -187,6 +187,7 @@ _gru.vjp_joint(_gru_gradients)
     attrs=RecurrentAttrs,
     outputs=("y", "h", "c", "gates", "h_prev", "c_prev"),
     aux=("gates", "h_prev", "c_prev"),
+    over={"gates": "input"},
 )
 def _lstm(
     input: Tensor,
@@ -208,7 +209,7 @@ def _lstm(
     return outs(each, state, state, wide, each, each, attrs=RecurrentAttrs(reverse))
 
 
-@op("lstm_backward", attrs=RecurrentAttrs, outputs=("dx", "dh0", "dc0"))
+@op("lstm_backward", attrs=RecurrentAttrs, outputs=("dx", "dh0", "dc0"), over={"dx": "gates"})
 def lstm_backward(
     dy: Tensor,
     dh: Tensor,

@@ -93,7 +93,7 @@ def _reduced(
         return reshape(_reduced(name, x, 0, i, src, reduce, include_self), ())
     check_index(name, input.shape, i, d)
     n = input.shape[d]  # the check outlives a trace, so it must not hold a tensor
-    on_values(i, lambda numbers: check_range(name, numbers, 0, n))
+    on_values(i, lambda numbers: check_range(name, numbers, 0, n), n)
     x = input
     if not include_self:
         nothing = wrap(np.zeros(x.shape, bool_))

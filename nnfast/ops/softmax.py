@@ -163,7 +163,8 @@ def check_labels(
     if seen_below(target, classes):
         return
     like = None if input is None else (input.shape, input.dtype)
-    on_values(target, lambda labels: _check_classes(name, labels, classes, ignore_index, like))
+    check = lambda labels: _check_classes(name, labels, classes, ignore_index, like)
+    on_values(target, check, classes)
 
 
 def _check_classes(
