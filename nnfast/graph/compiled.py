@@ -239,6 +239,10 @@ def compile(
     Gradients that an update in the function used up are not kept: `grad` then holds a note that
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
+    A compiled module is used as the module: `train()`, `parameters()`, `state_dict()` and all else
+    that it has are the module's, under the same names. It is no Module itself: as a part of another
+    one, compile that, or a function around it.
+
     `memory_limit`: bytes that `plan.memory().total` may reach; MemoryLimitError before the first
     step names the largest arrays. `disable`: names of passes to leave out, to look for one that
     is wrong or slow; see PASSES in nnfast/graph/plan.py.
