@@ -20,12 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
 from nnfast.graph.plan import Checks, Plan, elements, with_results
-from nnfast.nn.module import Module
+
+if TYPE_CHECKING:
+    from nnfast.nn.module import Module
 
 
 def fewer(

@@ -196,7 +196,13 @@ class Plan:
 
 
 def with_results(graph: Graph) -> Graph:
-    """Each result in memory of its own: copied where it is a view or belongs to somebody else."""
+    """Each result in memory of its own: copied where it is a view or belongs to somebody else.
+
+    >>> import numpy as np
+    >>> given = Value((2,), np.dtype("float32"), source=Argument(0))
+    >>> with_results(Graph([], [given])).calls[0].op.name
+    'clone'
+    """
     calls, results = list(graph.calls), []
     for v in graph.results:
         if v.root is not None or v.source is not None or v in results:
@@ -235,7 +241,12 @@ def _check_of(v: Value, check: Callable[..., None]) -> Callable[[np.ndarray | No
 
 
 def elements(v: Value) -> Sequence[int]:
-    """Strides in elements."""
+    """Strides in elements.
+
+    >>> import numpy as np
+    >>> elements(Value((2, 3), np.dtype("float32")))
+    (3, 1)
+    """
     if v.strides is None:
         return dense_strides(v.shape, 1)
     return [s // v.dtype.itemsize for s in v.strides]
