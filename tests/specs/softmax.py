@@ -21,7 +21,7 @@ def _cases(arity: int) -> list[Case]:
         Case(((2, 3, 1),) * arity, {"dim": 1}),
         Case(((2, 3, 4, 5),) * arity, {"dim": -3}),
         Case(((700, 10),) * arity, {"dim": -1}),
-        Case(((2, 200, 70),) * arity, {"dim": 1}),
+        Case(((2, 500, 70),) * arity, {"dim": 1}),
     ]
     return rows + columns + more
 
@@ -80,7 +80,7 @@ def classes(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Arra
 
 _LOGITS = [(3, n) for n in (*range(3, 34), 129)] + [(0, 4), (1, 3), (2, 3, 0), (3, 4, 1)]
 _LOGITS += [(2, 5, n) for n in (2, 15, 16, 17, 65, 130)]
-_MANY = [(64, 10), (600, 17), (2, 5, 40), (2, 3, 4, 5)]
+_MANY = [(64, 10), (1500, 17), (2, 5, 40), (2, 3, 4, 5)]
 
 
 def class_cases(*names: str, reduction: str | None = None) -> list[Case]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.specs.spec import Array, Case, Spec
 
-SIZES = [*range(35), 20000]
+SIZES = [*range(35), 70000]
 
 
 def sample_sgd(rng: np.random.Generator, shape: tuple[int, ...], name: str) -> Array:
