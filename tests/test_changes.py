@@ -64,6 +64,24 @@ def test_in_a_plan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
+def test_without_gradient_the_history_stays(name: str) -> None:
+    """Eagerly and in a plan: a change under no_grad has no gradient of its own."""
+
+    def fn(w: Any, y: Any) -> Any:
+        x = w * y + 1.0
+        with nnfast.no_grad():
+            CALLS[name](nnfast, x, y)
+        return nnfast.autograd.grad((x * y).sum() + w.sum(), (w,))[0], x.detach()
+
+    w = nnfast.tensor(X, requires_grad=True)
+    y = nnfast.tensor(X[::-1].copy())
+    expected = fn(w, y)
+    np.testing.assert_allclose(expected[0].numpy(), (y * y + 1).numpy(), rtol=1e-15)
+    for got, value in zip(nnfast.compile(fn)(w, y), expected, strict=True):
+        assert got.numpy().tobytes() == value.numpy().tobytes()
+
+
+@pytest.mark.parametrize("name", CALLS)
 def test_memory_is_written(name: str) -> None:
     """Without gradients, whoever shares the memory sees the new values."""
     a = X.copy()

@@ -40,6 +40,21 @@ def run(make_model, make_optimizer, steps, compiled, batches=None):
     return losses, bits(model)
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_several_steps_in_one_call(name):
+    def many(compiled):
+        nnfast.manual_seed(3)
+        model = mlp(784, 9, 10)
+        one = trainer(model, OPTIMIZERS[name](model.parameters()))
+        call = planned(lambda x, y: [one(x, y) for _ in range(3)]) if compiled else None
+        x = X.reshape(6, 784)
+        for _ in range(2):
+            call(x, Y) if call else [one(x, Y) for _ in range(3)]
+        return bits(model)
+
+    assert many(True) == many(False)
+
+
 # ---- what cannot be planned ----------------------------------------------------------------------
 
 

@@ -43,6 +43,7 @@ class Trace(Tracing):
         self.after: list[Callable[[], None]] = []  # then, what changes rates
         self.leaves: dict[Tensor, Tensor | None] = {}  # that got a gradient; what they had
         self.cleared: set[Tensor] = set()  # whose gradient the function forgot first
+        self.begun: set[Tensor] = set()  # buffers of optimizers that it filled first
         self._given: set[Value] = set()
         self._made: set[int] = set()  # ids of tensors that the function made itself
         self._captured: list[Tensor] = []

@@ -75,7 +75,7 @@ def written(name: str, x: Tensor) -> None:
 
 
 def _become(name: str, x: Tensor, y: Tensor, holders: int) -> Tensor:
-    """x takes on the array and the history of y."""
+    """x takes on the array of y and, where histories are recorded, that of y."""
     alone = sys.getrefcount(x.array) <= holders
     if (trace := tracing()) is not None:
         if not (alone and trace.owns(x)):
@@ -88,6 +88,7 @@ def _become(name: str, x: Tensor, y: Tensor, holders: int) -> Tensor:
             "compute a new tensor: x = x + y instead of x += y.",
         )
     x.array = y.array
-    x.node, x.slot, x.requires_grad = y.node, y.slot, y.requires_grad
+    if MODE.grad:
+        x.node, x.slot, x.requires_grad = y.node, y.slot, y.requires_grad
     x._version += 1
     return x

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnfast.errors import NNFastError
+from nnfast.graph.mode import tracing
 from nnfast.graph.trace import when_done
 from nnfast.ops.update import SGDHyper, sgd_update
 from nnfast.optim.optimizer import Optimizer
@@ -72,8 +73,10 @@ class SGD(Optimizer):
     def _update(self, group: dict[str, Any]) -> None:
         params = self._ready(group)
         if self._empty and group["momentum"] != 0:
-            new = [p for p in params if self.state[p]["momentum_buffer"] in self._empty]
-            params = [p for p in params if self.state[p]["momentum_buffer"] not in self._empty]
+            trace = tracing()
+            empty = self._empty - trace.begun if trace else self._empty  # in a second step in it
+            new = [p for p in params if self.state[p]["momentum_buffer"] in empty]
+            params = [p for p in params if self.state[p]["momentum_buffer"] not in empty]
             self._begin(group, new)
         self._run(group, params, lambda: {**group, "first": False})
 
@@ -91,3 +94,5 @@ class SGD(Optimizer):
                 self.state[p].clear()
             raise
         when_done(lambda: self._empty.difference_update(buffers))
+        if (trace := tracing()) is not None:
+            trace.begun |= buffers
