@@ -19,6 +19,7 @@ from nnfast.tensor import (
     float32,
     float64,
     int64,
+    known_dtype,
     wrap,
 )
 
@@ -40,7 +41,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
     dtype('float32')
     """
     check_device("tensor", device)
-    return Tensor(np.array(_numbers(data, "tensor", dtype)), requires_grad)
+    return Tensor(known_dtype(np.array(_numbers(data, "tensor", dtype))), requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -106,7 +107,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"dtype {array.dtype}, strides {array.strides}",
             "use nnfast.tensor(array), which copies.",
         )
-    return wrap(array)
+    return wrap(known_dtype(array))
 
 
 def frombuffer(

@@ -373,7 +373,7 @@ class Tensor(_core.Tensor, Facts, Methods):
         return {"array": self.detach().array, "requires_grad": self.requires_grad}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.array, self.requires_grad = state["array"], state["requires_grad"]
+        self.array, self.requires_grad = known_dtype(state["array"]), state["requires_grad"]
 
 
 class UsedGradient:
@@ -411,6 +411,13 @@ def as_array(data: Any, where: str) -> np.ndarray:
         array = array.astype(array.dtype.newbyteorder("="))
     strided = all(s % array.itemsize == 0 for s in array.strides)
     return array if array.flags.aligned and strided else array.copy()
+
+
+def known_dtype(array: np.ndarray) -> np.ndarray:
+    """The same memory with NumPy's own dtype object, by which the core knows it: an array that was
+    pickled has a copy."""
+    own = np.dtype(array.dtype.char)
+    return array if array.dtype is own or array.dtype != own else array.view(own)
 
 
 def as_dtype(dtype: Any, where: str) -> np.dtype[Any]:

@@ -224,3 +224,17 @@ def test_random_numbers_in_a_plan() -> None:
 def test_bad_arguments_are_refused(call: Any) -> None:
     with pytest.raises(nnfast.NNFastError):
         call()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "uint8"])
+def test_arrays_that_were_pickled_are_known_to_kernels(dtype: str) -> None:
+    """Their dtype is a copy of NumPy's own object, which is what kernels go by."""
+    array = pickle.loads(pickle.dumps(np.ones((2, 3), dtype)))
+    own = np.dtype(dtype)
+    assert array.dtype is not own
+    shared = nnfast.from_numpy(array)
+    copied = pickle.loads(pickle.dumps(nnfast.tensor(array)))
+    for t in (nnfast.tensor(array), shared, copied):
+        assert t.dtype is own and t.tolist() == array.tolist()
+    array[0] = 0
+    assert shared.tolist() == array.tolist()
