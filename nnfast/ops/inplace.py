@@ -77,7 +77,7 @@ def written(name: str, x: Tensor) -> None:
 
 
 def _become(name: str, x: Tensor, y: Tensor, holders: int) -> Tensor:
-    """x takes on the array of y and, where histories are recorded, that of y."""
+    """x takes on the array of y and, where histories are recorded, the history of y."""
     alone = sys.getrefcount(x.array) <= holders
     if (trace := tracing()) is not None:
         recorded = MODE.grad and (x.requires_grad or y.requires_grad)
