@@ -255,6 +255,15 @@ def test_what_changed_in_between_is_computed_again():
     assert run(nnfast.compile) == run(lambda f: f)
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float32])
+def test_casts_to_several_dtypes_are_several_calls(dtype):
+    def fn(x):
+        return x.long() + 1, x.float() * 2.0, x.double().sum(), x.to(nnfast.bool) & True
+
+    compiled = same_bits(fn, nnfast.from_numpy(np.array([3, 0, 5]).astype(dtype)))
+    assert names(compiled).count("cast") == 3
+
+
 def test_equal_results_are_two_arrays():
     a, b = nnfast.compile(lambda x: (x.exp(), x.exp()))(randn(3))
     assert a.tolist() == b.tolist()
