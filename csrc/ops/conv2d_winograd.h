@@ -1,4 +1,4 @@
-// Winograd convolution: fewer multiplications for kernels of 3 x 3, see kernels/winograd.h.
+// Winograd convolution: fewer multiplications for square kernels, see kernels/winograd.h.
 #pragma once
 
 #include "ops/conv_choice.h"

@@ -1,4 +1,4 @@
-// The gradient of a 3 x 3 weight by Winograd's way: the third direction of conv_winograd.
+// The gradient of a weight by Winograd's way: the third direction of conv_winograd.
 #pragma once
 
 #include "ops/conv_choice.h"

@@ -50,7 +50,7 @@ def _transformed(call: Call, weight: Value, packs: dict[Any, Value], calls: list
     if value.nbytes > _LARGEST:
         return call
     made = Call(transform_conv2d, [weight], [value], transform_conv2d.pack(result.attrs))
-    return _on(call, made, packs, calls, transformed=1)
+    return _on(call, made, packs, calls, transformed=weight.shape[2])
 
 
 def _on(call: Call, made: Call, packs: dict[Any, Value], calls: list[Call], **attrs: int) -> Call:
