@@ -60,7 +60,7 @@ def test_alpha_scales_the_product_and_not_the_bias(isa: str) -> None:
 
 
 # One shape for each path of csrc/ops/gemm_split.h, and their neighbours: a row, a column, few
-# rows, turned (nt), small, tall, deep, shallow, blocks (packed from 512 columns on); around panels,
+# rows, turned (nt, K from 512 on), small, tall, deep, shallow, blocks (packed from 512 columns on);
 # blocks of K (256), pieces (2048), parts (1024).
 PATHS = [(1, 40, 300), (1, 3000, 257), (40, 1, 300), (128, 70, 300), (129, 70, 300), (200, 64, 90)]
 PATHS += [(200, 65, 90), (129, 10, 1024), (20, 30, 4096), (20, 30, 4095), (20, 30, 6000)]
@@ -84,6 +84,12 @@ PATHS += [
     (133, 65, 257),
     (33, 1000, 60),
     (1, 40, 5000),
+    (32, 70, 520),  # turned: its rows fill vectors
+    (48, 1000, 513),
+    (16, 200, 2060),
+    (1, 1, 257),  # blocks of a vector side by side
+    (1, 1, 2048),
+    (1, 1, 10001),
 ]
 
 

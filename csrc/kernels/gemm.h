@@ -188,11 +188,48 @@ NNF_INLINE vec<T> dots(int64_t kc, const T* a, int64_t cs, const T* b, int64_t l
   return sum;
 }
 
+// The products of a and b over blocks of kc one after the other, `blocks` <= L: a lane for each.
+template <class T>
+NNF_INLINE vec<T> dots_of_blocks(int64_t kc, const T* a, const T* b, int blocks) {
+  constexpr int L = kLanes<T>;
+  vec<T> sum{};
+  for (int64_t k = 0; k < kc; k += L) {
+    const int q = kc - k < L ? int(kc - k) : L;
+    vec<T> x[L], y[L];
+    load_transposed<T>(a + k, kc, blocks, q, x);
+    load_transposed<T>(b + k, kc, blocks, q, y);
+#pragma GCC unroll 16
+    for (int l = 0; l < L; ++l)
+      if (l < q) sum = fma(x[l], y[l], sum);
+  }
+  return sum;
+}
+
+// The product of two vectors, each of which lies in a run: blocks are summed side by side.
+template <class T>
+NNF_INLINE T one_dot(int64_t K, int64_t kc, int64_t piece, const T* a, const T* b) {
+  T all = 0, part = 0;
+  for (int64_t k = 0; k < K;) {
+    const int64_t left = (K - k) / kc, blocks = left < kLanes<T> ? left : kLanes<T>;
+    const vec<T> sums = blocks ? dots_of_blocks<T>(kc, a + k, b + k, int(blocks))
+                               : dots_of_blocks<T>(K - k, a + k, b + k, 1);
+    for (int64_t i = 0; i < (blocks ? blocks : 1); ++i, k += kc) {
+      part = k % piece ? part + sums[i] : sums[i];
+      if (k + kc >= K || (k + kc) % piece == 0) all = k < piece ? part : all + part;
+    }
+  }
+  return all;
+}
+
 // A row of C = a B over all K, where the columns of B lie side by side, ldb apart: squares are
 // transposed in registers. Blocks of kc, and pieces of them, are summed as by the others.
 template <class T>
 void gemm_dots(int64_t K, int64_t kc, int64_t piece, const T* a, int64_t cs, const T* b,
                int64_t ldb, T* c, int64_t n) {
+  if (n == 1 && cs == 1 && K > kc) {
+    *c = one_dot<T>(K, kc, piece, a, b);
+    return;
+  }
   for_lanes<T>(n, [&](int64_t j, int cols) {
     vec<T> all{};
     for (int64_t k = 0; k < K;) {

@@ -64,6 +64,27 @@ NNF_INLINE vec<T> larger(vec<T> a, vec<T> b) {
   return (b > a) | (b != b) ? b : a;
 }
 
+// The part of a mask that begins at a lane, as 64-bit integers.
+template <class T>
+NNF_INLINE vi64 widen_part(mask<T> m, int lane) {
+  typedef int_of<T> part_type
+      __attribute__((vector_size(sizeof(int_of<T>) * size_t(kLanes<int64_t>))));
+  part_type part;
+  __builtin_memcpy(&part, reinterpret_cast<const int_of<T>*>(&m) + lane, sizeof part);
+  return __builtin_convertvector(part, vi64);
+}
+
+// to[i] = from + i step + tap[i], for i < n.
+template <class T>
+NNF_INLINE void store_index(int64_t* to, int64_t from, int64_t step, mask<T> tap, int n) {
+  constexpr int P = kLanes<int64_t>;
+  vi64 lanes{};
+  for (int l = 0; l < P; ++l) lanes[l] = l;
+  for (int i = 0; i < n; i += P)
+    store_some<int64_t>(to + i, widen_part<T>(tap, i) + (lanes + i) * step + from,
+                        n - i < P ? n - i : P);
+}
+
 template <class T, int kStep, bool kIndex>
 void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* index) {
   constexpr int L = kLanes<T>;
@@ -89,12 +110,8 @@ void max_pool_rows(const PoolGrid& g, const T* x, int64_t ld, T* y, int64_t* ind
         }
       }
       store_k<T>(y + ow, best, n);
-      if constexpr (kIndex) {
-        int_of<T> taps[L];
-        __builtin_memcpy(taps, &which, sizeof taps);
-        int64_t* to = index + oh * g.OW + ow;
-        for (int i = 0; i < n; ++i) to[i] = corner + (ow + i) * g.sw + taps[i];
-      }
+      if constexpr (kIndex)
+        store_index<T>(index + oh * g.OW + ow, corner + ow * g.sw, g.sw, which, n);
     }
   }
 }

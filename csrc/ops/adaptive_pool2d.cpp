@@ -93,17 +93,23 @@ void run_avg_backward(const OpArgs& args) {
   });
 }
 
-// Where the largest element of a window stands: the first of several, the last NaN.
+// Where the largest element of a window stands: the first of several, the last NaN. Rows without it
+// are passed without a branch for each element.
 template <class T>
 int64_t find(const Grid& g, const T* x, T largest, int64_t u, int64_t v) {
-  int64_t at = g.h.begin(u) * g.w.size + g.w.begin(v);
-  for (int64_t h = g.h.begin(u); h < g.h.end(u); ++h)
-    for (int64_t w = g.w.begin(v); w < g.w.end(v); ++w) {
-      const T value = x[h * g.w.size + w];
-      if (value == largest) return h * g.w.size + w;
-      if (value != value) at = h * g.w.size + w;
+  const bool nan = largest != largest;
+  const int64_t top = g.h.begin(u), rows = g.h.width(u), left = g.w.begin(v), width = g.w.width(v);
+  const auto is_it = [&](T value) { return nan ? value != value : value == largest; };
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t begin = (top + (nan ? rows - 1 - i : i)) * g.w.size + left;
+    bool here = false;
+    for (int64_t j = 0; j < width; ++j) here |= is_it(x[begin + j]);
+    for (int64_t j = 0; here && j < width; ++j) {
+      const int64_t at = begin + (nan ? width - 1 - j : j);
+      if (is_it(x[at])) return at;
     }
-  return at;
+  }
+  return top * g.w.size + left;
 }
 
 template <class T>

@@ -14,7 +14,8 @@ namespace {
 
 constexpr double kMapCost = 4;  // of a transcendental function
 constexpr double kShortCost = 0.5;
-constexpr int64_t kGather = 512;  // strided inputs are gathered into blocks of that size
+constexpr int64_t kGather = 1024;  // strided inputs are gathered into blocks of that size,
+constexpr int64_t kSquare = 32;    // squares where rows are neighbours: they share lines
 
 // An input of a block of rows: contiguous rows (step 1), one scalar a row (step 0), or gathered
 // into a buffer.
@@ -25,12 +26,12 @@ struct Rows {
   bool gather = false;
   T buffer[kGather];
 
-  // Input k of a walk. Returns whether it must be gathered.
-  bool set(const View& x, const Walk& w, int k, int64_t offset) {
+  // Input k of a walk.
+  void set(const View& x, const Walk& w, int k, int64_t offset) {
     base = x.ptr<T>() + offset;
     stride = w.stride[k][w.ndim - 1];
     row_stride = w.ndim > 1 ? w.stride[k][w.ndim - 2] : 0;
-    return gather = stride != 0 && stride != 1;
+    gather = stride != 0 && stride != 1;
   }
   int step() const { return stride != 0; }
   // From one row of the n elements that at() gave to the next.
@@ -38,18 +39,26 @@ struct Rows {
   const T* at(int64_t row, int64_t rows, int64_t i, int64_t n) {
     const T* x = base + row * row_stride + i * stride;
     if (!gather) return x;
+    if constexpr (!std::is_same_v<T, uint8_t>) {  // bools have no kernels
+      if (is_turned()) {
+        kernels<T>().copy_transposed(n, rows, x, stride, buffer, n, false);
+        return buffer;
+      }
+    }
     T* to = buffer;
     for (int64_t r = 0; r < rows; ++r, x += row_stride)
       for (int64_t j = 0; j < n; ++j) *to++ = x[j * stride];
     return buffer;
   }
+  bool is_turned() const { return gather && row_stride == 1; }
 };
 
 // Calls f(row, rows, i, n) for the block: at once, or in pieces of kGather elements at most.
-template <class F>
-void for_pieces(int64_t rows, int64_t n, bool gather, F&& f) {
-  if (!gather) return f(0, rows, 0, n);
-  const int64_t piece = n < kGather ? n : kGather, step = kGather / piece;
+template <class F, class... R>
+void for_pieces(int64_t rows, int64_t n, F&& f, const R&... in) {
+  if (!(in.gather || ...)) return f(0, rows, 0, n);
+  const int64_t edge = (in.is_turned() || ...) ? kSquare : kGather;
+  const int64_t piece = n < edge ? n : edge, step = kGather / piece;
   for (int64_t row = 0; row < rows; row += step)
     for (int64_t i = 0; i < n; i += piece)
       f(row, rows - row < step ? rows - row : step, i, n - i < piece ? n - i : piece);
@@ -99,10 +108,9 @@ void run_map(const OpArgs& args) {
   for_rows(w, simple ? kShortCost : kMapCost,
            [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
              Rows<T> in[3];
-             bool gather = false;
-             for (int k = 0; k < args.n_in; ++k) gather |= in[k].set(args.in[k], w, k, offset[k]);
+             for (int k = 0; k < args.n_in; ++k) in[k].set(args.in[k], w, k, offset[k]);
              T* const y = args.out[0].ptr<T>() + out;
-             for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+             const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
                MapArgs<T> g;
                g.n = k, g.rows = m;
                g.a = in[0].at(row, m, i, k), g.sa = in[0].step(), g.ra = in[0].next(k);
@@ -112,7 +120,8 @@ void run_map(const OpArgs& args) {
                g.p[0] = attrs.p[0], g.p[1] = attrs.p[1];
                g.past_caches = past;
                kernel(g);
-             });
+             };
+             for_pieces(rows, n, piece, in[0], in[1], in[2]);
            });
 }
 
@@ -122,13 +131,14 @@ void run_compare(const OpArgs& args) {
   const Walk w = make_walk(args.out[0], args.in, 2);
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<T> a, b;
-    const bool gather = a.set(args.in[0], w, 0, offset[0]) | b.set(args.in[1], w, 1, offset[1]);
+    a.set(args.in[0], w, 0, offset[0]), b.set(args.in[1], w, 1, offset[1]);
     uint8_t* const y = args.out[0].ptr<uint8_t>() + out;
-    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+    const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
         kernel(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i);
-    });
+    };
+    for_pieces(rows, n, piece, a, b);
   });
 }
 
@@ -169,13 +179,14 @@ void run_logic(const OpArgs& args, F f) {
   const Walk w = make_walk(args.out[0], args.in, 2);
   for_rows(w, 0.25, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<uint8_t> a, b;
-    const bool gather = a.set(args.in[0], w, 0, offset[0]) | b.set(args.in[1], w, 1, offset[1]);
+    a.set(args.in[0], w, 0, offset[0]), b.set(args.in[1], w, 1, offset[1]);
     uint8_t* const y = args.out[0].ptr<uint8_t>() + out;
-    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+    const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const uint8_t *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
         logic_row(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i, f);
-    });
+    };
+    for_pieces(rows, n, piece, a, b);
   });
 }
 
@@ -185,15 +196,16 @@ void run_where(const OpArgs& args) {
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<uint8_t> c;
     Rows<T> a, b;
-    const bool gather = c.set(args.in[0], w, 0, offset[0]) | a.set(args.in[1], w, 1, offset[1]) |
-                        b.set(args.in[2], w, 2, offset[2]);
+    c.set(args.in[0], w, 0, offset[0]), a.set(args.in[1], w, 1, offset[1]);
+    b.set(args.in[2], w, 2, offset[2]);
     T* const y = args.out[0].ptr<T>() + out;
-    for_pieces(rows, n, gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+    const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const uint8_t* pc = c.at(row, m, i, k);
       const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pc += c.next(k), pa += a.next(k), pb += b.next(k))
         kernels<T>().where(k, pc, c.step(), pa, a.step(), pb, b.step(), y + (row + r) * n + i);
-    });
+    };
+    for_pieces(rows, n, piece, c, a, b);
   });
 }
 
@@ -216,11 +228,12 @@ void run_cast(const OpArgs& args) {
     Rows<From> x;
     x.set(args.in[0], w, 0, offset[0]);
     x.gather = x.stride != 1;  // one value for all is none to the kernel
-    for_pieces(rows, n, x.gather, [&](int64_t row, int64_t m, int64_t i, int64_t k) {
+    const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const From* p = x.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, p += x.next(k))
         cast_row(k, p, y.dtype, y.ptr<uint8_t>() + (out + (row + r) * n + i) * item_size(y.dtype));
-    });
+    };
+    for_pieces(rows, n, piece, x);
   });
 }
 

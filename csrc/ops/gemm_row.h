@@ -26,7 +26,7 @@ class Row {
 
   static void multiply(const MatrixProduct<T>& p, T* workspace) {
     Row r(p);
-    if (p.bcs != 1) return r.multiply_columns();
+    if (is_in_columns(p)) return r.multiply_columns();
     r.sums_ = r.blocks_ > 1 ? workspace : p.c;
     r.multiply_rows();
     r.add_sums();
@@ -35,10 +35,15 @@ class Row {
  private:
   explicit Row(const MatrixProduct<T>& p)
       : p_(p),
-        blocks_(p.bcs == 1 && p.K > 0 ? ceil_div(p.K, kKC) : 1),
+        blocks_(!is_in_columns(p) && p.K > 0 ? ceil_div(p.K, kKC) : 1),
         stride_(round_up(p.N, 16)),
         run_(kLongRun) {
     while (run_ > kShortRun && blocks_ * ceil_div(p.N, run_) < kRowTasks) run_ /= 2;
+  }
+
+  // B's columns lie in runs.
+  static bool is_in_columns(const MatrixProduct<T>& p) {
+    return p.brs == 1 && (p.bcs != 1 || p.N == 1);
   }
 
   double work() const { return p_.work() + double(p_.N) * p_.K * kReadOne; }

@@ -29,6 +29,8 @@ View leading(const View& v) {
   return r;
 }
 
+constexpr double kProductWork = 200;  // of a product of a batch, however small: see parallel_for
+
 // Several products run side by side, each on one thread, where there are enough of them.
 bool batch_in_parallel(int64_t batch) { return batch >= 2; }
 
@@ -107,7 +109,7 @@ void run(const OpArgs& args) {
     gemm(p, static_cast<T*>(args.workspace) + worker * items);
   };
   if (batch_in_parallel(batch))
-    parallel_for(batch, first.work() * batch, product);
+    parallel_for(batch, (first.work() + kProductWork) * batch, product);
   else
     for (int64_t i = 0; i < batch; ++i) product(i, 0);
 }
