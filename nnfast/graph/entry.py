@@ -20,7 +20,7 @@ from nnfast.graph.trace import Trace
 from nnfast.graph.tree import LEAF, flatten, rebuild
 from nnfast.ops.operands import AnyTensor
 from nnfast.ops.record import Op, Result, view
-from nnfast.tensor import Tensor, UsedGradient
+from nnfast.tensor import USED, Tensor
 
 
 class Entry:
@@ -177,7 +177,7 @@ class Entry:
             if grad is None:
                 self._left.append((leaf, None))
             elif id(leaf) in changed and leaf in trace.cleared:
-                self._left.append((leaf, UsedGradient()))
+                self._left.append((leaf, USED))
             else:
                 value = trace.value(grad)
                 assert value is not None
