@@ -397,7 +397,7 @@ class _UsedGradient:
         return "<used up by a compiled step>"
 
 
-USED = _UsedGradient()
+USED: Any = _UsedGradient()
 
 
 _core.set_tensor_type(Tensor)
