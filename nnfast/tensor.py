@@ -397,7 +397,7 @@ class _UsedGradient:
         return "<used up by a compiled step>"
 
 
-USED: Any = _UsedGradient()  # grad says that it is a Tensor or None
+USED: Any = _UsedGradient()
 
 
 _core.set_tensor_type(Tensor)
