@@ -57,6 +57,7 @@ constexpr ConvMethod kMethod = {applies, workspace<d>, run<d>};
 
 // Strided layers, as measured: what copies cost, those of the weight shared by 8 images, and how
 // near the peak the other ways come, which is less where they write few channels through a stride.
+// A good part must be saved: it moves more memory, which two threads share.
 bool winograd_pays(ConvDirection d, const ConvShape& s) {
   if (s.at.sh == 1) return winograd_work(d, s) < unstrided_work(d, s);
   const ConvShape of = phases_of(s);
@@ -65,7 +66,7 @@ bool winograd_pays(ConvDirection d, const ConvShape& s) {
   const double copies = 7.0 * s.at.sh * s.at.sw * images * of.C * of.H * of.W + weights;
   const double reached = d != ConvDirection::input ? 0.9 : least(s.C, 64) / 256.0 + 0.6;
   const double others = images * s.OH * s.OW * s.O * s.C * s.taps() / reached;
-  return winograd_work(d, of) + copies < others;
+  return winograd_work(d, of) + copies < 0.8 * others;
 }
 
 const ConvMethod conv_winograd[3] = {kMethod<ConvDirection::forward>, kMethod<ConvDirection::input>,
