@@ -247,20 +247,25 @@ UNARY = [
     lambda x: x.mean(-1, True) if x.ndim else x,
     lambda x: x.detach(),
     lambda x: x.permute(*reversed(range(x.ndim))),
+    lambda x: x.double(),
+    lambda x: x.float(),
+    lambda x: (x * 2).long(),
+    lambda x: x.clone().mul_(1.5),
 ]
 BINARY = [ops.add, ops.mul, ops.sub, ops.maximum, lambda a, b: ops.where(a > b, a, b)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)),
-                min_size=1, max_size=14), st.integers(1, 3))  # fmt: skip
+                min_size=1, max_size=14), st.integers(1, 3),
+       st.none() | st.sampled_from(sorted(graph_plan.OPTIONAL)))  # fmt: skip
 @settings(
     max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-def test_random_programs(code, threads):
-    """Shared nodes, views, broadcasting, gradients: the plan's bits are eager's."""
+def test_random_programs(code, threads, left_out):
+    """Shared nodes, views, casts, broadcasting, gradients: the plan's bits are eager's."""
 
     def program(x, w):
         values = [x, w, w * x]
@@ -281,6 +286,6 @@ def test_random_programs(code, threads):
     w = nnfast.from_numpy(rng.standard_normal((3, 4)).astype(np.float32)).requires_grad_()
     with nnfast.threads(threads):
         want = [t.detach().numpy().tobytes() for t in program(x, w)]
-        f = planned(program)
+        f = planned(program, disable=() if left_out is None else (left_out,))
         for _ in range(2):
             assert [t.detach().numpy().tobytes() for t in f(x, w)] == want
