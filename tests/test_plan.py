@@ -80,6 +80,23 @@ def test_functions_that_look_at_values_run_eagerly(fn, match):
         assert str(answer) == str(fn(x))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_what_never_has_a_plan_is_not_asked_again_and_again(known, monkeypatch):
+    """Each number is another kind of arguments; a function that has a plan is asked for more."""
+    monkeypatch.setattr(graph_compiled, "REFUSED", 50)
+    made = []
+    entry = graph_compiled.Entry
+    monkeypatch.setattr(graph_compiled, "Entry", lambda *a, **k: made.append(1) or entry(*a, **k))
+    f = nnfast.compile(lambda x, k: x * k if k < 0 or x.sum().item() > 0 else x)
+    if known:
+        f(nnfast.ones(2), -1.0)
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        for k in range(120):
+            assert f(nnfast.ones(2), float(k)).tolist() == [k, k]
+    assert len(made) == (121 if known else graph_compiled.TRIES)
+    assert len(f._refused) <= 50
+
+
 def test_an_exception_that_the_function_catches_does_not_hide_it():
     @nnfast.compile
     def f(x):
