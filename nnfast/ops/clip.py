@@ -12,7 +12,6 @@ from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, like, method, op
 from nnfast.tensor import Tensor
 
-
 _BOUNDS = (int, float, np.number, Tensor, type(None))
 
 
