@@ -284,6 +284,7 @@ SMALL: list[Callable[[Tensor, Tensor], Any]] = [  # of four floats and four trut
     lambda x, m: x.squeeze(0),
     lambda x, m: x.flatten(),
     lambda x, m: x[1:3],
+    lambda x, m: x[..., 0],
     lambda x, m: x.clamp(0, 1),
     lambda x, m: m.long().clamp(0, 1),
     lambda x, m: nnfast.where(m, 1, 0),

@@ -53,6 +53,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     """
     if is_basic(index):
         parts = index if type(index) is tuple else (index,)
+        if parts and parts[0] is Ellipsis:
+            parts = (slice(None),) * (input.ndim - len(parts) + 1) + parts[1:]
         if (cut := _one_cut(parts)) >= 0 and len(parts) <= input.ndim:
             if type(parts[cut]) is int:
                 return select(input, cut, parts[cut])
