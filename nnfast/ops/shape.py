@@ -53,13 +53,15 @@ def reshape(input: AnyTensor, *sizes: Sizes, shape: Any = None) -> Result:
 
 def _reshaped(a: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """As NumPy does it, but our threads make the copy where one is needed."""
-    if a.size < _LARGE or _is_view(a, shape):
+    if a.size < _LARGE or keeps_memory(a, shape):
         return a.reshape(shape)
     return _core.dense(a).reshape(shape)
 
 
-def _is_view(a: np.ndarray, shape: tuple[int, ...]) -> bool:
+def keeps_memory(a: np.ndarray, shape: tuple[int, ...]) -> bool:
     """Whether the strides allow the shape: its dimensions are parts of those that lie together."""
+    if a.size == 0:
+        return False
     runs: list[tuple[int, int]] = []  # elements, bytes from one to the next
     for n, step in zip(a.shape, a.strides, strict=True):
         if runs and runs[-1][1] == n * step:
