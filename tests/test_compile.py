@@ -439,6 +439,33 @@ def test_gradients_are_added_again_once_they_were_forgotten():
         net.zero_grad()
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda w: w[:, :2].unsqueeze(1),
+        lambda w: w.t().reshape(4, 3, 1),
+        lambda w: w[:1].expand(5, 4).unsqueeze(0).squeeze(0),
+        lambda w: w[:, 1:3].unflatten(0, (3, 1)).flatten(0, 1),
+        lambda w: w.t().flatten(),  # a copy
+    ],
+)
+def test_parts_of_a_weight_show_its_update_where_they_are_views(part):
+    results = []
+    for wrap in (lambda f: f, planned):
+        w = nn.Parameter(nnfast.arange(12.0).reshape(3, 4).clone())
+        opt = optim.SGD([w], lr=0.1)
+
+        def step(x, w=w, opt=opt):
+            seen = part(w)
+            opt.zero_grad()
+            (w * x).sum().backward()
+            opt.step()
+            return seen.detach() + 0.0
+
+        results.append(wrap(step)(nnfast.ones(3, 4)).tolist())
+    assert results[0] == results[1]
+
+
 def test_zero_grad_may_come_last():
     results = []
     for wrap in (lambda f: f, planned):

@@ -303,14 +303,15 @@ class Trace(Tracing):
         return any(root in values for root in views)
 
     def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
+        from nnfast.ops.shape import keeps_memory
+
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape":
-            if not value.is_dense():
-                value = _copy(x).array.value
-            shape, dtype = result.specs[0]
-            return self.symbol(Value(shape, dtype, value.root or value, value.offset))
+        if op.name == "reshape" and value.is_dense():
+            return self._reshape(value, result)
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
+        if op.name == "reshape" and not keeps_memory(layout, result.specs[0][0]):
+            return self._reshape(_copy(x).array.value, result)
         new = np.asarray(result.compute(layout))
         strides = new.strides
         if strides and min(strides) < 0:
@@ -318,6 +319,10 @@ class Trace(Tracing):
         offset = value.offset + (_address(new) - _address(layout) if new.size else 0)
         view = Value(result.specs[0][0], value.dtype, value.root or value, offset, strides)
         return self.symbol(view, new)
+
+    def _reshape(self, dense: Value, result: Result) -> Tensor:
+        shape, dtype = result.specs[0]
+        return self.symbol(Value(shape, dtype, dense.root or dense, dense.offset))
 
     # ---- its end --------------------------------------------------------------------------
 
