@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 
-from nnfast import _core
-from tests.test_conv_channels import Layer, results
+from tests.conv_layers import Layer, check_error_and_threads
 
 DIRECT: list[Layer] = [
     ((7, 3, 32, 32), (17, 3, 3, 3), {"padding": 1}),  # pairs of rows of some images at once
@@ -39,13 +35,6 @@ DEPTHWISE: list[Layer] = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def unforced() -> Any:
-    """What a test forces holds for that test."""
-    yield
-    _core.force_conv("")
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("way", "layer"),
@@ -53,15 +42,4 @@ def unforced() -> Any:
     ids=str,
 )
 def test_error_and_threads(isa: str, way: str, layer: Layer, dtype: str) -> None:
-    """The norm of the error, and the same bits for any number of threads."""
-    _core.force_conv("gemm")
-    expected = results(layer, "float64", of=dtype)
-    _core.force_conv(way)
-    seen = []
-    for threads in (1, 3):
-        _core.set_num_threads(threads)
-        seen.append(results(layer, dtype, of=dtype))
-    for one, three, exact in zip(*seen, expected, strict=True):
-        assert one.tobytes() == three.tobytes()
-        error = np.linalg.norm((one - exact).ravel()) / np.linalg.norm(exact.ravel())
-        assert error < (2e-6 if dtype == "float32" else 4e-15)
+    check_error_and_threads(way, layer, dtype)

@@ -33,7 +33,8 @@ inline ConvShape conv_shape(const View& x, const View& w, const View& y, const C
   s.G = at.groups;
   s.O = y.dim(-3) / s.G, s.C = x.dim(-3) / s.G;
   s.H = x.dim(-2), s.W = x.dim(-1);
-  s.KH = at.transformed ? 3 : w.dim(2), s.KW = at.transformed ? 3 : w.dim(3);
+  s.KH = at.transformed ? at.transformed : w.dim(2);
+  s.KW = at.transformed ? at.transformed : w.dim(3);
   s.OH = y.dim(-2), s.OW = y.dim(-1);
   s.at = at;
   return s;

@@ -240,8 +240,9 @@ def compile(
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
     A compiled module is used as the module: `train()`, `parameters()`, `state_dict()` and all else
-    that it has are the module's, under the same names. It is no Module itself: as a part of another
-    one, compile that, or a function around it.
+    that it has are the module's, under the same names. So it may be part of another module, whose
+    `state_dict` has the keys that it would have without `compile`. Gradients do not go through its
+    results: to train, compile the whole step.
 
     `memory_limit`: bytes that `plan.memory().total` may reach; MemoryLimitError before the first
     step names the largest arrays. `disable`: names of passes to leave out, to look for one that
