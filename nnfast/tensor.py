@@ -416,8 +416,11 @@ def as_array(data: Any, where: str) -> np.ndarray:
         fail(where, "real numbers or booleans", f"dtype {array.dtype}", error=DTypeError)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    strided = all(s % array.itemsize == 0 for s in array.strides)
-    return array if array.flags.aligned and strided else array.copy()
+    size = array.itemsize
+    for step in array.strides:
+        if step % size:
+            return array.copy()
+    return array if array.flags.aligned else array.copy()
 
 
 def known_dtype(array: np.ndarray) -> np.ndarray:
