@@ -97,6 +97,18 @@ def test_what_never_has_a_plan_is_not_asked_again_and_again(known, monkeypatch):
     assert len(f._refused) <= 50
 
 
+def test_a_number_that_always_changes_is_told_once(monkeypatch):
+    monkeypatch.setattr(graph_compiled, "NUMBERS", 5)
+    f = nnfast.compile(lambda x, k: x * k)
+    with pytest.warns(UserWarning, match="give what changes as a tensor") as notes:
+        for k in range(8):
+            assert f(nnfast.ones(2), k / 2).tolist() == [k / 2, k / 2]
+    assert len(notes) == 1
+    shapes = planned(lambda x, k: x * k)
+    for n in range(8):
+        assert shapes(nnfast.ones(n), float(n)).tolist() == [n] * n
+
+
 def test_an_exception_that_the_function_catches_does_not_hide_it():
     @nnfast.compile
     def f(x):
