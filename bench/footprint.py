@@ -1,4 +1,4 @@
-"""What training costs besides time: the first call, another batch size, peak memory.
+"""What training costs besides time: plans, the first call, another batch size, peak memory.
 
 Each figure comes from a process of its own. Memory is the growth of the peak of resident memory
 from before the first step, when library, network and batch are there.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -22,13 +23,17 @@ from bench import harness
 ROWS = (("ResNet-20", 64), ("GPT 4x128, T=64", 16), ("ResNet-18, 64x64", 16), ("CNN 32-64", 64))
 TOY = (("CNN 2-3", 3),)
 STEPS = 4
+FEWER = 8  # smaller batches, less one
 
 
 def figures(toy: bool = False) -> dict[str, float]:
     """All of them; of a tiny network for the tests."""
     found = {}
     for name, batch in TOY if toy else ROWS:
-        ours = _alone("nnfast", name, batch)
+        plans = _alone("tell_plans", name, batch)
+        found[f"{name}, batch {batch}: first plan, ms"] = plans["first"]
+        found[f"{name}, batch {batch}: plan of a smaller batch, ms"] = plans["fewer"]
+        ours = _alone("tell", "nnfast", name, batch)
         found[f"{name}, batch {batch}: first call without the step, ms"] = ours["first"]
         found[f"{name}, batch {batch}: first call of another batch size, ms"] = ours["ragged"]
         found[f"{name}, batch {batch}: peak memory, MB"] = ours["memory"]
@@ -36,17 +41,27 @@ def figures(toy: bool = False) -> dict[str, float]:
             ours["memory"] - ours["planned"]
         )
         if not harness.missing("torch"):
-            theirs = _alone("torch fused Adam, channels_last", name, batch)
-            plain = _alone("torch", name, batch)
+            theirs = _alone("tell", "torch fused Adam, channels_last", name, batch)
+            plain = _alone("tell", "torch", name, batch)
             least = min(theirs["memory"], plain["memory"])
             found[f"{name}, batch {batch}: peak memory over PyTorch's"] = ours["memory"] / least
     return found
 
 
-def _alone(side: str, name: str, batch: int) -> dict[str, float]:
-    code = f"from bench import footprint; footprint.tell({side!r}, {name!r}, {batch})"
+def _alone(function: str, *arguments: Any) -> dict[str, float]:
+    code = f"from bench import footprint; footprint.{function}{arguments!r}"
     told: dict[str, float] = json.loads(subprocess.check_output([sys.executable, "-P", "-c", code]))
     return told
+
+
+def tell_plans(name: str, batch: int) -> None:
+    """Print how long our plans take to make, the median for smaller batches, as JSON."""
+    steps = importlib.import_module("bench.steps")
+    arrays = steps.training_arrays(name, batch, np.random.default_rng(0))
+    _, step, (x, y) = steps.TRAINERS["nnfast"](name, *arrays)
+    first = _milliseconds(step.prepare, x, y)
+    fewer = [_milliseconds(step.prepare, x[k:], y[k:]) for k in range(1, min(batch, FEWER))]
+    print(json.dumps({"first": first, "fewer": statistics.median(fewer)}))
 
 
 def tell(side: str, name: str, batch: int) -> None:

@@ -7,6 +7,7 @@ one instruction set to another.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ from nnfast.errors import DTypeError, fail
 from nnfast.generator import Generator as Generator
 from nnfast.generator import default_generator as default_generator
 from nnfast.generator import manual_seed as manual_seed
-from nnfast.graph.trace import on_values
+from nnfast.graph.mode import tracing
+from nnfast.graph.trace import on_values, refreshed
 from nnfast.ops.elementwise import broadcast_shapes, cast, log1p, minimum, where
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.random import _normal, _uniform
 from nnfast.ops.record import methods
 from nnfast.ops.scan import cumsum
-from nnfast.ops.shape import unsqueeze
+from nnfast.ops.shape import clone, unsqueeze
 from nnfast.ops.slices import narrow
 from nnfast.ops.sort import topk
 from nnfast.tensor import Tensor, float32, float64, int64, wrap
@@ -90,9 +92,12 @@ def randint(
     low, high = _integer("randint", "low", low), _integer("randint", "high", high)
     if not -(2**63) <= low < high < 2**63:
         fail("randint", "low < high, both of 64 bits", f"low={low}, high={high}")
-    bits = _bits(sizes("randint", (size,)), generator) % np.uint64(high - low)
-    values = (bits + np.uint64(low % 2**64)).view(int64)
-    return _cast("randint", values, dtype, requires_grad)
+
+    def within(bits: np.ndarray) -> np.ndarray:
+        return (bits % np.uint64(high - low) + np.uint64(low % 2**64)).view(int64)
+
+    shape = sizes("randint", (size,))
+    return _integers("randint", within, shape, generator, dtype, requires_grad)
 
 
 def randperm(
@@ -112,8 +117,11 @@ def randperm(
     check_device("randperm", device)
     if _integer("randperm", "n", n) < 0:
         fail("randperm", "n >= 0", f"n={n}")
-    order = np.argsort(_bits((int(n),), generator), kind="stable")
-    return _cast("randperm", order, dtype, requires_grad)
+
+    def order(bits: np.ndarray) -> np.ndarray:
+        return np.argsort(bits, kind="stable")
+
+    return _integers("randperm", order, (int(n),), generator, dtype, requires_grad)
 
 
 def bernoulli(input: Any, *, generator: Generator | None = None) -> Tensor:
@@ -268,17 +276,30 @@ def _draw(
     return y.requires_grad_() if requires_grad else y
 
 
-def _bits(shape: tuple[int, ...], generator: Generator | None) -> np.ndarray:
-    rng = _generator(generator).next_rng()
-    return _uniform(rng, shape, int64).array.view(np.uint64)
+def _integers(
+    where: str,
+    make: Callable[[np.ndarray], np.ndarray],
+    shape: tuple[int, ...],
+    generator: Generator | None,
+    dtype: Any,
+    requires_grad: bool,
+) -> Tensor:
+    """What `make` makes of random numbers of 64 bits; a plan draws anew before each run."""
+    source = _generator(generator)
 
+    def draw() -> np.ndarray:
+        return make(_uniform(source.next_rng(), shape, int64).array.view(np.uint64))
 
-def _cast(where: str, values: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
     try:
         target = np.dtype(int64 if dtype is None else dtype)
     except TypeError as e:
         raise DTypeError(where, f"expected a dtype, got {dtype!r}: {e}.") from None
-    return Tensor(values.astype(target, copy=False), requires_grad)
+    values = refreshed(draw, shape, int64)
+    if tracing() is not None:
+        values = clone(values)  # a call, so that all draws are made, in their order
+    if target == int64 and not requires_grad:
+        return values
+    return Tensor(values.array.astype(target, copy=False), requires_grad)
 
 
 def _integer(where: str, name: str, value: Any) -> int:

@@ -376,8 +376,12 @@ class Tensor(_core.Tensor, Facts, Methods):
         self.array, self.requires_grad = known_dtype(state["array"]), state["requires_grad"]
 
 
-class UsedGradient:
-    """In place of a gradient that a compiled step has used up in its update."""
+class _UsedGradient:
+    """In place of a gradient that a compiled step has used up in its update.
+
+    What a backward pass adds to it is lost as well: nobody may ask for it, before zero_grad() or
+    such a step forgets both, as when the generator's loss passes a trained discriminator.
+    """
 
     def __getattr__(self, name: str) -> Any:
         raise StateError(
@@ -391,6 +395,9 @@ class UsedGradient:
 
     def __repr__(self) -> str:
         return "<used up by a compiled step>"
+
+
+USED: Any = _UsedGradient()
 
 
 _core.set_tensor_type(Tensor)
@@ -409,8 +416,11 @@ def as_array(data: Any, where: str) -> np.ndarray:
         fail(where, "real numbers or booleans", f"dtype {array.dtype}", error=DTypeError)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    strided = all(s % array.itemsize == 0 for s in array.strides)
-    return array if array.flags.aligned and strided else array.copy()
+    size = array.itemsize
+    for step in array.strides:
+        if step % size:
+            return array.copy()
+    return array if array.flags.aligned else array.copy()
 
 
 def known_dtype(array: np.ndarray) -> np.ndarray:

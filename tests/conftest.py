@@ -14,6 +14,7 @@ import pytest
 import nnfast
 from nnfast import _core
 from nnfast.graph.mode import MODE
+from tests import passes
 
 ISAS = _core.isas()[: _core.isas().index(_core.isa()) + 1]  # NNFAST_ISA caps
 # With NNFAST_ISA set, only that one: the others have runs of their own.
@@ -62,14 +63,18 @@ def rng(seed: int) -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def clean_state() -> Iterator[None]:
-    """Threads, grad mode and NumPy's error state are the same after a test as before."""
+def clean_state(request: pytest.FixtureRequest, seed: int) -> Iterator[None]:
+    """Each test draws its own numbers, and leaves threads, modes and error state as they were."""
+    for module in (request.module, passes):
+        if isinstance(rng := getattr(module, "RNG", None), np.random.Generator):
+            rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     threads, limit, errors = _core.num_threads(), _core.thread_limit(), np.geterr()
     yield
     left = MODE.grad
     MODE.grad = True
     _core.set_num_threads(threads)
     _core.set_thread_limit(limit)
+    _core.force_conv("")
     np.seterr(**errors)
     assert left, "the test left gradients switched off"
 

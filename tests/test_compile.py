@@ -6,6 +6,7 @@ import copy
 import gc
 import importlib
 import weakref
+from itertools import product
 
 import numpy as np
 import pytest
@@ -385,6 +386,84 @@ def test_used_gradients_say_so():
     net.double()
     net.zero_grad()
     assert net[0].weight.grad is None
+
+
+def test_a_generator_learns_from_a_discriminator_of_another_plan():
+    """Its loss adds gradients to those that the discriminator's step used up, and forgets both."""
+    results = []
+    for wraps in product((lambda f: f, planned), repeat=2):
+        nnfast.manual_seed(0)
+        g, d = mlp(2, 4), mlp(4, 1)
+        og, od = optim.Adam(g.parameters(), lr=0.1), optim.SGD(d.parameters(), lr=0.1, momentum=0.9)
+
+        def discriminate(x, g=g, d=d, od=od):
+            od.zero_grad()
+            loss = (F.softplus(-d(x)) + F.softplus(d(g(nnfast.randn(3, 2)).detach()))).mean()
+            loss.backward()
+            od.step()
+            return loss
+
+        def generate(n, g=g, d=d, og=og):
+            og.zero_grad()
+            loss = F.softplus(-d(g(nnfast.randn(n, 2)))).mean()
+            loss.backward()
+            og.step()
+            return loss
+
+        first, second = wraps[0](discriminate), wraps[1](generate)
+        losses = []
+        for n in (3, 3, 5, 3):
+            losses += [first(nnfast.ones(3, 4)).item(), second(n).item()]
+        losses += [second(3).item()]
+        results.append((losses, bits(g), bits(d)))
+        if wraps[0] is planned:
+            with pytest.raises(StateError, match="used it up"):
+                od.step()
+    assert all(r == results[0] for r in results)
+
+
+def test_gradients_are_added_again_once_they_were_forgotten():
+    net = mlp(4, 3)
+    step = planned(trainer(net, optim.SGD(net.parameters(), lr=0.1), F.mse_loss))
+    add = planned(lambda x: net(x).sum().backward())
+    for first in (lambda: None, lambda: step(nnfast.ones(2, 4), nnfast.zeros(2, 3))):
+        first()
+        add(nnfast.ones(2, 4))
+        net.zero_grad()
+        add(nnfast.ones(2, 4))
+        add(nnfast.ones(2, 4))
+        got = [p.grad.tolist() for p in net.parameters()]
+        net.zero_grad()
+        (2 * net(nnfast.ones(2, 4)).sum()).backward()
+        assert got == [p.grad.tolist() for p in net.parameters()]
+        net.zero_grad()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda w: w[:, :2].unsqueeze(1),
+        lambda w: w.t().reshape(4, 3, 1),
+        lambda w: w[:1].expand(5, 4).unsqueeze(0).squeeze(0),
+        lambda w: w[:, 1:3].unflatten(0, (3, 1)).flatten(0, 1),
+        lambda w: w.t().flatten(),  # a copy
+    ],
+)
+def test_parts_of_a_weight_show_its_update_where_they_are_views(part):
+    results = []
+    for wrap in (lambda f: f, planned):
+        w = nn.Parameter(nnfast.arange(12.0).reshape(3, 4).clone())
+        opt = optim.SGD([w], lr=0.1)
+
+        def step(x, w=w, opt=opt):
+            seen = part(w)
+            opt.zero_grad()
+            (w * x).sum().backward()
+            opt.step()
+            return seen.detach() + 0.0
+
+        results.append(wrap(step)(nnfast.ones(3, 4)).tolist())
+    assert results[0] == results[1]
 
 
 def test_zero_grad_may_come_last():

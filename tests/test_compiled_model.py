@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 
 import nnfast
@@ -82,6 +83,61 @@ def test_training_with_a_compiled_model():
         with nnfast.no_grad():
             found.append((losses, bits(model), used(x).tolist()))
     assert found[0] == found[1]
+
+
+class Around(nn.Module):
+    """A module that holds a part as it is, or compiled."""
+
+    def __init__(self, how) -> None:
+        super().__init__()
+        self.body = how(mlp(3, 4, 3, norm=True))
+        self.rest = nn.Sequential(how(nn.Linear(3, 4)), nn.Tanh(), nn.Linear(4, 2))
+
+    def forward(self, x):
+        return self.rest(self.body(x))
+
+
+def test_as_part_of_a_module():
+    """It is registered, with the keys of what it is made of."""
+    plain, model = Around(lambda part: part), Around(nnfast.compile)
+    assert list(model.state_dict()) == list(plain.state_dict())
+    for names in ("named_parameters", "named_buffers", "named_modules"):
+        assert [n for n, _ in getattr(model, names)()] == [n for n, _ in getattr(plain, names)()]
+    assert [name for name, _ in model.named_children()] == ["body", "rest"]
+    assert model.get_parameter("body.0.weight") is model.body.fn[0].weight
+    assert model.get_submodule("rest.0") is model.rest[0] and len(model.rest) == 3
+    model.eval()
+    assert not model.body.training and not model.body.fn[1].training
+    model.load_state_dict(plain.state_dict())
+    assert bits(model) == bits(plain)
+    x = randn(4, 3)
+    with nnfast.no_grad():
+        want = plain.eval()(x).tolist()
+        for other in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            np.testing.assert_allclose(other(x).tolist(), want, rtol=1e-5, atol=1e-6)
+    assert "1 plans" in repr(model.body) and "1 plans" in repr(model.rest[0])  # they ran as plans
+    model.body = None
+    assert [name for name, _ in model.named_children()] == ["rest"]
+    with pytest.raises(nnfast.errors.DTypeError, match=r"an nn.Module"):
+        model.body = nnfast.compile(lambda x: x)
+
+
+def test_training_with_a_compiled_part():
+    """A step around it is planned and trains it; eager code says why it does not."""
+    found = []
+    x, y = randn(4, 3), nnfast.tensor([0, 1, 1, 0])
+    for how in (lambda part: part, nnfast.compile):
+        nnfast.manual_seed(0)
+        model = Around(how)
+        step = trainer(model, nnfast.optim.Adam(model.parameters(), 0.01))
+        before = bits(model)
+        run = planned(step)
+        losses = [run(x, y).item() for _ in range(3)]
+        assert all(a != b for a, b in zip(before, bits(model), strict=True))
+        found.append((losses, bits(model)))
+    assert found[0] == found[1]
+    with pytest.raises(nnfast.errors.StateError, match="history a plan does not keep"):
+        step(x, y)
 
 
 def test_copies():

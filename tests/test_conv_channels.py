@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from nnfast import _core
 from nnfast.ops import conv2d
-from nnfast.ops.conv import conv2d_input, conv2d_weight
-
-Layer = tuple[tuple[int, int, int, int], tuple[int, int, int, int], dict[str, Any]]
+from nnfast.ops.conv import conv2d_input
+from tests.conv_layers import Layer, check_error_and_threads
 
 # x, weight, arguments: what is special about each stands beside it.
 LAYERS: list[Layer] = [
@@ -28,46 +25,15 @@ LAYERS: list[Layer] = [
     ((2, 6, 5, 60), (18, 6, 5, 7), {"padding": (4, 6)}),  # taps that see only the border
     ((3, 4, 6, 300), (22, 2, 1, 3), {"groups": 2, "padding": (0, 1)}),
     ((2, 64, 15, 15), (72, 64, 1, 1), {"stride": 2}),
+    ((5, 6, 14, 14), (8, 6, 5, 5), {}),  # one vector: pixels in pairs
+    ((3, 7, 9, 17), (5, 7, 3, 3), {"stride": 2, "padding": 1}),  # or not
 ]
-
-
-def results(layer: Layer, dtype: str, of: str) -> list[np.ndarray]:
-    """y, dx, dw of random numbers that are `of` a dtype, computed in another."""
-    shape, weight, kw = layer
-    rng = np.random.default_rng(0)
-
-    def random(shape: tuple[int, ...]) -> np.ndarray:
-        return rng.uniform(-1, 1, shape).astype(of).astype(dtype)
-
-    x, w = random(shape), random(weight)
-    y = conv2d(x, w, **kw).numpy()
-    dy = random(y.shape)
-    dx = conv2d_input(dy, w, shape[2:], **kw).numpy()
-    return [y, dx, conv2d_weight(dy, x, weight[2:], **kw).numpy()]
-
-
-@pytest.fixture(autouse=True)
-def unforced() -> Any:
-    """What a test forces holds for that test."""
-    yield
-    _core.force_conv("")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_error_and_threads(isa: str, layer: Layer, dtype: str) -> None:
-    """The norm of the error, and the same bits for any number of threads."""
-    _core.force_conv("gemm")
-    expected = results(layer, "float64", of=dtype)
-    _core.force_conv("channels")
-    seen = []
-    for threads in (1, 3):
-        _core.set_num_threads(threads)
-        seen.append(results(layer, dtype, of=dtype))
-    for one, three, exact in zip(*seen, expected, strict=True):
-        assert one.tobytes() == three.tobytes()
-        error = np.linalg.norm((one - exact).ravel()) / np.linalg.norm(exact.ravel())
-        assert error < (2e-6 if dtype == "float32" else 4e-15)
+    check_error_and_threads("channels", layer, dtype)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 
-from nnfast import _core
-from tests.test_conv_channels import Layer, results
+from tests.conv_layers import Layer, check_error_and_threads
 
 DIRECT: list[Layer] = [
     ((7, 3, 32, 32), (17, 3, 3, 3), {"padding": 1}),  # pairs of rows of some images at once
@@ -29,14 +25,14 @@ DEPTHWISE: list[Layer] = [
     ((3, 4, 7, 7), (4, 1, 5, 5), {"padding": 2, "groups": 4}),
     ((2, 2, 3, 8), (2, 1, 7, 7), {"padding": 3, "groups": 2}),
     ((2, 3, 15, 33), (3, 1, 3, 3), {"padding": 1, "groups": 3}),
+    ((2, 3, 10, 83), (3, 1, 3, 3), {"padding": 1, "groups": 3}),  # rows of several, in place
+    ((2, 3, 22, 101), (6, 1, 3, 3), {"padding": 1, "groups": 3, "stride": 2}),
+    ((2, 3, 13, 14), (3, 1, 3, 3), {"padding": 1, "groups": 3, "stride": 2}),
+    ((2, 2, 12, 40), (2, 1, 5, 5), {"padding": 2, "groups": 2, "stride": 2}),
+    ((2, 2, 13, 75), (2, 1, 7, 7), {"padding": 3, "groups": 2}),
+    ((2, 2, 17, 70), (2, 1, 7, 7), {"padding": 3, "groups": 2, "stride": 2}),
+    ((2, 2, 11, 40), (2, 1, 3, 3), {"groups": 2, "stride": 2}),  # and copied
 ]
-
-
-@pytest.fixture(autouse=True)
-def unforced() -> Any:
-    """What a test forces holds for that test."""
-    yield
-    _core.force_conv("")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -46,15 +42,4 @@ def unforced() -> Any:
     ids=str,
 )
 def test_error_and_threads(isa: str, way: str, layer: Layer, dtype: str) -> None:
-    """The norm of the error, and the same bits for any number of threads."""
-    _core.force_conv("gemm")
-    expected = results(layer, "float64", of=dtype)
-    _core.force_conv(way)
-    seen = []
-    for threads in (1, 3):
-        _core.set_num_threads(threads)
-        seen.append(results(layer, dtype, of=dtype))
-    for one, three, exact in zip(*seen, expected, strict=True):
-        assert one.tobytes() == three.tobytes()
-        error = np.linalg.norm((one - exact).ravel()) / np.linalg.norm(exact.ravel())
-        assert error < (2e-6 if dtype == "float32" else 4e-15)
+    check_error_and_threads(way, layer, dtype)

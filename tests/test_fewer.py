@@ -134,6 +134,9 @@ def test_what_one_can_ask_of_it():
     assert shapes(plan) == shapes(alone)
     assert plan.memory().weights == alone.memory().weights
     assert plan.memory().results == alone.memory().results
+    assert plan.memory().activations == alone.memory().activations
+    assert plan.memory().total == alone.memory().total
+    assert plan.memory().arena == plan.base.memory().arena > alone.memory().arena
     plan.timed = True
     step(x[:4].clone(), y[:4].clone())
     assert plan.core.timed_runs == 1 and (plan.core.seconds >= 0).all()

@@ -255,6 +255,15 @@ def test_what_changed_in_between_is_computed_again():
     assert run(nnfast.compile) == run(lambda f: f)
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.int64, np.float32])
+def test_casts_to_several_dtypes_are_several_calls(dtype):
+    def fn(x):
+        return x.long() + 1, x.float() * 2.0, x.double().sum(), x.to(nnfast.bool) & True
+
+    compiled = same_bits(fn, nnfast.from_numpy(np.array([3, 0, 5]).astype(dtype)))
+    assert names(compiled).count("cast") == 3
+
+
 def test_equal_results_are_two_arrays():
     a, b = nnfast.compile(lambda x: (x.exp(), x.exp()))(randn(3))
     assert a.tolist() == b.tolist()
@@ -333,6 +342,15 @@ def test_transformed_weights_give_the_same_bits(isa, groups):
     assert prologue(predict) == 1
     assert [c.algorithm for c in predict.plan.graph.calls][1] == "winograd"
     assert flops_of(predict.plan.graph.calls[1]) == 2 * 3 * 32 * 18 * 20 * 9 * 32 // groups
+
+
+def test_the_weight_of_a_strided_convolution_is_not_transformed():
+    """Winograd's algorithm works on its phases, not on itself."""
+    net = nn.Conv2d(16, 32, 5, stride=2, padding=2).eval()
+    with nnfast.no_grad():
+        predict = same_bits(net, randn(2, 16, 57, 57))
+    assert [c.algorithm for c in predict.plan.graph.calls] == ["winograd"]
+    assert names(predict) == ["conv2d"]
 
 
 def test_a_weight_that_a_batch_norm_scales_is_packed_too():

@@ -18,6 +18,7 @@ from nnfast import Generator, _core
 from nnfast.errors import NNFastError
 from nnfast.ops.random import _dropout, _normal, _uniform
 from tests import philox
+from tests.plans import planned
 
 SIGMAS = 5
 RNGS = [(0, 0), (0, 1), (1, 0), (2**63 - 1, 2**40), (-(2**63), 2**33 + 7), (-1, -1)]
@@ -317,3 +318,31 @@ def test_examples_in_the_documentation(name: str) -> None:
     module = __import__(name, fromlist=["_"])
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0
+
+
+# ---- in plans -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unused", [False, True])
+def test_integers_and_orders_in_plans(unused: bool) -> None:
+    """Drawn anew before each run, in the order in which they are written."""
+
+    def mix(x: Any) -> Any:
+        order = nnfast.randperm(6)
+        noisy = nnfast.nn.functional.dropout(x, 0.5)
+        rows = nnfast.randint(-3, 6, (4,))
+        return (noisy if unused else noisy[order] + x[rows].sum()) + nnfast.rand(6, 2)
+
+    x = nnfast.arange(12.0).reshape(6, 2)
+    run = planned(mix)
+    found = []
+    for fn in (mix, run):
+        nnfast.manual_seed(3)
+        found.append([fn(x).tolist() for _ in range(4)])
+    assert found[0] == found[1] and found[0][0] != found[0][1]
+
+
+def test_another_dtype_of_integers() -> None:
+    assert nnfast.randint(5, (3,), dtype="float32").dtype == np.float32
+    assert nnfast.randperm(3, dtype=nnfast.int32).dtype == np.int32
+    assert nnfast.randint(5, (3,), dtype="float32", requires_grad=True).requires_grad

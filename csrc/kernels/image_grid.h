@@ -141,13 +141,24 @@ struct PoolGrid {
   int64_t H, W, OH, OW, KH, KW, sh, sw, ph, pw, dh, dw;
 };
 
-// Winograd convolution computes tiles of 4 x 4 outputs from 6 x 6 inputs.
-constexpr int kWinogradOutputs = 4, kWinogradInputs = 6;
+// Winograd convolution computes tiles of outputs from 6 x 6 inputs: of 4 x 4 for a kernel of 3 x 3,
+// in each direction of as many outputs as taps leave of 7.
+constexpr int kWinogradInputs = 6;
+constexpr int64_t winograd_outputs(int64_t taps) { return kWinogradInputs + 1 - taps; }
 
-// Tiles of an image that it works on at once: tile (r, c) begins at row row + 4 r and column
-// col + 4 c of an H x W image, maybe outside of it.
+// Tiles of an H x W image that it works on at once. A tile takes every dh-th row and every dw-th
+// column, and dw tiles lie between each other's columns: row r of tiles begins at row
+// row + r * outputs * dh, tile c of it at column col + c / dw * outputs * dw + c % dw, maybe
+// outside of the image.
 struct WinogradRegion {
   int64_t H, W, row, col, tile_rows, tile_cols;
+  int64_t outputs;  // of a tile in each direction
+  int64_t dh, dw;
+
+  // Columns from the first to behind the last that the inputs of the tiles take.
+  int64_t columns() const {
+    return ((tile_cols + dw - 1) / dw * outputs + kWinogradInputs - outputs) * dw;
+  }
 };
 
 }  // namespace nnf

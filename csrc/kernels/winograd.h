@@ -1,11 +1,12 @@
-// Winograd convolution: a 3 x 3 kernel on tiles of 4 x 4 output pixels, with 36 products for each
-// pair of channels instead of 144.
+// Winograd convolution: a kernel of R x R taps, R from 2 to 5, on tiles of M x M output pixels,
+// M = 7 - R, with 36 products for each pair of channels instead of R R M M (144 for 3 x 3).
 //
-// A correlation of 4 outputs and 3 taps is a product of polynomials (Toom-Cook): evaluate both at
+// A correlation of M outputs and R taps is a product of polynomials (Toom-Cook): evaluate both at
 // 6 points, multiply, interpolate. The points are 0, +-p for two values p, and infinity; pairs
 // share their even and odd halves. In two dimensions each step goes along the columns, then along
-// the rows. Sources: Lavin and Gray, Fast algorithms for convolutional neural networks, 2016;
-// Barabasz et al., Error analysis and improving the accuracy of Winograd convolution, 2020.
+// the rows. What is done to the image depends on the points alone. Sources: Lavin and Gray, Fast
+// algorithms for convolutional neural networks, 2016; Barabasz et al., Error analysis and improving
+// the accuracy of Winograd convolution, 2020.
 //
 // Between the steps, data lies in blocks of kLanes channels: [frequency][channel block][tile or
 // channel][lane], so that every step works on whole vectors whatever the image's size, and the
@@ -19,7 +20,20 @@
 namespace nnf {
 namespace {
 
-constexpr int kOut = kWinogradOutputs, kIn = kWinogradInputs;
+constexpr int kIn = kWinogradInputs;
+
+// f(n as a constant), n being the taps or the outputs of a tile.
+template <int n>
+struct Size {
+  static constexpr int value = n;
+};
+template <class F>
+NNF_INLINE void for_size(int64_t n, F f) {
+  if (n == 2) return f(Size<2>{});
+  if (n == 3) return f(Size<3>{});
+  if (n == 4) return f(Size<4>{});
+  return f(Size<5>{});
+}
 
 // The positive points; chosen for small error (tests/test_winograd.py measures it), exact in
 // binary; and the square of the other one.
@@ -47,35 +61,56 @@ NNF_INLINE void transform_input(const vec<T> (&d)[kIn], vec<T> (&v)[kIn]) {
   }
 }
 
-// The step of three taps.
-template <class T>
-NNF_INLINE void transform_taps(const vec<T> (&g)[3], vec<T> (&u)[kIn]) {
+// The step of N taps: values at the points, with the factors of the interpolation.
+template <class T, int N>
+NNF_INLINE void evaluate(const vec<T> (&g)[N], vec<T> (&u)[kIn]) {
   u[0] = set1<T>(T(1 / kProduct)) * g[0];
-  u[5] = g[2];
+  u[5] = g[N - 1];
 #pragma GCC unroll 2
   for (int k = 0; k < 2; ++k) {
     const double p = kPoint[k], scale = 1 / (2 * p * p * (p * p - kOther[k]));
-    const vec<T> even = add_times<T>(scale * p * p, g[2], set1<T>(T(scale)) * g[0]);
-    const vec<T> odd = set1<T>(T(scale * p)) * g[1];
-    u[2 * k + 1] = even + odd;
-    u[2 * k + 2] = even - odd;
+    vec<T> half[2] = {set1<T>(T(scale)) * g[0], set1<T>(T(scale * p)) * g[1]};  // even, odd
+    double power = scale * p;
+#pragma GCC unroll 3
+    for (int i = 2; i < N; ++i) {
+      power *= p;
+      half[i % 2] = add_times<T>(power, g[i], half[i % 2]);
+    }
+    u[2 * k + 1] = half[0] + half[1];
+    u[2 * k + 2] = half[0] - half[1];
   }
 }
 
-// The step back.
-template <class T>
-NNF_INLINE void transform_output(const vec<T> (&m)[kIn], vec<T> (&y)[kOut]) {
+// The step back, to N outputs.
+template <class T, int N>
+NNF_INLINE void interpolate(const vec<T> (&m)[kIn], vec<T> (&y)[N]) {
   constexpr double p = kPoint[0], q = kPoint[1];
-  const vec<T> even_p = m[1] + m[2], odd_p = m[1] - m[2];
-  const vec<T> even_q = m[3] + m[4], odd_q = m[3] - m[4];
-  y[0] = m[0] + even_p + even_q;
-  y[1] = add_times<T>(q, odd_q, set1<T>(T(p)) * odd_p);
-  y[2] = add_times<T>(q * q, even_q, set1<T>(T(p * p)) * even_p);
-  y[3] = add_times<T>(q * q * q, odd_q, add_times<T>(p * p * p, odd_p, m[5]));
+  const vec<T> half_p[2] = {m[1] + m[2], m[1] - m[2]}, half_q[2] = {m[3] + m[4], m[3] - m[4]};
+  y[0] = m[0] + half_p[0] + half_q[0];
+  double power_p = 1, power_q = 1;
+#pragma GCC unroll 4
+  for (int i = 1; i < N; ++i) {
+    power_p *= p, power_q *= q;
+    y[i] = i == N - 1 ? add_times<T>(power_p, half_p[i % 2], m[5])
+                      : set1<T>(T(power_p)) * half_p[i % 2];
+    y[i] = add_times<T>(power_q, half_q[i % 2], y[i]);
+  }
 }
 
-// Rows of an image as vectors of kLanes channels, with zeros around the image; the last 6 rows
-// are kept, row h in slot h % 6.
+// The columns at which the tiles of a row begin, counted from the first.
+struct TileColumns {
+  int64_t dw, skipped;  // columns, behind those where a group of dw tiles begins
+  int64_t at = 0, phase = 0;
+
+  explicit TileColumns(const WinogradRegion& g) : dw(g.dw), skipped((g.outputs - 1) * g.dw) {}
+  void next() {
+    ++at;
+    if (++phase == dw) phase = 0, at += skipped;
+  }
+};
+
+// Every dh-th row of an image as vectors of kLanes channels, with zeros around the image; the last
+// 6 of them are kept, row r in slot r % 6.
 template <class T>
 struct RowRing {
   const WinogradRegion& g;
@@ -86,7 +121,7 @@ struct RowRing {
 
   RowRing(const WinogradRegion& g, const T* x, int channels, T* memory)
       : g(g), x(x), channels(channels), memory(memory) {
-    width = g.tile_cols * kOut + 2;
+    width = g.columns();
     lo = g.col < 0 ? -g.col : 0;
     hi = g.W - g.col < width ? g.W - g.col : width;
     if (lo > width) lo = width;
@@ -97,26 +132,33 @@ struct RowRing {
     }
   }
 
-  T* slot(int64_t row) { return memory + row % kIn * width * kLanes<T>; }  // row counted from g.row
+  T* slot(int64_t r) { return memory + r % kIn * width * kLanes<T>; }
 
   static void zero(T* p, int64_t pixels) {
     for (int64_t i = 0; i < pixels; ++i) store<T>(p + i * kLanes<T>, vec<T>{});
   }
 
-  // Reads rows [first, last), counted from g.row.
+  // Row r, counted from g.row, of those that are `from` the top or lower.
+  int64_t row_from(int64_t from) const {
+    return from > g.row ? (from - g.row + g.dh - 1) / g.dh : 0;
+  }
+
+  // Reads rows [first, last).
   void fill(int64_t first, int64_t last) {
-    int64_t begin = first > -g.row ? first : -g.row, end = last < g.H - g.row ? last : g.H - g.row;
+    int64_t begin = row_from(0), end = row_from(g.H);
+    if (begin < first) begin = first;
     if (begin > last) begin = last;
+    if (end > last) end = last;
     if (end < begin) end = begin;
     for (int64_t r = first; r < begin; ++r) zero(slot(r), width);
-    const int64_t together = hi - lo == g.W ? end - begin : 1;  // whole rows are one run
+    const int64_t together = g.dh == 1 && hi - lo == g.W ? end - begin : 1;  // one run
     for (int64_t r = begin; r < end; r += together) read_run(r, together * (hi - lo));
     for (int64_t r = end; r < last; ++r) zero(slot(r), width);
   }
 
   void read_run(int64_t row, int64_t pixels) {
     constexpr int L = kLanes<T>;
-    const T* src = x + (g.row + row) * g.W + g.col + lo;
+    const T* src = x + (g.row + row * g.dh) * g.W + g.col + lo;
     T* dst = slot(row) + lo * L;
     int64_t left = hi - lo;  // of the row
     for (int64_t i = 0; i < pixels; i += L) {
@@ -135,23 +177,24 @@ struct RowRing {
 };
 
 // Tiles of a region of an image, channels x[0], x[plane], ... (at most kLanes): tile t of
-// frequency f goes to v[f * step + t * kLanes]. scratch: 6 (4 tile_cols + 2) vectors.
+// frequency f goes to v[f * step + t * kLanes]. scratch: 6 g.columns() vectors.
 template <class T>
 void winograd_input(const WinogradRegion& g, const T* x, int channels, T* scratch, T* v,
                     int64_t step) {
   constexpr int L = kLanes<T>;
   RowRing<T> ring(g, x, channels, scratch);
-  ring.fill(0, 2);
-  for (int64_t tr = 0; tr < g.tile_rows; ++tr) {
-    ring.fill(tr * kOut + 2, tr * kOut + kIn);
+  ring.fill(0, kIn - g.outputs);
+  for (int64_t r = 0; r < g.tile_rows * g.outputs; r += g.outputs) {
+    ring.fill(r + kIn - g.outputs, r + kIn);
     const T* row[kIn];
-    for (int i = 0; i < kIn; ++i) row[i] = ring.slot(tr * kOut + i);
-    for (int64_t tc = 0; tc < g.tile_cols; ++tc, v += L) {
+    for (int i = 0; i < kIn; ++i) row[i] = ring.slot(r + i);
+    TileColumns col(g);
+    for (int64_t tc = 0; tc < g.tile_cols; ++tc, col.next(), v += L) {
       vec<T> t[kIn][kIn];
       for (int j = 0; j < kIn; ++j) {
         vec<T> d[kIn], c[kIn];
 #pragma GCC unroll 6
-        for (int i = 0; i < kIn; ++i) d[i] = load<T>(row[i] + (tc * kOut + j) * L);
+        for (int i = 0; i < kIn; ++i) d[i] = load<T>(row[i] + (col.at + j * col.dw) * L);
         transform_input<T>(d, c);
 #pragma GCC unroll 6
         for (int i = 0; i < kIn; ++i) t[i][j] = c[i];
@@ -166,35 +209,44 @@ void winograd_input(const WinogradRegion& g, const T* x, int channels, T* scratc
   }
 }
 
-// Weights of a block of outputs (at most kLanes, o_step apart) and C channels: channel c of
-// frequency f goes to u[f * step + c * kLanes]. rotate: by half a turn, for the gradient.
-template <class T>
-void winograd_weight(int outputs, int64_t C, const T* w, int64_t o_step, int64_t c_step,
-                     bool rotate, T* u, int64_t step) {
-  constexpr int L = kLanes<T>;
+template <class T, int R>
+void weight_tiles(int outputs, int64_t C, const T* w, int64_t o_step, int64_t c_step, bool rotate,
+                  T* u, int64_t step) {
+  constexpr int L = kLanes<T>, K = R * R;
   for (int64_t c = 0; c < C; ++c, w += c_step, u += L) {
-    vec<T> taps[round_up(9, L)];
-    for (int k = 0; k < 9; k += L) {
+    vec<T> taps[round_up(K, L)];
+    for (int k = 0; k < K; k += L) {
       vec<T> r[L];
-      load_transposed<T>(w + k, o_step, outputs, 9 - k, r);
+      load_transposed<T>(w + k, o_step, outputs, K - k < L ? K - k : L, r);
 #pragma GCC unroll 16
       for (int l = 0; l < L; ++l) taps[k + l] = r[l];
     }
-    vec<T> t[kIn][3];
-    for (int j = 0; j < 3; ++j) {
-      vec<T> g[3], r[kIn];
-      for (int i = 0; i < 3; ++i) g[i] = taps[rotate ? 8 - 3 * i - j : 3 * i + j];
-      transform_taps<T>(g, r);
+    vec<T> t[kIn][R];
+    for (int j = 0; j < R; ++j) {
+      vec<T> g[R], r[kIn];
+      for (int i = 0; i < R; ++i) g[i] = taps[rotate ? K - 1 - R * i - j : R * i + j];
+      evaluate<T>(g, r);
 #pragma GCC unroll 6
       for (int i = 0; i < kIn; ++i) t[i][j] = r[i];
     }
     for (int i = 0; i < kIn; ++i) {
       vec<T> r[kIn];
-      transform_taps<T>(t[i], r);
+      evaluate<T>(t[i], r);
 #pragma GCC unroll 6
       for (int j = 0; j < kIn; ++j) store<T>(u + (i * kIn + j) * step, r[j]);
     }
   }
+}
+
+// Weights, taps x taps, of a block of outputs (at most kLanes, o_step apart) and C channels:
+// channel c of frequency f goes to u[f * step + c * kLanes]. rotate: by half a turn, for the
+// gradient.
+template <class T>
+void winograd_weight(int taps, int outputs, int64_t C, const T* w, int64_t o_step, int64_t c_step,
+                     bool rotate, T* u, int64_t step) {
+  for_size(taps, [&](auto R) {
+    weight_tiles<T, R.value>(outputs, C, w, o_step, c_step, rotate, u, step);
+  });
 }
 
 // Tiles and output blocks of a register tile.
@@ -288,46 +340,57 @@ NNF_INLINE void store_planes(const T* src, int64_t n, int channels, T* y, int64_
   }
 }
 
-// The way back: tile t of frequency f lies at products[f * step + t * kLanes]; a region of the
-// planes y[0], y[plane], ... of at most kLanes channels is written. scratch: 16 tile_cols + kLanes
-// vectors.
-template <class T>
-void winograd_output(const WinogradRegion& g, const T* products, int64_t step, const T* bias,
-                     int channels, T* scratch, T* y) {
+template <class T, int M>
+void output_tiles(const WinogradRegion& g, const T* products, int64_t step, const T* bias,
+                  int channels, T* scratch, T* y) {
   constexpr int L = kLanes<T>;
-  const int64_t width = g.W - g.col < g.tile_cols * kOut ? g.W - g.col : g.tile_cols * kOut;
+  const int64_t left = g.W - g.col, reach = g.columns() - (kIn - M) * g.dw;
+  const int64_t width = left < reach ? left : reach;
   const vec<T> b = bias ? load_n<T>(bias, channels) : vec<T>{};
   for (int64_t tr = 0; tr < g.tile_rows; ++tr) {
-    const int64_t h = g.row + tr * kOut;
-    const int rows = g.H - h < kOut ? int(g.H - h) : kOut;
-    for (int64_t tc = 0; tc < g.tile_cols; ++tc, products += L) {
-      T* dst = scratch + tc * kOut * L;
-      const int cols = width - tc * kOut < kOut ? int(width - tc * kOut) : kOut;
-      vec<T> t[kOut][kIn];
+    const int64_t h = g.row + tr * M * g.dh, below = (g.H - h + g.dh - 1) / g.dh;
+    const int rows = below < M ? int(below) : M;
+    TileColumns col(g);
+    for (int64_t tc = 0; tc < g.tile_cols; ++tc, col.next(), products += L) {
+      T* dst = scratch + col.at * L;
+      const int64_t beside = width - col.at;
+      const int cols = beside > (M - 1) * col.dw ? M : int((beside + col.dw - 1) / col.dw);
+      vec<T> t[M][kIn];
       for (int j = 0; j < kIn; ++j) {
-        vec<T> d[kIn], r[kOut];
+        vec<T> d[kIn], r[M];
 #pragma GCC unroll 6
         for (int i = 0; i < kIn; ++i) d[i] = load<T>(products + (i * kIn + j) * step);
-        transform_output<T>(d, r);
-#pragma GCC unroll 4
-        for (int i = 0; i < kOut; ++i) t[i][j] = r[i];
+        interpolate<T>(d, r);
+#pragma GCC unroll 5
+        for (int i = 0; i < M; ++i) t[i][j] = r[i];
       }
       for (int i = 0; i < rows; ++i, dst += width * L) {
-        vec<T> r[kOut];
-        transform_output<T>(t[i], r);
-#pragma GCC unroll 4
-        for (int j = 0; j < kOut; ++j)
-          if (j < cols) store<T>(dst + j * L, r[j] + b);
+        vec<T> r[M];
+        interpolate<T>(t[i], r);
+#pragma GCC unroll 5
+        for (int j = 0; j < M; ++j)
+          if (j < cols) store<T>(dst + j * col.dw * L, r[j] + b);
       }
     }
     T* to = y + h * g.W + g.col;
-    if (width == g.W) {
+    if (width == g.W && g.dh == 1) {
       store_planes<T>(scratch, rows * width, channels, to, g.H * g.W);
     } else {
-      for (int i = 0; i < rows; ++i)
-        store_planes<T>(scratch + i * width * L, width, channels, to + i * g.W, g.H * g.W);
+      for (int i = 0; i < rows; ++i, to += g.dh * g.W)
+        store_planes<T>(scratch + i * width * L, width, channels, to, g.H * g.W);
     }
   }
+}
+
+// The way back: tile t of frequency f lies at products[f * step + t * kLanes]; a region of the
+// planes y[0], y[plane], ... of at most kLanes channels is written. scratch: 6 g.columns() +
+// kLanes vectors.
+template <class T>
+void winograd_output(const WinogradRegion& g, const T* products, int64_t step, const T* bias,
+                     int channels, T* scratch, T* y) {
+  for_size(g.outputs, [&](auto M) {
+    output_tiles<T, M.value>(g, products, step, bias, channels, scratch, y);
+  });
 }
 
 }  // namespace

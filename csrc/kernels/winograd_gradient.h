@@ -1,7 +1,7 @@
-// The gradient of a 3 x 3 kernel by Winograd's way: the correlation of a tile of 6 x 6 pixels of
-// the image with 4 x 4 of dy has 3 x 3 results, and needs 36 products instead of 144. The points,
-// and with them the image's step, are those of winograd.h; its other two steps change places, 4
-// values go up to 6 points and 6 come down to 3.
+// The gradient of a kernel by Winograd's way: the correlation of a tile of 6 x 6 pixels of the
+// image with M x M of dy has R x R results, and needs 36 products. The points, and with them the
+// image's step, are those of winograd.h; taps and outputs change places, M values go up to 6 points
+// and 6 come down to R.
 #pragma once
 
 #include "kernels/winograd.h"
@@ -9,29 +9,34 @@
 namespace nnf {
 namespace {
 
-// The step of dy: values at the points, with the factors of the interpolation.
-template <class T>
-NNF_INLINE void transform_gradient(const vec<T> (&g)[kOut], vec<T> (&u)[kIn]) {
-  u[0] = set1<T>(T(1 / kProduct)) * g[0];
-  u[5] = g[3];
-#pragma GCC unroll 2
-  for (int k = 0; k < 2; ++k) {
-    const double p = kPoint[k], scale = 1 / (2 * p * p * (p * p - kOther[k]));
-    const vec<T> even = add_times<T>(scale * p * p, g[2], set1<T>(T(scale)) * g[0]);
-    const vec<T> odd = add_times<T>(scale * p * p * p, g[3], set1<T>(T(scale * p)) * g[1]);
-    u[2 * k + 1] = even + odd;
-    u[2 * k + 2] = even - odd;
+template <class T, int M>
+void gradient_tiles(const WinogradRegion& g, const T* dy, int channels, T* scratch, T* v,
+                    int64_t step) {
+  constexpr int L = kLanes<T>;
+  RowRing<T> ring(g, dy, channels, scratch);
+  for (int64_t tr = 0; tr < g.tile_rows; ++tr) {
+    ring.fill(tr * M, (tr + 1) * M);
+    const T* row[M];
+    for (int i = 0; i < M; ++i) row[i] = ring.slot(tr * M + i);
+    TileColumns col(g);
+    for (int64_t tc = 0; tc < g.tile_cols; ++tc, col.next(), v += L) {
+      vec<T> t[kIn][M];
+      for (int j = 0; j < M; ++j) {
+        vec<T> d[M], c[kIn];
+#pragma GCC unroll 5
+        for (int i = 0; i < M; ++i) d[i] = load<T>(row[i] + (col.at + j * col.dw) * L);
+        evaluate<T>(d, c);
+#pragma GCC unroll 6
+        for (int i = 0; i < kIn; ++i) t[i][j] = c[i];
+      }
+      for (int i = 0; i < kIn; ++i) {
+        vec<T> c[kIn];
+        evaluate<T>(t[i], c);
+#pragma GCC unroll 6
+        for (int j = 0; j < kIn; ++j) store<T>(v + (i * kIn + j) * step, c[j]);
+      }
+    }
   }
-}
-
-// The step back to three taps.
-template <class T>
-NNF_INLINE void transform_sums(const vec<T> (&m)[kIn], vec<T> (&y)[3]) {
-  constexpr double p = kPoint[0], q = kPoint[1];
-  const vec<T> even_p = m[1] + m[2], even_q = m[3] + m[4];
-  y[0] = m[0] + even_p + even_q;
-  y[1] = add_times<T>(q, m[3] - m[4], set1<T>(T(p)) * (m[1] - m[2]));
-  y[2] = add_times<T>(q * q, even_q, add_times<T>(p * p, even_p, m[5]));
 }
 
 // Tiles of dy as winograd_input has them of the image: tile t of frequency f to
@@ -39,30 +44,8 @@ NNF_INLINE void transform_sums(const vec<T> (&m)[kIn], vec<T> (&y)[3]) {
 template <class T>
 void winograd_gradient(const WinogradRegion& g, const T* dy, int channels, T* scratch, T* v,
                        int64_t step) {
-  constexpr int L = kLanes<T>;
-  RowRing<T> ring(g, dy, channels, scratch);
-  for (int64_t tr = 0; tr < g.tile_rows; ++tr) {
-    ring.fill(tr * kOut, (tr + 1) * kOut);
-    const T* row[kOut];
-    for (int i = 0; i < kOut; ++i) row[i] = ring.slot(tr * kOut + i);
-    for (int64_t tc = 0; tc < g.tile_cols; ++tc, v += L) {
-      vec<T> t[kIn][kOut];
-      for (int j = 0; j < kOut; ++j) {
-        vec<T> d[kOut], c[kIn];
-#pragma GCC unroll 4
-        for (int i = 0; i < kOut; ++i) d[i] = load<T>(row[i] + (tc * kOut + j) * L);
-        transform_gradient<T>(d, c);
-#pragma GCC unroll 6
-        for (int i = 0; i < kIn; ++i) t[i][j] = c[i];
-      }
-      for (int i = 0; i < kIn; ++i) {
-        vec<T> c[kIn];
-        transform_gradient<T>(t[i], c);
-#pragma GCC unroll 6
-        for (int j = 0; j < kIn; ++j) store<T>(v + (i * kIn + j) * step, c[j]);
-      }
-    }
-  }
+  for_size(g.outputs,
+           [&](auto M) { gradient_tiles<T, M.value>(g, dy, channels, scratch, v, step); });
 }
 
 // Channels and output blocks of a register tile. The channels are lanes of one block.
@@ -123,29 +106,37 @@ void winograd_sums(int64_t tiles, int64_t c_blocks, int64_t o_blocks, const T* v
   }
 }
 
-// The way back: the sums of channel c, frequency f, for one block of outputs lie at
-// m[f * step + c * kLanes]; dw (outputs x C x 9) is written. scratch: 9 C + kLanes vectors.
-template <class T>
-void winograd_sums_output(int outputs, int64_t C, const T* m, int64_t step, T* scratch, T* dw) {
-  constexpr int L = kLanes<T>;
+template <class T, int R>
+void sums_output(int outputs, int64_t C, const T* m, int64_t step, T* scratch, T* dw) {
+  constexpr int L = kLanes<T>, K = R * R;
+  T* to = scratch;
   for (int64_t c = 0; c < C; ++c, m += L) {
-    vec<T> t[3][kIn];
+    vec<T> t[R][kIn];
     for (int j = 0; j < kIn; ++j) {
-      vec<T> d[kIn], r[3];
+      vec<T> d[kIn], r[R];
 #pragma GCC unroll 6
       for (int i = 0; i < kIn; ++i) d[i] = load<T>(m + (i * kIn + j) * step);
-      transform_sums<T>(d, r);
-#pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) t[i][j] = r[i];
+      interpolate<T>(d, r);
+#pragma GCC unroll 5
+      for (int i = 0; i < R; ++i) t[i][j] = r[i];
     }
-    for (int i = 0; i < 3; ++i) {
-      vec<T> r[3];
-      transform_sums<T>(t[i], r);
-#pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) store<T>(scratch + (c * 9 + i * 3 + j) * L, r[j]);
+    for (int i = 0; i < R; ++i, to += R * L) {
+      vec<T> r[R];
+      interpolate<T>(t[i], r);
+#pragma GCC unroll 5
+      for (int j = 0; j < R; ++j) store<T>(to + j * L, r[j]);
     }
   }
-  store_planes<T>(scratch, 9 * C, outputs, dw, 9 * C);
+  store_planes<T>(scratch, K * C, outputs, dw, K * C);
+}
+
+// The way back: the sums of channel c, frequency f, for one block of outputs lie at
+// m[f * step + c * kLanes]; dw (outputs x C x taps x taps) is written. scratch: taps * taps C +
+// kLanes vectors.
+template <class T>
+void winograd_sums_output(int taps, int outputs, int64_t C, const T* m, int64_t step, T* scratch,
+                          T* dw) {
+  for_size(taps, [&](auto R) { sums_output<T, R.value>(outputs, C, m, step, scratch, dw); });
 }
 
 }  // namespace

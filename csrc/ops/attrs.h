@@ -51,7 +51,7 @@ struct Conv2dAttrs {
   int64_t sh, sw, ph, pw, ph_end, pw_end, dh, dw, groups;
   Activation activation;
   double slope;
-  int64_t transformed;  // w is what transform_conv2d made of it
+  int64_t transformed;  // w is what transform_conv2d made of a kernel of that size
 };
 struct TransformConvAttrs {
   int64_t groups;

@@ -19,7 +19,6 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kOutputs = kWinogradOutputs;
 constexpr int64_t kFrequencies = kWinogradInputs * kWinogradInputs;
 constexpr int64_t kBlockBytes = 640 << 10;  // of a block's transforms and products: in L2
 constexpr int64_t kMaxTiles = 64;           // of a block
@@ -31,9 +30,10 @@ constexpr int64_t kPartBytes = 384 << 10;   // of those that a task transforms f
 constexpr int64_t kTaskBlocks = 2;          // output blocks that a task makes of a shared block
 
 // y[n, g, o] = bias[g, o] + sum over c of w[g, o, c] * x[n, g, c], whether forward or gradient:
-// pixel (0, 0) of y sees pixel (-ph, -pw) of x first; the taps of w[g, o, c] lie at
-// g * 9 C O + o * w_row + c * w_channel and are turned by half a turn if `rotate`.
+// pixel (0, 0) of y sees pixel (-ph, -pw) of x first; the taps of w[g, o, c], as many as the layer
+// has, lie at g * taps C O + o * w_row + c * w_channel and are turned by half a turn if `rotate`.
 struct WinogradShape {
+  const ConvLayer& layer;
   int64_t N, G, C, O, H, W, OH, OW, ph, pw;
   int64_t w_row, w_channel;
   bool rotate;
@@ -51,9 +51,7 @@ struct WinogradPlan : WinogradTiles {
 
   int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
   int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
-  int64_t scratch_items() const {
-    return (kWinogradInputs * (kOutputs * cols + 2) + lanes) * lanes;
-  }
+  int64_t scratch_items() const { return scratch_vectors() * lanes; }
   int64_t weight_items(int64_t n) const { return n * kFrequencies * step(channels); }
   int64_t worker_items() const {
     return (share ? 0 : image_items()) + product_items() + scratch_items() +
@@ -76,7 +74,7 @@ WinogradPlan make_plan(const WinogradShape& c) {
   WinogradPlan p;
   p.lanes = kernels<T>().nr / 2;
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
-  p.set_images(c.N, c.OH, c.OW);
+  p.set_images(c.N, c.OH, c.OW, c.layer);
   const int64_t per_tile = kFrequencies * (c.C + c.O) * int64_t(sizeof(T));
   const int64_t fitting = kBlockBytes / (per_tile + 1);
   p.share = fitting < kMinTiles;
@@ -125,53 +123,54 @@ struct Winograd {
   // Weights of output block o and channels [c0, c0 + n) to u.
   void transform_weights(int64_t o, int64_t c0, int64_t n, T* u) const {
     o *= p.lanes;
-    kernels<T>().winograd_weight(int(least(p.lanes, c.O - o)), n,
-                                 w + group * c.O * c.C * 9 + o * c.w_row + c0 * c.w_channel,
-                                 c.w_row, c.w_channel, c.rotate, u, p.step(p.channels));
+    const T* first = w + group * c.O * c.C * c.layer.taps() + o * c.w_row + c0 * c.w_channel;
+    kernels<T>().winograd_weight(int(p.taps), int(least(p.lanes, c.O - o)), n, first, c.w_row,
+                                 c.w_channel, c.rotate, u, p.step(p.channels));
   }
 
   void transform_image(const Block& k, int64_t i, int64_t c_block, T* scratch, T* v) const {
-    const WinogradRegion g{
-        c.H, c.W, k.tile_row * kOutputs - c.ph, k.tile_col * kOutputs - c.pw, k.rows, k.cols};
     const int64_t channel = c_block * p.lanes;
-    kernels<T>().winograd_input(g, x + (((k.first + i) * c.G + group) * c.C + channel) * c.H * c.W,
+    kernels<T>().winograd_input(p.region(k, i, c.H, c.W, c.ph, c.pw),
+                                x + ((p.image(k, i) * c.G + group) * c.C + channel) * c.H * c.W,
                                 int(least(p.lanes, c.C - channel)), scratch,
-                                v + (c_block * k.tiles() + i * k.rows * k.cols) * p.lanes,
-                                p.step(p.c_blocks * k.tiles()));
+                                v + (c_block * k.tiles + p.tiles_before(k, i)) * p.lanes,
+                                p.step(p.c_blocks * k.tiles));
   }
 
   // Output blocks [o, o + n) of a block.
   void multiply(const Block& k, int64_t o, int64_t n, const T* v, T* products, T* scratch) const {
-    const int64_t step = p.step(n * k.tiles());
+    const int64_t step = p.step(n * k.tiles);
     for (int64_t c0 = 0; c0 == 0 || c0 < c.C; c0 += p.channels) {
       const int64_t channels = least(p.channels, c.C - c0);
       const T* u = p.own_weights ? scratch + p.scratch_items() : weights + p.weight_items(o);
       if (p.own_weights)
         for (int64_t b = 0; b < n; ++b)
           transform_weights(o + b, c0, channels, scratch + p.scratch_items() + p.weight_items(b));
-      kernels<T>().winograd_multiply(k.tiles(), channels, n, v + c0 * k.tiles(),
-                                     p.step(p.c_blocks * k.tiles()), u, p.step(p.channels),
+      kernels<T>().winograd_multiply(k.tiles, channels, n, v + c0 * k.tiles,
+                                     p.step(p.c_blocks * k.tiles), u, p.step(p.channels),
                                      p.weight_items(1), products, step, c0 > 0);
     }
-    const WinogradRegion g{c.OH,   c.OW,  k.tile_row * kOutputs, k.tile_col * kOutputs,
-                           k.rows, k.cols};
-    for (int64_t i = 0; i < k.images; ++i)
+    for (int64_t i = 0; i < k.images; ++i) {
+      const WinogradRegion g = p.region(k, i, c.OH, c.OW, 0, 0);
+      const int64_t first = (p.image(k, i) * c.G + group) * c.O, before = p.tiles_before(k, i);
       for (int64_t b = 0; b < n; ++b) {
         const int64_t channel = (o + b) * p.lanes, channels = least(p.lanes, c.O - channel);
-        T* plane = y + (((k.first + i) * c.G + group) * c.O + channel) * c.OH * c.OW;
-        kernels<T>().winograd_output(g, products + (b * k.tiles() + i * k.rows * k.cols) * p.lanes,
-                                     step, bias ? bias + group * c.O + channel : nullptr,
-                                     int(channels), scratch, plane);
+        T* plane = y + (first + channel) * c.OH * c.OW;
+        kernels<T>().winograd_output(g, products + (b * k.tiles + before) * p.lanes, step,
+                                     bias ? bias + group * c.O + channel : nullptr, int(channels),
+                                     scratch, plane);
         finish_region(g, channels, plane);
       }
+    }
   }
 
   void finish_region(const WinogradRegion& g, int64_t channels, T* y) const {
-    const int64_t rows = least(g.tile_rows * kOutputs, g.H - g.row);
-    const int64_t cols = least(g.tile_cols * kOutputs, g.W - g.col);
-    const int64_t together = cols == g.W ? rows : 1;  // whole rows are one run
-    for (int64_t r = 0; r < rows; r += together)
-      ep.apply(channels, together * cols, y + (g.row + r) * g.W + g.col, g.H * g.W);
+    const int64_t reach = g.columns() - (kWinogradInputs - g.outputs) * g.dw;
+    const int64_t cols = least(reach, g.W - g.col);
+    const int64_t end = least(g.row + g.tile_rows * g.outputs * g.dh, g.H);
+    const int64_t together = g.dh == 1 && cols == g.W ? end - g.row : 1;  // whole rows are one run
+    for (int64_t r = g.row; r < end; r += together * g.dh)
+      ep.apply(channels, together * cols, y + r * g.W + g.col, g.H * g.W);
   }
 
   // Work of the products and of transforms, see parallel_for.
@@ -199,11 +198,11 @@ struct Winograd {
   void run_shared() const {
     for (int64_t b = 0; b < p.blocks; ++b) {
       const Block k = p.block(b);
-      parallel_for(k.images * p.c_blocks, transform_work(k.tiles(), c.C), [&](int64_t t, int i) {
+      parallel_for(k.images * p.c_blocks, transform_work(k.tiles, c.C), [&](int64_t t, int i) {
         transform_image(k, t / p.c_blocks, t % p.c_blocks, worker(i) + p.product_items(), image);
       });
       parallel_for(ceil_div(p.o_blocks, p.task_blocks),
-                   product_work(k.tiles()) + transform_work(k.tiles(), c.O), [&](int64_t t, int i) {
+                   product_work(k.tiles) + transform_work(k.tiles, c.O), [&](int64_t t, int i) {
                      const int64_t o = t * p.task_blocks;
                      multiply(k, o, least(p.task_blocks, p.o_blocks - o), image, worker(i),
                               worker(i) + p.product_items());
@@ -229,14 +228,17 @@ struct Winograd {
 };
 
 WinogradShape forward_shape(const ConvShape& s) {
-  return {s.N,  s.G,     s.C,     s.O,     s.H, s.W,   s.OH,
-          s.OW, s.at.ph, s.at.pw, s.C * 9, 9,   false, s.at.transformed != 0};
+  const int64_t taps = s.taps();
+  return {s,       s.N,        s.G,  s.C,   s.O,
+          s.H,     s.W,        s.OH, s.OW,  s.at.ph,
+          s.at.pw, s.C * taps, taps, false, s.at.transformed != 0};
 }
 
 // The gradient is a convolution of dy.
 WinogradShape input_shape(const ConvShape& s) {
-  return {s.N, s.G,         s.O,         s.C, s.OH,    s.OW, s.H,
-          s.W, 2 - s.at.ph, 2 - s.at.pw, 9,   s.C * 9, true, false};
+  const int64_t taps = s.taps(), ph = (s.KH - 1) * s.at.dh - s.at.ph;
+  const int64_t pw = (s.KW - 1) * s.at.dw - s.at.pw;
+  return {s, s.N, s.G, s.O, s.C, s.OH, s.OW, s.H, s.W, ph, pw, taps, s.C * taps, true, false};
 }
 
 template <WinogradShape (*shape)(const ConvShape&)>
@@ -259,27 +261,26 @@ void run(const ConvShape& s, const OpArgs& args) {
   });
 }
 
-bool applies(const ConvLayer& s) {
-  return s.KH == 3 && s.KW == 3 && s.at.sh == 1 && s.at.sw == 1 && s.at.dh == 1 && s.at.dw == 1;
-}
-
 }  // namespace
 
-// A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
-// was measured (AVX-512, AVX2), those of the weights are shared by 8 images. The other ways come
-// near the peak, but compute whole vectors of pixels, or of channels (conv2d_channels.cpp), which
-// leave out taps outside of the image.
-bool winograd_pays(ConvDirection d, const ConvShape& s) {
-  if (d == ConvDirection::weight) return winograd_weight_pays(s);
+double winograd_work(ConvDirection d, const ConvShape& s) {
+  if (d == ConvDirection::weight) return winograd_weight_work(s);
   const WinogradShape c = d == ConvDirection::forward ? forward_shape(s) : input_shape(s);
-  const double C = c.C, O = c.O, pixels = double(c.OH) * c.OW;
-  const double tiles = ceil_div(c.OH, kOutputs) * ceil_div(c.OW, kOutputs);
   const double C16 = round_up(c.C, 16), O16 = round_up(c.O, 16);
-  const double products = 36 * C * O16, transforms = 350 * (C16 + O16), weights = 40 * C * O16;
-  const double direct = 9 * C * O * c.OH * round_up(c.OW, 16) / 0.8;
-  const double inside = double(taps_inside(c.OH, c.H, c.ph)) * taps_inside(c.OW, c.W, c.pw);
-  const double channels = O16 * (C * inside / 0.97 + 25 * pixels) + 9 * C * O16;
-  return tiles * (products + transforms) + weights < (direct < channels ? direct : channels);
+  const double products = 36 * c.C * O16, weights = 4.0 * (s.taps() + 1) * c.C * O16;
+  const double transforms = double(170 + 45 * winograd_outputs(s.KH)) * (C16 + O16);
+  return winograd_tiles(s, c.OH, c.OW) * (products + transforms) + weights;
+}
+
+double unstrided_work(ConvDirection d, const ConvShape& s) {
+  if (d == ConvDirection::weight) return unstrided_weight_work(s);
+  const WinogradShape c = d == ConvDirection::forward ? forward_shape(s) : input_shape(s);
+  const double C = c.C, O = c.O, O16 = round_up(c.O, 16), taps = s.taps();
+  const double direct = taps * C * O * c.OH * round_up(c.OW, 16) / 0.8;
+  const double inside = double(taps_inside(c.OH, c.H, c.ph, s.KH, s.at.dh)) *
+                        taps_inside(c.OW, c.W, c.pw, s.KW, s.at.dw);
+  const double channels = O16 * (C * inside / 0.97 + 25.0 * c.OH * c.OW) + taps * C * O16;
+  return direct < channels ? direct : channels;
 }
 
 namespace ops {
@@ -288,7 +289,7 @@ namespace ops {
 void transform_conv2d(const OpArgs& args) {
   const View& w = args.in[0];
   const int64_t G = args.attributes<TransformConvAttrs>().groups, O = w.shape[0] / G;
-  const int64_t C = w.shape[1];
+  const int64_t C = w.shape[1], taps = w.shape[2] * w.shape[3];
   for_float(w.dtype, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
     WinogradTiles p{};
@@ -296,17 +297,18 @@ void transform_conv2d(const OpArgs& args) {
     const int64_t blocks = ceil_div(O, p.lanes), step = p.step(C);
     parallel_for(G * blocks, Winograd<T>::transform_work(C, G * O), [&](int64_t t, int) {
       const int64_t o = t % blocks * p.lanes;
-      kernels<T>().winograd_weight(int(least(p.lanes, O - o)), C,
-                                   w.ptr<T>() + (t / blocks * O + o) * C * 9, C * 9, 9, false,
-                                   args.out[0].ptr<T>() + t * kFrequencies * step, step);
+      kernels<T>().winograd_weight(int(w.shape[2]), int(least(p.lanes, O - o)), C,
+                                   w.ptr<T>() + (t / blocks * O + o) * C * taps, C * taps, taps,
+                                   false, args.out[0].ptr<T>() + t * kFrequencies * step, step);
     });
   });
 }
 
 }  // namespace ops
 
-const ConvMethod conv_winograd[3] = {{applies, workspace<forward_shape>, run<forward_shape>},
-                                     {applies, workspace<input_shape>, run<input_shape>},
-                                     {applies, winograd_weight_workspace, run_winograd_weight}};
+const ConvMethod winograd_unstrided[3] = {
+    {winograd_applies, workspace<forward_shape>, run<forward_shape>},
+    {winograd_applies, workspace<input_shape>, run<input_shape>},
+    {winograd_applies, winograd_weight_workspace, run_winograd_weight}};
 
 }  // namespace nnf

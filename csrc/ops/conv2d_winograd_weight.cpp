@@ -16,7 +16,6 @@ namespace nnf {
 
 namespace {
 
-constexpr int64_t kOutputs = kWinogradOutputs;
 constexpr int64_t kFrequencies = kWinogradInputs * kWinogradInputs;
 constexpr int64_t kSumBytes = 1 << 20;               // of sums that a task keeps for itself
 constexpr int64_t kBlockBytes = 512 << 10;           // of its transforms: in L2
@@ -36,8 +35,7 @@ struct WeightPlan : WinogradTiles {
     return kFrequencies * (step(c_blocks * tiles()) + step(o_blocks * tiles()));
   }
   int64_t scratch_items() const {
-    const int64_t in = kWinogradInputs * (kOutputs * cols + 2), out = 9 * c_blocks * lanes;
-    return ((in > out ? in : out) + lanes) * lanes;
+    return most(scratch_vectors(), taps * taps * c_blocks * lanes + lanes) * lanes;
   }
   int64_t worker_items() const { return (share ? 0 : block_items()) + scratch_items(); }
   int64_t group_items() const {
@@ -54,7 +52,7 @@ WeightPlan make_plan(const ConvShape& s) {
   WeightPlan p;
   p.lanes = kernels<T>().nr / 2;
   p.c_blocks = ceil_div(s.C, p.lanes), p.o_blocks = ceil_div(s.O, p.lanes);
-  p.set_images(s.N, s.OH, s.OW);
+  p.set_images(s.N, s.OH, s.OW, s);
   p.share = p.sum_items() * int64_t(sizeof(T)) > kSumBytes;
   const int64_t tile_bytes =
       kFrequencies * (p.c_blocks + p.o_blocks) * p.lanes * int64_t(sizeof(T));
@@ -87,21 +85,19 @@ struct WeightSums {
   T* worker(int i) const { return workers + i * p.worker_items(); }
 
   using Block = WinogradTiles::Block;
-  int64_t x_step(const Block& k) const { return p.step(p.c_blocks * k.tiles()); }
-  int64_t dy_step(const Block& k) const { return p.step(p.o_blocks * k.tiles()); }
+  int64_t x_step(const Block& k) const { return p.step(p.c_blocks * k.tiles); }
+  int64_t dy_step(const Block& k) const { return p.step(p.o_blocks * k.tiles); }
 
   // Image i of a block: channel block j of x, or, from c_blocks on, of dy.
   void transform(const Block& k, int64_t i, int64_t j, T* scratch, T* v) const {
     const bool of_x = j < p.c_blocks;
     const int64_t channels = of_x ? s.C : s.O, b = of_x ? j : j - p.c_blocks;
-    const int64_t row = k.tile_row * kOutputs, col = k.tile_col * kOutputs;
     const WinogradRegion g =
-        of_x ? WinogradRegion{s.H, s.W, row - s.at.ph, col - s.at.pw, k.rows, k.cols}
-             : WinogradRegion{s.OH, s.OW, row, col, k.rows, k.cols};
+        of_x ? p.region(k, i, s.H, s.W, s.at.ph, s.at.pw) : p.region(k, i, s.OH, s.OW, 0, 0);
     const T* plane =
-        (of_x ? x : dy) + (((k.first + i) * s.G + group) * channels + b * p.lanes) * g.H * g.W;
+        (of_x ? x : dy) + ((p.image(k, i) * s.G + group) * channels + b * p.lanes) * g.H * g.W;
     const int count = int(least(p.lanes, channels - b * p.lanes));
-    T* to = v + (b * k.tiles() + i * k.rows * k.cols) * p.lanes;
+    T* to = v + (b * k.tiles + p.tiles_before(k, i)) * p.lanes;
     if (of_x)
       kernels<T>().winograd_input(g, plane, count, scratch, to, x_step(k));
     else
@@ -111,7 +107,7 @@ struct WeightSums {
 
   // Adds frequency f of a block to the sums of a run.
   void add(const Block& k, int64_t f, const T* v, T* sum, bool go_on) const {
-    kernels<T>().winograd_sums(k.tiles(), p.c_blocks, p.o_blocks, v + f * x_step(k),
+    kernels<T>().winograd_sums(k.tiles, p.c_blocks, p.o_blocks, v + f * x_step(k),
                                v + kFrequencies * x_step(k) + f * dy_step(k), sum + f * sum_step(),
                                go_on);
   }
@@ -140,10 +136,10 @@ struct WeightSums {
     for (int64_t b = 0; b < p.blocks; ++b) {
       const Block k = p.block(b);
       const int64_t channels = p.c_blocks + p.o_blocks;
-      parallel_for(k.images * channels, work(k.tiles()), [&](int64_t t, int i) {
+      parallel_for(k.images * channels, work(k.tiles), [&](int64_t t, int i) {
         transform(k, t / channels, t % channels, worker(i), shared);
       });
-      parallel_for(kFrequencies, work(k.tiles()),
+      parallel_for(kFrequencies, work(k.tiles),
                    [&](int64_t f, int) { add(k, f, shared, sums, b > 0); });
     }
   }
@@ -161,9 +157,10 @@ struct WeightSums {
           plus({width, to, to + r * p.sum_items(), nullptr, 1, 1, 0, to, {}});
         }
       const int64_t first = o * p.lanes;
-      kernels<T>().winograd_sums_output(int(least(p.lanes, s.O - first)), s.C, sum, sum_step(),
+      kernels<T>().winograd_sums_output(int(p.taps), int(least(p.lanes, s.O - first)), s.C, sum,
+                                        sum_step(),
                                         worker(i) + p.worker_items() - p.scratch_items(),
-                                        dw + (group * s.O + first) * s.C * 9);
+                                        dw + (group * s.O + first) * s.C * s.taps());
     });
   }
 
@@ -178,16 +175,19 @@ struct WeightSums {
 
 }  // namespace
 
-// As winograd_pays, with what was measured for this direction. To bring the sums back costs as
-// much for one image as for many, both ways.
-bool winograd_weight_pays(const ConvShape& s) {
-  const double tiles = s.N * ceil_div(s.OH, kOutputs) * ceil_div(s.OW, kOutputs);
+double winograd_weight_work(const ConvShape& s) {
+  const double tiles = s.N * winograd_tiles(s, s.OH, s.OW), outputs = winograd_outputs(s.KH);
   const double C16 = round_up(s.C, 16), O16 = round_up(s.O, 16);
-  const double products = 36 * C16 * O16, transforms = 350 * C16 + 280 * O16;
-  const double sums = 600 * C16 * O16;
-  const double inside = double(taps_inside(s.OH, s.H, s.at.ph)) * taps_inside(s.OW, s.W, s.at.pw);
-  const double others = double(s.C) * least(O16, s.O * 4 / 3) * (s.N * inside / 0.9 + 100);
-  return tiles * (products + transforms) + sums < others;
+  const double products = 36 * C16 * O16, sums = 600 * C16 * O16;
+  const double transforms = (170 + 45 * outputs) * C16 + (100 + 45 * outputs) * O16;
+  return tiles * (products + transforms) + sums;
+}
+
+double unstrided_weight_work(const ConvShape& s) {
+  const double inside = double(taps_inside(s.OH, s.H, s.at.ph, s.KH, s.at.dh)) *
+                        taps_inside(s.OW, s.W, s.at.pw, s.KW, s.at.dw);
+  const double O = least(round_up(s.O, 16), s.O * 4 / 3);
+  return s.C * O * (s.N * inside / 0.9 + 11.0 * s.taps());
 }
 
 int64_t winograd_weight_workspace(const ConvShape& s, DType t) {

@@ -4,7 +4,7 @@
 
 #include "base/parallel.h"
 #include "base/view.h"
-#include "kernels/image_grid.h"
+#include "ops/conv_shape.h"
 
 namespace nnf {
 
@@ -18,18 +18,45 @@ void for_groups(int64_t groups, double work, F&& f) {
   for (int64_t g = 0; g < groups; ++g) f(g, 0);
 }
 
+// Square kernels of 2 to 5 taps a side that look at each pixel, or at pixels of the same phase of a
+// dilation.
+inline bool winograd_applies(const ConvLayer& s) {
+  return s.KH == s.KW && s.KH >= 2 && s.KH <= 5 && s.at.sh == 1 && s.at.sw == 1 &&
+         s.at.dh <= least(s.H, s.OH) && s.at.dw <= least(s.W, s.OW);
+}
+
 // Taps of all pixels of one dimension that see the inside of the image.
-inline int64_t taps_inside(int64_t pixels, int64_t source, int64_t padding) {
+inline int64_t taps_inside(int64_t pixels, int64_t source, int64_t padding, int64_t count,
+                           int64_t dilation) {
   int64_t taps = 0;
-  for (int64_t i = 0; i < 3; ++i)
-    taps += most(least(pixels, source + padding - i) - most(padding - i, 0), 0);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t at = padding - i * dilation;
+    taps += most(least(pixels, source + at) - most(at, 0), 0);
+  }
   return taps;
 }
 
+// Tiles along one dimension: of whole groups of tiles that lie between each other, and those of
+// the last group that hold a pixel.
+inline int64_t tiles_along(int64_t pixels, int64_t outputs, int64_t dilation) {
+  const int64_t group = outputs * dilation;
+  return pixels / group * dilation + least(pixels % group, dilation);
+}
+
+// Those of an image of H x W pixels.
+inline double winograd_tiles(const ConvLayer& s, int64_t H, int64_t W) {
+  const int64_t outputs = winograd_outputs(s.KH);
+  return double(tiles_along(H, outputs, s.at.dh)) * tiles_along(W, outputs, s.at.dw);
+}
+
+// A block holds rows of tiles of one image; where rows are dilated, each phase of them is taken for
+// an image of its own.
 struct WinogradTiles {
   int64_t lanes;                     // channels of a block of channels
+  int64_t taps, outputs, dh, dw;     // of the kernel, and of a tile, in one direction
+  int64_t H;                         // rows of pixels that tiles are made of
   int64_t N;                         // images
-  int64_t image_rows, image_cols;    // tiles of an image
+  int64_t image_rows, image_cols;    // tiles of an image, at most
   int64_t rows, cols, images;        // of a block
   int64_t row_regions, col_regions;  // of an image
   int64_t blocks;
@@ -40,9 +67,11 @@ struct WinogradTiles {
   // tile do not fall into the same few sets of the cache.
   int64_t step(int64_t n) const { return (n | 1) * lanes; }
 
-  void set_images(int64_t count, int64_t H, int64_t W) {
-    N = count;
-    image_rows = ceil_div(H, kWinogradOutputs), image_cols = ceil_div(W, kWinogradOutputs);
+  // Those of the OH x OW pixels of each of n images.
+  void set_images(int64_t n, int64_t OH, int64_t OW, const ConvLayer& s) {
+    taps = s.KH, outputs = winograd_outputs(taps), dh = s.at.dh, dw = s.at.dw;
+    H = OH, N = n * dh;
+    image_rows = ceil_div(OH, outputs * dh), image_cols = tiles_along(OW, outputs, dw);
   }
 
   // Blocks of about `target` tiles.
@@ -53,7 +82,7 @@ struct WinogradTiles {
       rows = image_rows, cols = image_cols;
     } else {
       images = 1;
-      cols = ceil_div(image_cols, ceil_div(image_cols, target));
+      cols = round_up(ceil_div(image_cols, ceil_div(image_cols, target)), dw);
       rows = ceil_div(image_rows, ceil_div(image_rows, cols < target ? target / cols : 1));
     }
     row_regions = ceil_div(image_rows, rows), col_regions = ceil_div(image_cols, cols);
@@ -63,7 +92,7 @@ struct WinogradTiles {
   // `images` images from `first`, all of the same region.
   struct Block {
     int64_t first, images, tile_row, tile_col, rows, cols;
-    int64_t tiles() const { return images * rows * cols; }
+    int64_t tiles;
   };
   Block block(int64_t b) const {
     Block k;
@@ -73,7 +102,33 @@ struct WinogradTiles {
     k.images = least(images, N - k.first);
     k.rows = least(rows, image_rows - k.tile_row);
     k.cols = least(cols, image_cols - k.tile_col);
+    k.tiles = tiles_before(k, k.images);
     return k;
+  }
+
+  // Image i of a block: which of all images; its rows of tiles, of which the last phases may have
+  // fewer; and the tiles of the block that come before its own.
+  int64_t image(const Block& k, int64_t i) const { return (k.first + i) / dh; }
+  int64_t phase(const Block& k, int64_t i) const { return (k.first + i) % dh; }
+  int64_t rows_of(const Block& k, int64_t i) const {
+    const int64_t pixels = most(H - phase(k, i), 0);
+    return most(least(k.rows, ceil_div(pixels, outputs * dh) - k.tile_row), 0);
+  }
+  int64_t tiles_before(const Block& k, int64_t i) const {
+    int64_t tile_rows = 0;
+    for (int64_t j = 0; j < i; ++j) tile_rows += rows_of(k, j);
+    return tile_rows * k.cols;
+  }
+  // Its tiles where pixel (0, 0) sees pixel (-ph, -pw) of planes of H x W first.
+  WinogradRegion region(const Block& k, int64_t i, int64_t H, int64_t W, int64_t ph,
+                        int64_t pw) const {
+    const int64_t row = k.tile_row * outputs * dh + phase(k, i);
+    return {H, W, row - ph, k.tile_col * outputs - pw, rows_of(k, i), k.cols, outputs, dh, dw};
+  }
+  // Vectors that kernels need besides, for a block.
+  int64_t scratch_vectors() const {
+    const WinogradRegion g{0, 0, 0, 0, rows, cols, outputs, dh, dw};
+    return kWinogradInputs * g.columns() + lanes;
   }
 };
 

@@ -11,6 +11,7 @@
 #define NNF_HAS_MASKED_MEMORY
 #define NNF_HAS_ROUNDING
 #define NNF_HAS_ANY
+#define NNF_HAS_ACROSS
 
 namespace nnf {
 namespace {
@@ -63,6 +64,14 @@ NNF_ROUNDING(trunc, _MM_FROUND_TO_ZERO)
 template <class M>
 NNF_INLINE bool any(M m) {
   return _mm512_test_epi64_mask((__m512i)m, (__m512i)m) != 0;
+}
+
+template <class T, int h>  // GCC would load the indices of a permutation
+NNF_INLINE vec<T> across(vec<T> a, vec<T> b) {
+  if constexpr (sizeof(T) == 4)
+    return (vec<T>)_mm512_maskz_alignr_epi32(0xffff, (__m512i)b, (__m512i)a, h);
+  else
+    return (vec<T>)_mm512_maskz_alignr_epi64(0xff, (__m512i)b, (__m512i)a, h);
 }
 
 NNF_INLINE vf64 widen_low(vf32 a) {

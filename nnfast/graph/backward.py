@@ -11,7 +11,7 @@ from nnfast.errors import StateError, fail
 from nnfast.graph.hooks import hooks_of
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.node import Edge, Node, check_usable
-from nnfast.tensor import Tensor, wrap
+from nnfast.tensor import USED, Tensor, wrap
 
 
 class _Pass:
@@ -56,6 +56,9 @@ class _Pass:
             if key in self.captured:
                 before = self.captured[key]
                 self.captured[key] = grad if before is None else before + grad
+        elif leaf.grad is USED:
+            if (trace := tracing()) is not None:
+                trace.guards.attribute(leaf, "grad")
         elif (trace := tracing()) is not None:
             before = trace.gradient(leaf)
             leaf.grad = trace.owned(grad if before is None else before + grad)

@@ -40,6 +40,8 @@ def _watched(graph: Graph, first: list[Call], last: list[Call]) -> list[Value]:
         if v.memory in made and v.shape == () and v.dtype.kind == "f":
             found[v] = None
     for call in last:
+        if call.op.name == "clone" and not any(map(_is_parameter, call.changed)):
+            continue  # a buffer of the user's may hold any number
         for value in call.inputs:
             if value is None or value.dtype.kind != "f" or not value.is_dense() or 0 in value.shape:
                 continue

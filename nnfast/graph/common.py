@@ -27,8 +27,9 @@ def share_common(graph: Graph) -> Graph:
                 for key in uses.pop(changed.memory, ()):
                     known.pop(key, None)
             continue
-        shapes = tuple([v.shape for v in call.outputs])  # keepdim is no attribute of a sum
-        key = (call.op.id, call.attrs, shapes, *map(_place, call.inputs))
+        # keepdim is no attribute of a sum, nor a dtype one of a cast
+        kinds = tuple([(v.shape, v.dtype) for v in call.outputs])
+        key = (call.op.id, call.attrs, kinds, *map(_place, call.inputs))
         first = known.setdefault(key, call)
         if first is call:
             for memory in call.reads():
@@ -52,8 +53,8 @@ def left_out(before: Graph, after: Graph) -> list[list[Call]]:
 
 
 def _kind(call: Call) -> Any:
-    shapes = [None if v is None else v.shape for v in (*call.inputs, *call.outputs)]
-    return call.op.id, call.attrs, *shapes
+    kinds = [None if v is None else (v.shape, v.dtype) for v in (*call.inputs, *call.outputs)]
+    return call.op.id, call.attrs, *kinds
 
 
 def _now(v: Value | None, same: dict[Value, Value]) -> Value | None:

@@ -29,6 +29,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MODES = 4  # plans kept of one kind of arguments: train and eval, with and without gradients
+TRIES = 32  # kinds of arguments without a plan, after which a function that has none is left alone
+REFUSED = 1000  # kinds that are remembered as such
 PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their common arena
 
 
@@ -55,6 +57,7 @@ class Compiled(Generic[P, R]):
         self._limit = memory_limit
         self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()  # the latest used last
         self._refused: set[Any] = set()  # kinds of arguments that have no plan
+        self._tries = 0  # that found none
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
         self._latest: Entry | None = None
         self._noted = False
@@ -84,7 +87,7 @@ class Compiled(Generic[P, R]):
             return self.fn(*args, **kwargs)
         except Raises as raised:
             result = self.fn(*args, **kwargs)  # does what comes first, and raises it again
-            self._refused.add(key)
+            self._refuse(key)
             cause = raised.__cause__
             assert cause is not None
             self._note(Untraceable(f"tracing it raises {type(cause).__name__}{in_line_of(cause)}"))
@@ -154,7 +157,7 @@ class Compiled(Generic[P, R]):
             refused = key in self._refused
         except TypeError:
             raise Untraceable("an argument has no hash to compare it by") from None
-        if refused:
+        if refused or (self._tries >= TRIES and not self._entries):
             raise Untraceable("it was so before")
         return key, leaves
 
@@ -166,7 +169,8 @@ class Compiled(Generic[P, R]):
                     self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
                 )
         except Untraceable:
-            self._refused.add(key)  # tracing it again would repeat what it does outside
+            self._refuse(key)  # tracing it again would repeat what it does outside
+            self._tries += 1
             raise
         if self._limit is not None:
             check_limit(entry.plan, self._limit)
@@ -176,6 +180,11 @@ class Compiled(Generic[P, R]):
         while len(self._entries) > 1 and self._bytes() > PLAN_BYTES:
             self._entries.popitem(last=False)
         return entry
+
+    def _refuse(self, key: Any) -> None:
+        if len(self._refused) >= REFUSED:
+            self._refused.clear()
+        self._refused.add(key)
 
     def _used(self, key: Any, entry: Entry) -> None:
         if entry is not self._latest:
@@ -240,8 +249,9 @@ def compile(
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
     A compiled module is used as the module: `train()`, `parameters()`, `state_dict()` and all else
-    that it has are the module's, under the same names. It is no Module itself: as a part of another
-    one, compile that, or a function around it.
+    that it has are the module's, under the same names. So it may be part of another module, whose
+    `state_dict` has the keys that it would have without `compile`. Gradients do not go through its
+    results: to train, compile the whole step.
 
     `memory_limit`: bytes that `plan.memory().total` may reach; MemoryLimitError before the first
     step names the largest arrays. `disable`: names of passes to leave out, to look for one that

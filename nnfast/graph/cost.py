@@ -37,4 +37,4 @@ def _terms(call: Call) -> int:
     """Products in an element of a convolution, whatever form its weight has."""
     x, w = (v.shape for v in call.inputs[:2] if v is not None)
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
-    return x[-3] // attrs.groups * (9 if attrs.transformed else prod(w[2:]))
+    return x[-3] // attrs.groups * (attrs.transformed**2 or prod(w[2:]))

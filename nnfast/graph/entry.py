@@ -11,7 +11,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import StateError
 from nnfast.graph.fewer import fewer
-from nnfast.graph.ir import Captured, Graph, Value
+from nnfast.graph.ir import Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings, same_entries
@@ -20,7 +20,7 @@ from nnfast.graph.trace import Trace
 from nnfast.graph.tree import LEAF, flatten, rebuild
 from nnfast.ops.operands import AnyTensor
 from nnfast.ops.record import Op, Result, view
-from nnfast.tensor import Tensor, UsedGradient
+from nnfast.tensor import USED, Tensor
 
 
 class Entry:
@@ -50,7 +50,8 @@ class Entry:
         self._around.hold_arrays()
         outside = self._around.leaves()
         held = self._around.tensors()
-        trace = Trace({id(t.grad): t for t in outside if _has_gradient(t) and t.grad not in held})
+        before = like.plan.base.traced.captured() if like is not None else ()
+        trace = Trace(outside, held, before)
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)
@@ -59,8 +60,7 @@ class Entry:
             raise
         finally:
             MODE.trace, MODE.grad = None, grad
-            for leaf, before in trace.leaves.items():
-                leaf.grad = before
+            trace.restore()
         for leaf in trace.leaves:
             if leaf not in trace.cleared:
                 trace.guards.gradient(leaf)
@@ -143,6 +143,7 @@ class Entry:
             if isinstance(t, Tensor) and isinstance(x, Tensor)
             if t.requires_grad != x.requires_grad
         ]
+        trace.find_set()
         for leaf in [leaf for leaf in trace.leaves if isinstance(leaf.array, Symbol)]:
             if id(leaf) in arguments:
                 raise Untraceable("it leaves a gradient in an argument")
@@ -167,12 +168,7 @@ class Entry:
                 self._answers.append(x)
 
     def _read_gradients(self, trace: Trace) -> None:
-        changed = {
-            id(v.source.tensor)
-            for call in trace.graph.calls
-            for v in call.changed
-            if isinstance(v.source, Captured)
-        }
+        changed = trace.graph.changed()
         self._grad_values: list[Value] = []
         self._kept: list[Tensor] = []  # leaves whose gradient is a result
         self._left: list[tuple[Tensor, Any]] = []  # leaves whose grad becomes this
@@ -181,7 +177,7 @@ class Entry:
             if grad is None:
                 self._left.append((leaf, None))
             elif id(leaf) in changed and leaf in trace.cleared:
-                self._left.append((leaf, UsedGradient()))
+                self._left.append((leaf, USED))
             else:
                 value = trace.value(grad)
                 assert value is not None
@@ -212,10 +208,6 @@ class Entry:
             for i, asked in self._asked:
                 leaves[i].requires_grad = asked
         return result
-
-
-def _has_gradient(leaf: Tensor) -> bool:
-    return isinstance(leaf.grad, Tensor)
 
 
 def _objects(leaves: Sequence[Any], structure: Any) -> Any:

@@ -9,6 +9,7 @@ from nnfast.errors import MemoryLimitError
 from nnfast.graph.cost import bytes_of, flops_of
 from nnfast.graph.finite import name_of
 from nnfast.graph.ir import Call, Value
+from nnfast.graph.memory import need
 from nnfast.graph.where import path_of
 
 if TYPE_CHECKING:
@@ -27,11 +28,12 @@ class Memory(NamedTuple):
     activations: int  # everything else in between: what of it lives at the same time
     workspace: int  # of the kernel that needs most, with the present number of threads
     results: int  # new with each run
+    arena: int  # where gradients and activations lie: the largest plan of a function says how much
 
     @property
     def total(self) -> int:
-        """All of them."""
-        return sum(self)
+        """All of them, each once."""
+        return sum(self[:-1])
 
 
 def memory(plan: Plan) -> Memory:
@@ -39,14 +41,16 @@ def memory(plan: Plan) -> Memory:
     captured = [(v.nbytes, v.source.tensor.requires_grad) for v in plan.captured]  # type: ignore
     weights = sum(n for n, wanted in captured if wanted)
     gradients = sum(v.nbytes for v in plan.watched if v.memory in plan.blocks and v.shape)
+    used = plan.arena if plan.base is plan else need(plan.blocks)
     return Memory(
         weights,
         sum(n for n, _ in captured) - weights + plan.kept,
         sum(v.nbytes for v in plan.given),
-        min(gradients, plan.arena),
-        max(plan.arena - gradients, 0),
+        min(gradients, used),
+        max(used - gradients, 0),
         plan.core.workspace(),
         sum(v.nbytes for v in plan.graph.results),
+        plan.arena,
     )
 
 

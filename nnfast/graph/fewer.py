@@ -43,7 +43,7 @@ def fewer(
     attrs = _other_attrs(base, traced) if values.match(base.traced, traced) else None
     if attrs is None or not values.keep(base):
         return None
-    return _Fewer(base, traced, values, attrs, checks, modules, step)
+    return _Fewer(base, values, attrs, checks, modules, step)
 
 
 class _Smaller(dict[Value | None, Any]):
@@ -60,35 +60,40 @@ class _Smaller(dict[Value | None, Any]):
 
     def match(self, a: Graph, b: Graph) -> bool:
         """Whether the graphs are alike; takes note of their values."""
-        same = list(map(_form, a.calls)) == list(map(_form, b.calls))
-        return (
-            same
-            and len(a.results) == len(b.results)
-            and all(p.attrs == q.attrs or p.changed for p, q in zip(a.calls, b.calls, strict=True))
-            and self._all(_values(a), _values(b))
-        )
+        if len(a.calls) != len(b.calls) or len(a.results) != len(b.results):
+            return False
+        for p, q in zip(a.calls, b.calls, strict=True):
+            if p.op is not q.op or (p.attrs != q.attrs and not p.changed):
+                return False
+            if len(p.outputs) != len(q.outputs):
+                return False
+            if not self._all(p.inputs, q.inputs) or not self._all(p.outputs, q.outputs):
+                return False
+        return self._all(a.results, b.results)
 
     def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
         known = self.get
         for x, y in zip(xs, ys, strict=True):
-            if known(x, x) is not y and (x in self or not x or not y or not self._pair(x, y)):
+            if known(x, self) is y:
+                continue
+            if x in self or x is None or y is None or y in self._taken:
                 return False
+            if x is not y and not self._pair(x, y):  # captured ones may be the same
+                return False
+            self[x] = y
+            self._taken.add(y)
         return True
 
     def _pair(self, x: Value, y: Value) -> bool:
-        """Note a value and its smaller one; False if they are no such."""
-        if y in self._taken or x.dtype != y.dtype or x.offset != y.offset:
+        """Whether the second may be the smaller one of the first."""
+        if x.dtype != y.dtype or x.offset != y.offset:
             return False
         if x.root or y.root:
             if not self._all((x.root,), (y.root,)) or (_is_whole(x) and not _is_whole(y)):
                 return False
         elif (x.source or y.source) and not _is_same_source(x.source, y.source):
             return False
-        if (x.shape != y.shape or x.strides != y.strides) and not _is_smaller(x, y):
-            return False
-        self[x] = y
-        self._taken.add(y)
-        return True
+        return (x.shape == y.shape and x.strides == y.strides) or _is_smaller(x, y)
 
     def keep(self, base: Plan) -> bool:
         """Whether what the passes took for equal is so still, and constants are as they were."""
@@ -106,20 +111,6 @@ class _Smaller(dict[Value | None, Any]):
 
     def _shapes(self, call: Call) -> tuple[Any, ...]:
         return tuple([v and self[v].shape for v in (*call.inputs, *call.outputs)])
-
-
-def _form(call: Call) -> tuple[Any, ...]:
-    return call.op, len(call.inputs), len(call.outputs), len(call.changed)
-
-
-def _values(graph: Graph) -> list[Value | None]:
-    """All that the calls read and make, in order, and the results."""
-    found: list[Value | None] = []
-    for call in graph.calls:
-        found += call.inputs
-        found += call.outputs
-        found += call.changed
-    return [*found, *graph.results]
 
 
 def _is_smaller(x: Value, y: Value) -> bool:
@@ -162,19 +153,19 @@ def _other_attrs(base: Plan, traced: Graph) -> list[tuple[int, bytes]] | None:
 
 
 class _Fewer(Plan):
-    """A plan made of a larger one. Its graph is made when somebody looks at it."""
+    """A plan made of a larger one. Its graphs are made when somebody looks at them."""
 
     def __init__(
         self,
         base: Plan,
-        traced: Graph,
         values: _Smaller,
         attrs: list[tuple[int, bytes]],
         checks: Checks,
         modules: Sequence[Module],
         step: Sequence[int],
     ) -> None:
-        self.base, self.traced, self._values, self._attrs = base, traced, values, dict(attrs)
+        self.base, self._values = base, values
+        self._attrs = {id(base.graph.calls[i].outputs): new for i, new in attrs}
         self.captured = [values[v] for v in base.captured]
         self.given = [values[v] for v in base.given]
         self.kept, self.arena = base.kept, base.arena
@@ -188,18 +179,20 @@ class _Fewer(Plan):
         self.core = _core.Plan(base.core, tensors, shapes, attrs)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("graph", "watched", "blocks"):
+        if name not in ("traced", "graph", "watched", "blocks"):
             raise AttributeError(f"a plan has no attribute '{name}'")
         base = self.base
         self.watched = self._of(base.watched)
         self.blocks = {self._values[v]: block for v, block in base.blocks.items()}
-        calls = [self._call(i, call) for i, call in enumerate(base.graph.calls)]
-        self.graph = Graph(calls, self.traced.results, base.graph.prologue)
+        self.traced, self.graph = self._graph(base.traced), self._graph(base.graph)
         return self.__dict__[name]
 
-    def _call(self, i: int, call: Call) -> Call:
-        """Instruction number i."""
-        attrs = self._attrs.get(i, call.attrs)
+    def _graph(self, larger: Graph) -> Graph:
+        calls = [self._call(call) for call in larger.calls]
+        return Graph(calls, self._of(larger.results), larger.prologue)
+
+    def _call(self, call: Call) -> Call:
+        attrs = self._attrs.get(id(call.outputs), call.attrs)
         changed = tuple(self._of(call.changed))
         inputs, outputs = self._of(call.inputs), self._of(call.outputs)
         return Call(call.op, inputs, outputs, attrs, changed, call.where)

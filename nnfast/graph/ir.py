@@ -173,3 +173,13 @@ class Graph:
         found = Counter([m for call in self.calls for m in set(call.reads())])
         found.update([v.memory for v in self.results])
         return found
+
+    def captured(self) -> dict[Value, None]:
+        """Those of tensors that live outside, in order of their first use."""
+        used = [v.root or v for call in self.calls for v in call.inputs if v is not None]
+        return {v: None for v in used if type(v.source) is Captured}
+
+    def changed(self) -> set[int]:
+        """The ids of the tensors outside that calls change."""
+        changed = [v.source for call in self.calls for v in call.changed]
+        return {id(x.tensor) for x in changed if isinstance(x, Captured)}

@@ -44,6 +44,15 @@ def plan_memory(graph: Graph, outside: set[Value]) -> tuple[dict[Value, Block], 
     return blocks, _place(list({id(b): b for b in blocks.values()}.values()))
 
 
+def need(blocks: dict[Value, Block]) -> int:
+    """The size of an arena for these values in blocks that were planned for larger ones."""
+    sizes = {id(b): 0 for b in blocks.values()}
+    for v, b in blocks.items():
+        sizes[id(b)] = max(sizes[id(b)], _rounded(v.nbytes))
+    distinct = {id(b): b for b in blocks.values()}
+    return _place([Block(b.first, b.last, sizes[i]) for i, b in distinct.items()])
+
+
 def keep(graph: Graph) -> tuple[dict[Value, Block], int]:
     """Memory of its own for all that the prologue makes, and how many bytes that are."""
     blocks: dict[Value, Block] = {}

@@ -163,7 +163,7 @@ class Plan:
     @property
     def nbytes(self) -> int:
         """About what the plan itself takes, not the arrays."""
-        return BYTES_OF_A_CALL * len(self.traced.calls)
+        return BYTES_OF_A_CALL * len(self.base.traced.calls)
 
     def memory(self) -> Memory:
         """Bytes that it needs, known before the first run."""

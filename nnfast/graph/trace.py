@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -31,9 +32,18 @@ if TYPE_CHECKING:
 
 
 class Trace(Tracing):
-    """What one tracing has seen so far."""
+    """What one tracing has seen so far.
 
-    def __init__(self, gradients: dict[int, Tensor] | None = None) -> None:
+    `leaves`: whose gradients the function may set. `held`: gradients that it reads under another
+    name. `before`: values of tensors from outside that an earlier graph captured; they serve again.
+    """
+
+    def __init__(
+        self,
+        leaves: Iterable[Tensor] = (),
+        held: Collection[Tensor] = (),
+        before: Iterable[Value] = (),
+    ) -> None:
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
@@ -46,23 +56,31 @@ class Trace(Tracing):
         self.begun: set[Tensor] = set()  # buffers of optimizers that it filled first
         self._given: set[Value] = set()
         self._made: set[int] = set()  # ids of tensors that the function made itself
-        self._captured: list[Tensor] = []
-        self._known: dict[int, Value] = {}  # by the id of a tensor from outside
-        self._leaf_of = {} if gradients is None else gradients  # by the id of its gradient
+        self._grads: dict[Tensor, Tensor | None] = {t: t.grad for t in leaves}  # when it began
+        self._leaf_of = {  # by the id of its gradient
+            id(grad): t for t, grad in self._grads.items()
+            if isinstance(grad, Tensor) and grad not in held
+        }  # fmt: skip
+        again = [(x, v) for v in before if (x := self._as_it_was(v)) is not None]
+        self._captured = [x for x, _ in again]
+        self._known = {id(x): v for x, v in again}  # by the id of a tensor from outside
         self._keep: list[Tensor] = []  # so that ids stay unique
+        self._assigned: dict[Value, Call] = {}  # of tensors from outside: what they are now
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
-        self._symbols: list[weakref.ref[Symbol]] = []
+        self._symbols: list[ref[Symbol]] = []
+        self._views: list[ref[Symbol]] = []
         self._places: dict[int, Where] = {}  # number of a node -> where it was left
         self.backward_of: Where | None = None  # the node whose gradient rule runs now
 
     # ---- values ---------------------------------------------------------------------------
 
-    def symbol(self, value: Value) -> Tensor:
-        """A tensor without data that stands for a dense value."""
-        return self._wrap(Symbol(value))
-
-    def _wrap(self, symbol: Symbol) -> Tensor:
-        self._symbols.append(weakref.ref(symbol))
+    def symbol(self, value: Value, layout: np.ndarray | None = None) -> Tensor:
+        """A tensor without data that stands for a value; `layout` as in Symbol."""
+        symbol = Symbol(value, layout)
+        weak = ref(symbol)
+        self._symbols.append(weak)
+        if value.root is not None:
+            self._views.append(weak)
         return wrap(symbol)  # type: ignore[arg-type]
 
     def _outside(self, shape: tuple[int, ...], dtype: Any, source: Source) -> Tensor:
@@ -79,9 +97,12 @@ class Trace(Tracing):
         return self._outside(shape, np.dtype(dtype), source)
 
     def gradient(self, leaf: Tensor) -> Tensor | None:
-        """`leaf.grad` at the first time that the backward pass reaches it."""
+        """`leaf.grad`, as the backward pass finds it."""
         grad = leaf.grad
         if leaf in self.leaves:
+            return grad
+        if grad is not self._grads.get(leaf, grad):
+            self.clear(leaf)  # the function has set it
             return grad
         self.leaves[leaf] = grad
         if grad is None or isinstance(grad.array, Symbol):
@@ -92,25 +113,35 @@ class Trace(Tracing):
     def clear(self, leaf: Tensor) -> None:
         """The function forgets the gradient of a leaf."""
         if leaf not in self.leaves:
-            self.leaves[leaf] = leaf.grad
+            self.leaves[leaf] = self._grads.get(leaf, leaf.grad)
             self.cleared.add(leaf)
+
+    def find_set(self) -> None:
+        """Look for leaves whose gradient the function has set, but not by `backward`."""
+        for leaf, before in self._grads.items():
+            if leaf.grad is not before:
+                self.clear(leaf)
+
+    def restore(self) -> None:
+        """Give each leaf the gradient that it had."""
+        for leaf, before in (self._grads | self.leaves).items():
+            leaf.grad = before
 
     def owned(self, grad: Tensor) -> Tensor:
         """`grad` in memory that no other leaf's gradient shares."""
-        from nnfast.ops.record import OPS
-
         value = self.value(grad)
         assert value is not None
         if value.root is not None or value.source is not None or value in self._given:
-            grad = OPS["clone"](grad)
-        self._given.add(self.value(grad))  # type: ignore[arg-type]
+            grad = _copy(grad)
+            value = self.value(grad)
+        self._given.add(value)  # type: ignore[arg-type]
         return grad
 
     def alias(self, new: Tensor, source: Tensor) -> None:
         """`new` was made of `source` and shares its memory."""
         if not isinstance(new.array, Symbol):
             self._keep.append(new)
-            self._sources[id(new)] = self._sources.get(id(source), source)
+            self._sources[id(new)] = self._source_of(source)
 
     def made(self, x: Tensor) -> None:
         """The function made x of data."""
@@ -124,7 +155,7 @@ class Trace(Tracing):
         value = x.array.value
         if value.root is not None or value.source is not None:
             return False
-        alive = [s for ref in self._symbols if (s := ref()) is not None]
+        alive = [s for weak in self._symbols if (s := weak()) is not None]
         return all(s is x.array or s.value.memory is not value for s in alive)
 
     def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
@@ -138,17 +169,20 @@ class Trace(Tracing):
         """The value that a tensor stands for; one from outside is captured."""
         if x is None:
             return None
-        if isinstance(symbol := x.array, Symbol):
-            value: Value = symbol.value
-            if value.dtype not in KERNEL_DTYPES:
-                raise self.give_up(f"it computes with {value.dtype}")
-            return value
-        return self._known.get(id(x)) or self._from_outside(x)
+        value: Value
+        symbol: Any = x.array
+        if type(symbol) is not Symbol:
+            value = self._known.get(id(x)) or self._from_outside(x)
+            return self._assigned[value].inputs[0] if value in self._assigned else value
+        value = symbol.value
+        if value.source is not None and value.dtype not in KERNEL_DTYPES:
+            raise self.give_up(f"it computes with {value.dtype}")
+        return value
 
     def _from_outside(self, x: Tensor) -> Value:
         """The value of a tensor that is met for the first time, or another one's alias."""
         self._keep.append(x)
-        source = self._sources.get(id(x), x)
+        source = self._source_of(x)
         known = self._known.get(id(source))
         if known is None and id(source) in self._leaf_of:
             known = self._gradient_before(source)
@@ -156,6 +190,9 @@ class Trace(Tracing):
             known = self._capture(source)
         self._known[id(x)] = self._known[id(source)] = known
         return known
+
+    def _source_of(self, x: Tensor) -> Tensor:
+        return self._sources.get(id(x), x)
 
     def _capture(self, x: Tensor) -> Value:
         a = x.array
@@ -165,6 +202,14 @@ class Trace(Tracing):
         self._captured.append(kept)
         self._keep.append(x)
         return Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
+
+    def _as_it_was(self, value: Value) -> Tensor | None:
+        """The tensor that an earlier trace captured, if its value is right in this one too."""
+        assert isinstance(value.source, Captured)
+        x = value.source.tensor
+        a = x.array
+        same = a.shape == value.shape and a.strides == value.strides and a.dtype == value.dtype
+        return x if same and id(x) not in self._leaf_of else None
 
     def _gradient_before(self, grad: Tensor) -> Value:
         """The value of what a leaf has as its gradient whenever the plan runs."""
@@ -189,10 +234,10 @@ class Trace(Tracing):
         elif packed is None:
             raise self.give_up(f"{op.name} runs in NumPy here")
         else:
-            values = [Value(shape, dtype) for shape, dtype in result.specs]
-            given = [self.value(x) for x in inputs]
+            values = [*starmap(Value, result.specs)]
+            given = [*map(self.value, inputs)]
             self.graph.calls.append(Call(op, given, values, packed, (), where))
-            outputs = [self.symbol(v) for v in values]
+            outputs = [*map(self.symbol, values)]
         if MODE.grad:
             op._leave_node(inputs, result, outputs)
             if (node := outputs[0].node) is not None:
@@ -207,30 +252,78 @@ class Trace(Tracing):
         self, op: Op[Any], inputs: list[Tensor | None], packed: bytes, where: Where
     ) -> None:
         """Note a call that changes some of its inputs."""
-        values = [self.value(x) for x in inputs]
         for x in map(inputs.__getitem__, op.changes):
             if x is not None:
+                self._forget(x)
                 x._version += 1
+        values = [*map(self.value, inputs)]
         changed = [v for v in map(values.__getitem__, op.changes) if v is not None]
         self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
-    def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
-        from nnfast.ops.record import OPS
+    def is_outside(self, x: Tensor) -> bool:
+        """Whether x is a tensor from outside, no argument, or shares the memory of one."""
+        return not isinstance(x.array, Symbol) and id(self._source_of(x)) not in self._made
 
+    def assign(self, x: Tensor, y: Tensor) -> bool:
+        """Note that y is written to the memory of x, which is from outside; False if it cannot be.
+
+        Who reads x from now on reads y, so that of several changes the last is made.
+        """
+        from nnfast.ops.shape import clone
+
+        new, array = self.value(y), x.array
+        value = self._known.get(id(x)) or self._from_outside(x)
+        before = self._assigned.get(value)
+        fit = isinstance(value.source, Captured) and array.flags.carray
+        if not fit or self._has_view(value, before.inputs[0] if before else None):
+            return False
+        assert new is not None
+        self._assigned.pop(value, None)
+        if before is not None:
+            self.graph.calls.remove(before)
+        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
+        self.graph.calls.append(call)
+        if new.root is None and new.source is None:
+            self._assigned[value] = call
+        _core.note_write(array)
+        x._version += 1
+        return True
+
+    def _forget(self, x: Tensor) -> None:
+        """The memory of x is about to change: what was given these numbers is read where it is."""
+        now = self.value(x)
+        for value in [v for v, call in self._assigned.items() if call.inputs[0] is now]:
+            if self._has_view(now):
+                raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
+            del self._assigned[value]
+
+    def _has_view(self, *values: Value | None) -> bool:
+        """Whether somebody holds a view of one of these."""
+        views = [s.value.root for weak in self._views if (s := weak()) is not None]
+        return any(root in values for root in views)
+
+    def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape":
-            if not value.is_dense():
-                value = OPS["clone"](x).array.value
-            shape, dtype = result.specs[0]
-            return self.symbol(Value(shape, dtype, value.memory, value.offset))
+        if op.name == "reshape" and value.is_dense():
+            return self._reshape(value, result)
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
+        if op.name == "reshape":
+            from nnfast.ops.shape import keeps_memory
+
+            if not keeps_memory(layout, result.specs[0][0]):
+                return self._reshape(_copy(x).array.value, result)
         new = np.asarray(result.compute(layout))
-        if min(new.strides, default=0) < 0:
+        strides = new.strides
+        if strides and min(strides) < 0:
             raise self.give_up("it uses a view with a negative step")
-        offset = _address(new) - _address(layout) if new.size else 0
-        view = Value(new.shape, new.dtype, value.memory, value.offset + offset, new.strides)
-        return self._wrap(Symbol(view, new))
+        offset = value.offset + (_address(new) - _address(layout) if new.size else 0)
+        view = Value(result.specs[0][0], value.dtype, value.root or value, offset, strides)
+        return self.symbol(view, new)
+
+    def _reshape(self, dense: Value, result: Result) -> Tensor:
+        shape, dtype = result.specs[0]
+        return self.symbol(Value(shape, dtype, dense.root or dense, dense.offset))
 
     # ---- its end --------------------------------------------------------------------------
 
@@ -242,18 +335,19 @@ class Trace(Tracing):
     def kept(self) -> bool:
         """Whether somebody still holds a symbol, when the function has ended."""
         self._keep.clear()
-        return any(ref() is not None for ref in self._symbols)
+        return any([weak() is not None for weak in self._symbols])
 
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:
         """Whether a tensor that the function changes lies in the memory of another."""
-        changed = {
-            id(v.source.tensor)
-            for call in self.graph.calls
-            for v in call.changed
-            if isinstance(v.source, Captured)
-        }
+        changed = self.graph.changed()
         arrays = [(t.array, id(t) in changed) for t in self._captured]
         return _core.share_memory([*arrays, *((a, False) for a in leaves)])
+
+
+def _copy(x: Tensor) -> Any:
+    from nnfast.ops.record import OPS
+
+    return OPS["clone"](x)
 
 
 def _address(array: np.ndarray) -> int:

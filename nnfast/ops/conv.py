@@ -25,7 +25,7 @@ class ConvAttrs(NamedTuple):
     groups: int
     activation: int = 0  # what follows here and a residual, the kernel's fourth input, are for
     slope: float = 0.0  # plans: y = activation(convolution + bias + residual)
-    transformed: int = 0  # the weight is what transform_conv2d made of it; for plans too
+    transformed: int = 0  # size of the kernel whose weight transform_conv2d made; for plans too
 
     def axes(self, kernel: Pair) -> tuple[Axis, Axis]:
         """The windows of a kernel of that height and width."""
@@ -247,11 +247,11 @@ class TransformAttrs(NamedTuple):
 
 @op("transform_conv2d", attrs=TransformAttrs, outputs=("transformed",))
 def transform_conv2d(weight: Tensor, groups: int = 1) -> Result:
-    """The weight of a 3 x 3 conv2d as Winograd's algorithm multiplies it on the ISA in use.
+    """The weight of a conv2d as Winograd's algorithm multiplies it on the ISA in use.
 
     For weights that are used again and again: conv2d takes it in place of the weight where
-    ConvAttrs.transformed is 1, and gives the same bits. Weight (O, C/groups, 3, 3) ->
-    (groups, O/groups rounded up to 16, 36, C/groups, or one more to make it odd).
+    ConvAttrs.transformed is K, and gives the same bits. Weight (O, C/groups, K, K), K from 2 to 5
+    -> (groups, O/groups rounded up to 16, 36, C/groups, or one more to make it odd).
     """
     outputs, channels = weight.shape[:2]
     rows = -(-(outputs // groups) // _LANES) * _LANES

@@ -2,9 +2,9 @@
 
 Where no gradient is recorded, the new values are written into the memory of the tensor, and who
 shares it sees them; nodes that saved values in that memory refuse to be used. Where one is
-recorded, or while a function is traced, the memory stays as it is, for those nodes: the tensor
-takes on another array and another history. That is the same for everybody, unless somebody shares
-its memory, so then it is refused.
+recorded, or a function that is traced made the tensor, the memory stays as it is, for those nodes:
+the tensor takes on another array and another history. That is the same for everybody, unless
+somebody shares its memory, so then it is refused.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def change(name: str, x: Tensor, compute: Callable[[Tensor], Any]) -> Tensor:
 def _before(x: Tensor) -> Tensor:
     """x as it is now: what nodes save."""
     old = wrap(x.array)
+    if (trace := tracing()) is not None and trace.is_outside(x):
+        trace.alias(old, x)
     old.node, old.slot, old.requires_grad = x.node, x.slot, x.requires_grad
     return old
 
@@ -75,9 +77,12 @@ def written(name: str, x: Tensor) -> None:
 
 
 def _become(name: str, x: Tensor, y: Tensor, holders: int) -> Tensor:
-    """x takes on the array of y and, where histories are recorded, that of y."""
+    """x takes on the array of y and, where histories are recorded, the history of y."""
     alone = sys.getrefcount(x.array) <= holders
     if (trace := tracing()) is not None:
+        recorded = MODE.grad and (x.requires_grad or y.requires_grad)
+        if not recorded and trace.is_outside(x) and trace.assign(x, y):
+            return x
         if not (alone and trace.owns(x)):
             raise trace.give_up(f"{name} changes a tensor of shape {x.shape} that others see")
     elif not alone or x.array.base is not None:
