@@ -3,6 +3,7 @@
 
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
+#define NNF_HAS_SCALE
 #define NNF_HAS_MUL_U32
 #define NNF_HAS_WIDEN
 #define NNF_HAS_STREAM
@@ -24,6 +25,13 @@ NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
 // The maskz forms: GCC warns of an uninitialized value in the plain ones.
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm512_maskz_sqrt_ps(0xffff, (__m512)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm512_maskz_sqrt_pd(0xff, (__m512d)a); }
+// scale: a * 2^n, n integral.
+NNF_INLINE vf32 scale(vf32 a, vf32 n) {
+  return (vf32)_mm512_maskz_scalef_ps(0xffff, (__m512)a, (__m512)n);
+}
+NNF_INLINE vf64 scale(vf64 a, vf64 n) {
+  return (vf64)_mm512_maskz_scalef_pd(0xff, (__m512d)a, (__m512d)n);
+}
 NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
   return (vi64)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
 }

@@ -219,7 +219,21 @@ def _numbers(mask: Tensor, shape: tuple[int, ...], at: int) -> list[Tensor]:
             f"expected a mask of shape {shape[at : at + mask.ndim]}, got {mask.shape}.",
         )
     values = mask._values()
-    return [wrap(i) for i in (values.nonzero() if mask.ndim else (np.arange(int(values)),))]
+    return [wrap(i) for i in (_places(values) if mask.ndim else (np.arange(int(values)),))]
+
+
+def _places(values: np.ndarray) -> list[np.ndarray]:
+    """For each dimension, where along it the elements stand that are not 0.
+
+    Divided up from their numbers in the flattened array: many times as fast as NumPy's own.
+    """
+    rest = np.flatnonzero(values if values.dtype == bool_ else values != 0)
+    places = []
+    for n in values.shape[:0:-1]:
+        whole = rest // n
+        places.append(rest - whole * n)
+        rest = whole
+    return [rest, *reversed(places)]
 
 
 def _counted(name: str, index: Tensor, n: int) -> Tensor:
@@ -297,9 +311,10 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
             [1, 1]])
     """
     values = input._values()
+    places = _places(values if values.ndim else values.reshape(1))
     if as_tuple:
-        return tuple(wrap(i) for i in np.atleast_1d(values).nonzero())
-    return wrap(np.argwhere(values))
+        return tuple(map(wrap, places))
+    return wrap(np.stack(places, 1) if values.ndim else np.empty((len(places[0]), 0), np.int64))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
