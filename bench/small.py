@@ -50,12 +50,18 @@ TABLE = {
         (MATRIX,), lambda x, dim: np.log(softmax(x)), "log_softmax", "log_softmax", (1,)
     ),
     "matmul": Op((MATRIX, MATRIX), np.matmul, "matmul", "matmul"),
+    "matmul of vectors": Op((VECTOR, VECTOR), np.matmul, "matmul", "matmul"),
+    "matrix times vector": Op((MATRIX, (4,)), np.matmul, "matmul", "matmul"),
     "linear": Op(
         (MATRIX, MATRIX, (4,)),
         lambda x, w, b: x @ w.T + b,
         "nn.functional.linear",
         "nn.functional.linear",
     ),
+    "clamp": Op((VECTOR,), np.clip, "clamp", "clamp", (0.0, 0.5)),
+    "squeeze": Op(((1, 16),), lambda x: x[0], "squeeze", "squeeze"),
+    "flatten": Op((MATRIX,), np.ravel, "flatten", "flatten"),
+    "zeros": Op((), lambda *shape: np.zeros(shape), "zeros", "zeros", (4, 4)),
     "conv2d 1x1": Op(
         (IMAGE, (1, 1, 1, 1)), np.multiply, "nn.functional.conv2d", "nn.functional.conv2d"
     ),

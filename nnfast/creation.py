@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from nnfast import _core
 from nnfast.device import check_device
 from nnfast.errors import ArgumentError, DTypeError, fail
+from nnfast.graph.mode import tracing
 from nnfast.tensor import (
     Tensor,
     as_array,
@@ -26,6 +28,7 @@ from nnfast.tensor import (
 Number = float | int | bool
 Sizes = int | Sequence[int]
 _LARGE = 16384  # elements
+_INTEGERS = (int, np.integer)
 
 
 # ---- from data ------------------------------------------------------------------------------
@@ -41,7 +44,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
     dtype('float32')
     """
     check_device("tensor", device)
-    return Tensor(known_dtype(np.array(_numbers(data, "tensor", dtype))), requires_grad)
+    array = _numbers(data, "tensor", dtype)
+    if not isinstance(data, list | tuple | float | int):  # it may be the memory of data
+        array = np.array(array)
+    return leaf(known_dtype(array), requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -290,21 +296,33 @@ def _filled(where: str, size: Any, value: Any, dtype: Any, requires_grad: bool) 
         elif math.prod(shape) >= _LARGE:  # by several threads, to memory that was used before
             array = _core.dense(np.broadcast_to(np.full((), value, known), shape))
         else:
-            array = np.full(shape, value, known)
+            array = np.empty(shape, known)
+            np.copyto(array, value, casting="unsafe")
     except (ValueError, TypeError, MemoryError, OverflowError) as e:
         raise ArgumentError(where, f"expected sizes that fit memory, got {shape}: {e}.") from e
-    return Tensor(array, requires_grad)
+    return leaf(array, requires_grad)
+
+
+def leaf(array: np.ndarray, requires_grad: bool = False) -> Tensor:
+    """A tensor on an array that was made here: nothing about it needs to be checked."""
+    x = wrap(array)
+    if requires_grad:
+        x.requires_grad_()
+    if (trace := tracing()) is not None:
+        trace.made(x)
+    return x
 
 
 def sizes(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence."""
-    given = size[0] if len(size) == 1 and not isinstance(size[0], int | np.integer) else size
+    given = size[0] if len(size) == 1 and not isinstance(size[0], _INTEGERS) else size
     try:
-        shape = tuple(n.__index__() for n in given)
-    except (TypeError, AttributeError):
+        shape = tuple(map(operator.index, given))
+    except TypeError:
         raise ArgumentError(where, f"expected sizes, got {given!r}.") from None
-    if any(n < 0 for n in shape):
-        fail(where, "sizes >= 0", str(shape))
+    for n in shape:
+        if n < 0:
+            fail(where, "sizes >= 0", str(shape))
     return shape
 
 
@@ -351,7 +369,7 @@ def arange(
             array = np.arange(int(n)) * step + first
     except (MemoryError, OverflowError, ValueError) as e:
         raise ArgumentError("arange", f"expected numbers that fit memory, got {given}.") from e
-    return Tensor(array.astype(target, copy=False), requires_grad)
+    return leaf(array.astype(target, copy=False), requires_grad)
 
 
 def linspace(
@@ -420,9 +438,9 @@ def eye(
     """
     check_device("eye", device)
     shape = sizes("eye", ((n, n if m is None else m),))
-    y = _filled("eye", (shape,), 0, dtype or float32, False)
-    np.fill_diagonal(y.array, 1)
-    return y.requires_grad_() if requires_grad else y
+    y = _filled("eye", (shape,), 0, dtype or float32, requires_grad)
+    y.array.reshape(-1)[: min(shape) * shape[1] : shape[1] + 1] = 1
+    return y
 
 
 # ---- methods: new tensors of the dtype of another ------------------------------------------------

@@ -397,7 +397,7 @@ class _UsedGradient:
         return "<used up by a compiled step>"
 
 
-USED = _UsedGradient()
+USED: Any = _UsedGradient()
 
 
 _core.set_tensor_type(Tensor)
@@ -416,8 +416,11 @@ def as_array(data: Any, where: str) -> np.ndarray:
         fail(where, "real numbers or booleans", f"dtype {array.dtype}", error=DTypeError)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    strided = all(s % array.itemsize == 0 for s in array.strides)
-    return array if array.flags.aligned and strided else array.copy()
+    size = array.itemsize
+    for step in array.strides:
+        if step % size:
+            return array.copy()
+    return array if array.flags.aligned else array.copy()
 
 
 def known_dtype(array: np.ndarray) -> np.ndarray:

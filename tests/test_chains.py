@@ -27,6 +27,17 @@ def test_maps_of_one_shape_are_a_chain(shape, dtype):
     assert compiled.plan.arena == 0  # nothing passes through memory
 
 
+@pytest.mark.parametrize("disable", [(), ("prune",)])
+def test_what_nobody_reads(disable):
+    def fn(x):
+        y = x.tanh()
+        y.exp()
+        return (y * 2.0).exp()
+
+    compiled = same_bits(fn, randn(5, 7), disable=disable)
+    assert chains(compiled) == [4 if disable else 3]
+
+
 @pytest.mark.parametrize(
     "shape", [(1,), (70,), (30, 1), (1, 70), (2, 1, 1), (2, 30, 1), (2, 1, 70), ()]
 )

@@ -25,6 +25,8 @@ LAYERS: list[Layer] = [
     ((2, 6, 5, 60), (18, 6, 5, 7), {"padding": (4, 6)}),  # taps that see only the border
     ((3, 4, 6, 300), (22, 2, 1, 3), {"groups": 2, "padding": (0, 1)}),
     ((2, 64, 15, 15), (72, 64, 1, 1), {"stride": 2}),
+    ((5, 6, 14, 14), (8, 6, 5, 5), {}),  # one vector: pixels in pairs
+    ((3, 7, 9, 17), (5, 7, 3, 3), {"stride": 2, "padding": 1}),  # or not
 ]
 
 

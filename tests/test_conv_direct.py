@@ -25,6 +25,13 @@ DEPTHWISE: list[Layer] = [
     ((3, 4, 7, 7), (4, 1, 5, 5), {"padding": 2, "groups": 4}),
     ((2, 2, 3, 8), (2, 1, 7, 7), {"padding": 3, "groups": 2}),
     ((2, 3, 15, 33), (3, 1, 3, 3), {"padding": 1, "groups": 3}),
+    ((2, 3, 10, 83), (3, 1, 3, 3), {"padding": 1, "groups": 3}),  # rows of several, in place
+    ((2, 3, 22, 101), (6, 1, 3, 3), {"padding": 1, "groups": 3, "stride": 2}),
+    ((2, 3, 13, 14), (3, 1, 3, 3), {"padding": 1, "groups": 3, "stride": 2}),
+    ((2, 2, 12, 40), (2, 1, 5, 5), {"padding": 2, "groups": 2, "stride": 2}),
+    ((2, 2, 13, 75), (2, 1, 7, 7), {"padding": 3, "groups": 2}),
+    ((2, 2, 17, 70), (2, 1, 7, 7), {"padding": 3, "groups": 2, "stride": 2}),
+    ((2, 2, 11, 40), (2, 1, 3, 3), {"groups": 2, "stride": 2}),  # and copied
 ]
 
 

@@ -70,6 +70,20 @@ MADE: list[Function] = [
     lambda L: L.maximum(L.tensor([1, 2]), L.ones(2)),
     lambda L: L.tensor([1]) / 2,
     lambda L: L.tensor([True, False]).sum(),
+    lambda L: L.tensor([True, False]).sum(dtype=L.float32),
+    lambda L: L.tensor([-1, 5]).clamp(0, 2),
+    lambda L: L.tensor([-1, 5]).clamp(max=0.5),
+    lambda L: L.tensor([-1, 5]).clamp(L.tensor([0, 6])),
+    lambda L: L.where(L.tensor([True, False]), 1, 0),
+    lambda L: L.where(L.tensor([True, False]), 1, 0.5),
+    lambda L: L.ones(3) @ L.ones(3),
+    lambda L: L.ones(3) @ L.ones(2, 3, 4),
+    lambda L: L.ones(2, 4, 3) @ L.ones(3),
+    lambda L: L.ones(1, 3, 1).squeeze(),
+    lambda L: L.ones(1, 3, 1).squeeze(1),
+    lambda L: L.ones(1, 3, 1).squeeze((0, 1)),
+    lambda L: L.ones(()).squeeze(0),
+    lambda L: L.ones(()).flatten(),
 ]
 
 
@@ -83,7 +97,9 @@ def test_as_numpy_does() -> None:
         (nnfast.arange(2, 11, 4), np.arange(2, 11, 4)),
         (nnfast.linspace(0, 1, 5), np.linspace(0, 1, 5)),
         (nnfast.logspace(0, 3, 4), np.logspace(0, 3, 4)),
-        (nnfast.eye(2, 3), np.eye(2, 3)),
+        (nnfast.eye(2, 4), np.eye(2, 4)),
+        (nnfast.eye(4, 2), np.eye(4, 2)),
+        (nnfast.eye(0, 2), np.eye(0, 2)),
         (nnfast.full((2, 1), 2.5), np.full((2, 1), 2.5)),
     ]:
         np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
@@ -234,7 +250,7 @@ def test_arrays_that_were_pickled_are_known_to_kernels(dtype: str) -> None:
     assert array.dtype is not own
     shared = nnfast.from_numpy(array)
     copied = pickle.loads(pickle.dumps(nnfast.tensor(array)))
-    for t in (nnfast.tensor(array), shared, copied):
+    for t in (nnfast.tensor(array), nnfast.tensor(array.tolist(), array.dtype), shared, copied):
         assert t.dtype is own and t.tolist() == array.tolist()
     array[0] = 0
     assert shared.tolist() == array.tolist()

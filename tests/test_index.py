@@ -263,6 +263,19 @@ def test_where_elements_are() -> None:
     assert x.masked_scatter(x > 0, source).tolist() == [[0, 7], [8, 0]]
 
 
+@pytest.mark.parametrize("shape", [(), (7,), (5, 1), (3, 4, 6), (2, 0, 3), (0, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_])
+def test_where_elements_of_any_shape_are(shape: tuple[int, ...], dtype: Any) -> None:
+    rng = np.random.default_rng(len(shape))
+    a = (rng.integers(0, 2, shape) * rng.integers(-3, 4, shape)).astype(dtype)
+    for x, b in ((nnfast.tensor(a), a), (nnfast.tensor(a).permute(*range(a.ndim)[::-1]), a.T)):
+        np.testing.assert_array_equal(x.nonzero().numpy(), np.argwhere(b))
+        for i, j in zip(x.nonzero(as_tuple=True), np.atleast_1d(b).nonzero(), strict=True):
+            np.testing.assert_array_equal(i.numpy(), j)
+    nan = nnfast.tensor([0.0, np.nan, -0.0, 1.0])
+    assert nan.nonzero().tolist() == [[1], [3]]
+
+
 def test_where() -> None:
     x = nnfast.tensor([[0.0, 2.0], [3.0, 0.0]])
     assert [i.tolist() for i in nnfast.where(x > 0)] == [[0, 1], [1, 0]]

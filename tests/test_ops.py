@@ -25,7 +25,8 @@ VALUES = [(name, dtype) for name in NAMES for dtype in SPECS[name].dtypes]
 KERNELS = [(name, dtype) for name, dtype in VALUES if OPS[name].kernel is not None]
 # Ops that write large outputs past the caches.
 PAST_CACHES = ["add", "cat", "clone", "relu", "take", "layer_norm", "layer_norm_backward"]
-PAST_CACHES += ["batch_norm_eval", "batch_norm_train_backward"]
+PAST_CACHES += ["batch_norm_eval", "batch_norm_train_backward", "group_norm_backward"]
+PAST_CACHES += ["softmax", "log_softmax", "softmax_backward"]
 GRADIENTS = [name for name in NAMES if SPECS[name].grad]
 
 

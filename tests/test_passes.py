@@ -344,6 +344,15 @@ def test_transformed_weights_give_the_same_bits(isa, groups):
     assert flops_of(predict.plan.graph.calls[1]) == 2 * 3 * 32 * 18 * 20 * 9 * 32 // groups
 
 
+def test_the_weight_of_a_strided_convolution_is_not_transformed():
+    """Winograd's algorithm works on its phases, not on itself."""
+    net = nn.Conv2d(16, 32, 5, stride=2, padding=2).eval()
+    with nnfast.no_grad():
+        predict = same_bits(net, randn(2, 16, 57, 57))
+    assert [c.algorithm for c in predict.plan.graph.calls] == ["winograd"]
+    assert names(predict) == ["conv2d"]
+
+
 def test_a_weight_that_a_batch_norm_scales_is_packed_too():
     net = nn.Sequential(nn.Conv2d(32, 32, 3), nn.BatchNorm2d(32), nn.Flatten(), nn.Linear(8192, 3))
     predict = nnfast.compile(net.eval())

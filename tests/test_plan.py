@@ -80,6 +80,35 @@ def test_functions_that_look_at_values_run_eagerly(fn, match):
         assert str(answer) == str(fn(x))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_what_never_has_a_plan_is_not_asked_again_and_again(known, monkeypatch):
+    """Each number is another kind of arguments; a function that has a plan is asked for more."""
+    monkeypatch.setattr(graph_compiled, "REFUSED", 50)
+    made = []
+    entry = graph_compiled.Entry
+    monkeypatch.setattr(graph_compiled, "Entry", lambda *a, **k: made.append(1) or entry(*a, **k))
+    f = nnfast.compile(lambda x, k: x * k if k < 0 or x.sum().item() > 0 else x)
+    if known:
+        f(nnfast.ones(2), -1.0)
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        for k in range(120):
+            assert f(nnfast.ones(2), float(k)).tolist() == [k, k]
+    assert len(made) == (121 if known else graph_compiled.TRIES)
+    assert len(f._refused) <= 50
+
+
+def test_a_number_that_always_changes_is_told_once(monkeypatch):
+    monkeypatch.setattr(graph_compiled, "NUMBERS", 5)
+    f = nnfast.compile(lambda x, k: x * k)
+    with pytest.warns(UserWarning, match="give what changes as a tensor") as notes:
+        for k in range(8):
+            assert f(nnfast.ones(2), k / 2).tolist() == [k / 2, k / 2]
+    assert len(notes) == 1
+    shapes = planned(lambda x, k: x * k)
+    for n in range(8):
+        assert shapes(nnfast.ones(n), float(n)).tolist() == [n] * n
+
+
 def test_an_exception_that_the_function_catches_does_not_hide_it():
     @nnfast.compile
     def f(x):
@@ -247,20 +276,25 @@ UNARY = [
     lambda x: x.mean(-1, True) if x.ndim else x,
     lambda x: x.detach(),
     lambda x: x.permute(*reversed(range(x.ndim))),
+    lambda x: x.double(),
+    lambda x: x.float(),
+    lambda x: (x * 2).long(),
+    lambda x: x.clone().mul_(1.5),
 ]
 BINARY = [ops.add, ops.mul, ops.sub, ops.maximum, lambda a, b: ops.where(a > b, a, b)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)),
-                min_size=1, max_size=14), st.integers(1, 3))  # fmt: skip
+                min_size=1, max_size=14), st.integers(1, 3),
+       st.none() | st.sampled_from(sorted(graph_plan.OPTIONAL)))  # fmt: skip
 @settings(
     max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-def test_random_programs(code, threads):
-    """Shared nodes, views, broadcasting, gradients: the plan's bits are eager's."""
+def test_random_programs(code, threads, left_out):
+    """Shared nodes, views, casts, broadcasting, gradients: the plan's bits are eager's."""
 
     def program(x, w):
         values = [x, w, w * x]
@@ -281,6 +315,6 @@ def test_random_programs(code, threads):
     w = nnfast.from_numpy(rng.standard_normal((3, 4)).astype(np.float32)).requires_grad_()
     with nnfast.threads(threads):
         want = [t.detach().numpy().tobytes() for t in program(x, w)]
-        f = planned(program)
+        f = planned(program, disable=() if left_out is None else (left_out,))
         for _ in range(2):
             assert [t.detach().numpy().tobytes() for t in f(x, w)] == want

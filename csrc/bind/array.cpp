@@ -76,15 +76,6 @@ PyObject* all_below(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   return PyBool_FromLong(nnf::all_below(v.size, v.ptr<int64_t>(), n));
 }
 
-// The addresses of the first byte of an array and behind its last.
-std::pair<py::ssize_t, py::ssize_t> bounds(const py::array& array) {
-  auto first = reinterpret_cast<py::ssize_t>(array.data()), last = first;
-  if (array.size() == 0) return {first, last};
-  for (int d = 0; d < array.ndim(); ++d)
-    (array.strides(d) < 0 ? first : last) += (array.shape(d) - 1) * array.strides(d);
-  return {first, last + array.itemsize()};
-}
-
 // Whether a changed array lies in the memory of another.
 bool share_memory(const std::vector<std::pair<py::array, bool>>& arrays) {
   struct Range {
@@ -113,6 +104,14 @@ PyMethodDef all_below_method = {
     "all_below(labels, n): whether all of int64 `labels` are at least 0 and below n."};
 
 }  // namespace
+
+std::pair<Py_ssize_t, Py_ssize_t> bounds(const py::array& array) {
+  auto first = reinterpret_cast<py::ssize_t>(array.data()), last = first;
+  if (array.size() == 0) return {first, last};
+  for (int d = 0; d < array.ndim(); ++d)
+    (array.strides(d) < 0 ? first : last) += (array.shape(d) - 1) * array.strides(d);
+  return {first, last + array.itemsize()};
+}
 
 void find_numpy() {
   api = &Api::get();

@@ -1,6 +1,8 @@
 // NumPy's arrays as the core sees them: views of those that come in, fresh ones for what goes out.
 #pragma once
 
+#include <utility>
+
 #include "base/view.h"
 #include "bind/bind.h"
 
@@ -41,5 +43,8 @@ void fill_zero(PyObject* array);        // of new_array
 PyObject* zero_dim(DType t, double value, int64_t integer);
 PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_intptr_t* strides,
                   char* data, bool writable);
+
+// The addresses of the first byte of an array and behind its last.
+std::pair<Py_ssize_t, Py_ssize_t> bounds(const pybind11::array& array);
 
 }  // namespace nnf

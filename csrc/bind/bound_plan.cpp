@@ -216,6 +216,16 @@ bool BoundPlan::fits() const {
   return true;
 }
 
+bool BoundPlan::changes(const py::array& array) const {
+  const auto [first, end] = bounds(array);
+  for (size_t i = 0; i < graded_.size(); ++i) {
+    if (!externals_[i].written) continue;
+    const auto data = reinterpret_cast<Py_ssize_t>(array_of(tensor(i)->array)->data);
+    if (data < end && first < data + sizes_[i]) return true;
+  }
+  return false;
+}
+
 // f(context) with all buffers bound.
 template <class F>
 BoundPlan::Outcome BoundPlan::with_context(PyObject* const* arrays, size_t n, F&& f) {

@@ -44,6 +44,9 @@ class BoundPlan {
   // Whether the arrays of the tensors are what the plan was made for.
   bool fits() const;
 
+  // Whether an array lies in memory that a run changes.
+  bool changes(const pybind11::array& array) const;
+
   enum Outcome { REFUSED, DONE, NOT_FINITE };
 
   // REFUSED if an array, or that of a tensor, is not what the plan was made for.

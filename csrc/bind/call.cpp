@@ -1,5 +1,7 @@
 #include "bind/call.h"
 
+#include <algorithm>
+
 #include "bind/array.h"
 #include "bind/collected.h"
 #include "bind/labels.h"
@@ -87,7 +89,8 @@ py::object Call::run(const py::list& leaves) {
 }
 
 py::object Call::run(PyObject* const* leaves) {
-  if (!plan_.fits()) return not_implemented();  // before rates are asked for: they move on
+  // Before rates are asked for: they move on.
+  if (!plan_.fits() || changes_argument(leaves)) return not_implemented();
   std::vector<py::object> arrays;
   const size_t n = plan_.external_count();
   arrays.reserve(n);
@@ -104,6 +107,16 @@ py::object Call::run(PyObject* const* leaves) {
     default:
       return answer(arrays, leaves);
   }
+}
+
+// Whether an argument lies in what the plan changes: the function may read it after that.
+bool Call::changes_argument(PyObject* const* leaves) const {
+  return std::any_of(sources_.begin(), sources_.end(), [&](const Source& s) {
+    if (s.index < 0) return false;
+    PyObject* leaf = leaves[s.index];
+    return plan_.changes(
+        py::reinterpret_borrow<py::array>(is_tensor(leaf) ? tensor_of(leaf)->array : leaf));
+  });
 }
 
 py::object Call::array(Source& s, size_t i, PyObject* const* leaves) {

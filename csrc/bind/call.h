@@ -55,6 +55,7 @@ class Call {
   bool is_like(const Kind& kind, PyObject* o) const;
   pybind11::object run(PyObject* const* leaves);
   pybind11::object array(Source& s, size_t i, PyObject* const* leaves);
+  bool changes_argument(PyObject* const* leaves) const;
   bool is_known_good(const Check& c, const std::vector<pybind11::object>& arrays) const;
   pybind11::object dense(PyObject* array, size_t i);
   pybind11::object answer(const std::vector<pybind11::object>& arrays, PyObject* const* leaves);

@@ -21,25 +21,27 @@ constexpr int kMostSpots = kTileVectors / 2;
 template <int V>
 constexpr int kSpots = kTileVectors / V < kMostSpots ? kTileVectors / V : kMostSpots;
 
-// Vectors from v on of M spots.
-template <class T, int M, int V>
+// Vectors from v on of M spots. Where each odd one sees what is `pace` behind the one before, half
+// the addresses are enough: all of them would not stay in registers.
+template <class T, int M, int V, bool kPairs = false>
 void channel_tile(const ChannelArgs<T>& g, const Spot* spots, int v) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][V] = {};
   const T* x[M];
   for (int i = 0; i < M; ++i) x[i] = g.x + spots[i].src;
+  const int64_t pace = kPairs ? spots[1].src - spots[0].src : 0;
   const T* w = g.w + v / 2 * g.panel + v % 2 * L;
   int64_t channel = 0;
   for (int64_t c = 0; c < g.channels; ++c, channel += g.x_step, w += g.w_step) {
     for (int64_t t = 0; t < g.taps; ++t) {
-      const int64_t at = channel + g.steps[t].x;
+      const int64_t at = channel + g.steps[t].x, next = at + pace;
       const T* u = w + g.steps[t].w;
       vec<T> b[V];
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) b[j] = load<T>(u + j / 2 * g.panel + j % 2 * L);
 #pragma GCC unroll 14
       for (int i = 0; i < M; ++i) {
-        const vec<T> seen = set1<T>(x[i][at]);
+        const vec<T> seen = set1<T>(kPairs && i % 2 ? x[i - 1][next] : x[i][at]);
 #pragma GCC unroll 4
         for (int j = 0; j < V; ++j) acc[i][j] = fma(seen, b[j], acc[i][j]);
       }
@@ -54,22 +56,33 @@ void channel_tile(const ChannelArgs<T>& g, const Spot* spots, int v) {
   }
 }
 
+NNF_INLINE bool in_pairs(const Spot* spots, int n) {
+  bool pairs = true;
+  for (int i = 3; i < n; i += 2)
+    pairs &= spots[i].src - spots[i - 1].src == spots[1].src - spots[0].src;
+  return pairs;
+}
+
 template <class T, int M, int V>
 void channel_spots(const ChannelArgs<T>& g, const Spot* spots, int m, int v) {
   if constexpr (M > 1) {
     if (m < M) return channel_spots<T, M - 1, V>(g, spots, m, v);
+    if (V == 1 && in_pairs(spots, M)) return channel_tile<T, M, V, V == 1>(g, spots, v);
   }
   channel_tile<T, M, V>(g, spots, v);
 }
 
-// Tiles of nearly the same size.
+// Tiles of nearly the same size; of single vectors, they begin with a pair.
 template <class T, int V>
 void channel_tiles(const ChannelArgs<T>& g, int v) {
-  constexpr int R = kSpots<V>;
+  constexpr int R = kSpots<V>, kUnit = V == 1 ? 2 : 1;
+  static_assert(R % kUnit == 0);
   const int64_t tiles = (g.n + R - 1) / R;
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t first = t * g.n / tiles, last = (t + 1) * g.n / tiles;
+  for (int64_t t = 0, first = 0; t < tiles; ++t) {
+    const int64_t end = ((t + 1) * g.n / tiles + kUnit - 1) / kUnit * kUnit;
+    const int64_t last = end < g.n ? end : g.n;
     channel_spots<T, R, V>(g, g.spots + first, int(last - first), v);
+    first = last;
   }
 }
 

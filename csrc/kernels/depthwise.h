@@ -114,66 +114,135 @@ NNF_INLINE void depthwise_tile(const T* x, int64_t ld, const int64_t* off, const
   }
 }
 
-// Rows of results at once of a plane whose rows are a vector or less.
-constexpr int kNarrowTall = NNF_VECTOR_REGISTERS == 32 ? 7 : 4;
+// ---- where result (oh, ow) stands at pixel (S oh, S ow): taps see a row's vectors, shifted ----
 
-// Whether taps see pixels of the same vector, shifted, or what is outside.
 template <class T, int K, int S>
-NNF_INLINE bool is_narrow(const PlaneArgs<T>& d) {
-  return S == 1 && d.W <= kLanes<T> && d.OW == d.W && d.pw == K / 2;
+NNF_INLINE bool in_place(const PlaneArgs<T>& d) {
+  return d.pw == K / 2 && d.OW == (d.W + S - 1) / S;
 }
 
-// Lane i takes lane i + h, zero where there is none.
-template <class T, int h>
-NNF_INLINE vec<T> shifted(vec<T> v) {
-  constexpr int L = kLanes<T>;
-  mask<T> index{};
-  for (int i = 0; i < L; ++i) index[i] = int_of<T>(i + h >= 0 && i + h < L ? i + h : L + i);
-  return __builtin_shuffle(v, vec<T>{}, index);
-}
+// Whether the vectors of a tile have no neighbours, all of them, or perhaps not.
+enum class Where { alone, inside, edge };
 
-// What the taps of a row from J on see of a row of the image.
-template <class T, int K, int J = 0>
-NNF_INLINE void shift_row(vec<T> row, vec<T>* seen) {
-  if constexpr (J < K) {
-    seen[J] = J == K / 2 ? row : shifted<T, J - K / 2>(row);
-    shift_row<T, K, J + 1>(row, seen);
+// Rows of results at once where they are a vector or less.
+constexpr bool kManyRegisters = NNF_VECTOR_REGISTERS == 32;
+constexpr int kNarrowTall = kManyRegisters ? 7 : 4;
+
+// Every S-th column of a row of the image from x on as V vectors and both their neighbours, then
+// the columns next to them, if S is 2. Before x there is nothing, if it is the first; of the last
+// vector and its neighbour there are some elements alone.
+template <class T, int S, int V, Where kWhere>
+NNF_INLINE void load_row(const T* x, bool first, const int* some, vec<T> (&part)[S][V + 2]) {
+  constexpr int L = kLanes<T>, kAlone = kWhere == Where::alone;
+#pragma GCC unroll 4
+  for (int v = kAlone; v < V + 2 - kAlone; ++v) {
+    vec<T> from[S] = {};
+#pragma GCC unroll 2
+    for (int s = 0; s < S; ++s) {
+      const T* at = x + ((v - 1) * S + s) * L;
+      int n = v >= V ? some[(v - V) * S + s] : v == 0 && first ? 0 : L;
+      if (kWhere == Where::inside) n = L;
+      if (n > 0) from[s] = load_k<T>(at, n);
+    }
+    if constexpr (S == 1)
+      part[0][v] = from[0];
+    else
+      part[0][v] = even_lanes<T>(from[0], from[1]), part[1][v] = odd_lanes<T>(from[0], from[1]);
   }
 }
-template <class T>
-NNF_INLINE vec<T> narrow_row(const PlaneArgs<T>& d, int64_t h) {
-  return h >= 0 && h < d.H ? load_k<T>(d.x + h * d.W, int(d.W)) : vec<T>{};
+
+// The vector h elements behind v[1], v[0] and v[2] being its neighbours.
+template <class T, int h>
+NNF_INLINE vec<T> shifted(const vec<T>* v) {
+  if constexpr (h == 0)
+    return v[1];
+  else if constexpr (h < 0)
+    return across<T, kLanes<T> + h>(v[0], v[1]);
+  else
+    return across<T, h>(v[1], v[2]);
 }
 
-// depthwise_plane where it is_narrow: nothing is copied.
-template <class T, int K>
-void narrow_plane(const PlaneArgs<T>& d, const vec<T>* w, vec<T> start, bool add, T* y) {
-  constexpr int R = kNarrowTall;
-  const int n = int(d.W);
-  for (int64_t oh = 0; oh < d.OH; oh += R) {
-    vec<T> sum[R];
+// The same for row i, tap J and those behind it.
+template <class T, int K, int S, int V, int J = 0, class F>
+NNF_INLINE void see_taps(int i, const vec<T> (&part)[S][V + 2], F f) {
+  if constexpr (J < K) {
+    constexpr int at = J - K / 2 + K * S, odd = at % S;  // not negative
+    vec<T> seen[V];
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) seen[v] = shifted<T, at / S - K>(part[odd] + v);
+    f(i, J, seen);
+    see_taps<T, K, S, V, J + 1>(i, part, f);
+  }
+}
+
+// Calls f(i, j, seen) for all taps of the rows of the image that R rows of results see, V vectors
+// from (oh, ow) on.
+template <class T, int K, int S, int V, int R, Where kWhere, class F>
+NNF_INLINE void see_rows(const PlaneArgs<T>& d, int64_t oh, int64_t ow, F f) {
+  constexpr int L = kLanes<T>;
+  int some[2 * S];
+#pragma GCC unroll 4
+  for (int s = 0; s < 2 * S; ++s) some[s] = lanes_of(d.W - S * ow - ((V - 1) * S + s) * L, L);
+#pragma GCC unroll 20
+  for (int i = 0; i < (R - 1) * S + K; ++i) {
+    const int64_t h = oh * S - d.ph + i;
+    vec<T> part[S][V + 2] = {};
+    if (h >= 0 && h < d.H) load_row<T, S, V, kWhere>(d.x + h * d.W + S * ow, ow == 0, some, part);
+    see_taps<T, K, S, V>(i, part, f);
+  }
+}
+
+// R rows x V vectors of results from (oh, ow) on.
+template <class T, int K, int S, int V, int R, Where kWhere>
+NNF_INLINE void place_tile(const PlaneArgs<T>& d, const vec<T>* w, vec<T> start, bool add,
+                           int64_t oh, int64_t ow, T* y) {
+  constexpr int L = kLanes<T>;
+  vec<T> sum[R][V];
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[r] = start;
-#pragma GCC unroll 16
-    for (int i = 0; i < R + K - 1; ++i) {
-      vec<T> seen[K];
-      shift_row<T, K>(narrow_row(d, oh - d.ph + i), seen);
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sum[r][v] = start;
+  const auto multiply = [&](int i, int j, const vec<T>(&seen)[V]) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-      for (int j = 0; j < K; ++j)
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r)
-          if (i >= r && i - r < K) sum[r] = fma(w[(i - r) * K + j], seen[j], sum[r]);
+    for (int r = 0; r < R; ++r) {
+      if (i < r * S || i - r * S >= K) continue;
+      vec<T> tap = w[(i - r * S) * K + j];
+      if (!kHeld<K> && V > 1) in_register(tap);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sum[r][v] = fma(tap, seen[v], sum[r][v]);
     }
-    T* to = y + oh * n;
+  };
+  see_rows<T, K, S, V, R, kWhere>(d, oh, ow, multiply);
+  const int last = lanes_of(d.OW - ow - (V - 1) * L, L);  // of the last vector
+  y += oh * d.OW + ow;
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r, to += n) {
-      const int64_t left = (d.OH - oh - r) * n;
-      if (left <= 0) break;
+  for (int r = 0; r < R; ++r, y += d.OW) {
+    const int64_t left = (d.OH - oh - r) * d.OW;
+    if (left <= 0) break;
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) {
+      const int k = v < V - 1 ? L : last;
       if (add)
-        store_k<T>(to, load_k<T>(to, n) + sum[r], n);
-      else  // what is too much of a whole vector is written next
-        store_k<T>(to, sum[r], left < kLanes<T> ? n : kLanes<T>);
+        store_k<T>(y + v * L, load_k<T>(y + v * L, k) + sum[r][v], k);
+      else  // alone, what is too much of a whole vector is written next
+        store_k<T>(y + v * L, sum[r][v], kWhere == Where::alone && left >= L ? L : k);
     }
+  }
+}
+
+template <class T, int K, int S>
+NNF_INLINE void place_plane(const PlaneArgs<T>& d, const vec<T>* w, vec<T> start, bool add, T* y) {
+  constexpr int L = kLanes<T>, R = kNarrowTall;
+  if (d.OW <= L) {
+    for (int64_t oh = 0; oh < d.OH; oh += R)
+      place_tile<T, K, S, 1, R, Where::alone>(d, w, start, add, oh, 0, y);
+    return;
+  }
+  for (int64_t oh = 0; oh < d.OH; oh += kTall) {
+    int64_t ow = 0;
+    for (; d.OW - ow > L; ow += 2 * L)
+      place_tile<T, K, S, 2, kTall, Where::edge>(d, w, start, add, oh, ow, y);
+    if (ow < d.OW) place_tile<T, K, S, 1, kTall, Where::edge>(d, w, start, add, oh, ow, y);
   }
 }
 
@@ -187,7 +256,8 @@ void depthwise_plane(const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) 
     if (kHeld<K>) in_register(taps[t]);
   }
   const vec<T> start = set1<T>(bias);
-  if (is_narrow<T, K, S>(d)) return narrow_plane<T, K>(d, taps, start, add, y);
+  if ((K == 3 || kManyRegisters) && in_place<T, K, S>(d))
+    return place_plane<T, K, S>(d, taps, start, add, y);
   const int64_t ld = d.buffer(K, S, L).ld;
   int64_t off[K];
   for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);
@@ -319,37 +389,47 @@ NNF_INLINE void sum_rows(const T* x, int64_t ld, const int64_t* off, const T* dy
   if constexpr (First + I < K) sum_rows<T, K, S, First + I>(x, ld, off, dy, OW, rows, sum);
 }
 
-// sum[i][j] += over a plane that is_narrow, dy times what tap (i, j) sees.
-template <class T, int K>
-NNF_INLINE void narrow_sums(const PlaneArgs<T>& d, const T* dy, vec<T> (&sum)[K][K]) {
-  constexpr int R = kNarrowTall;
-  const int n = int(d.W);
+// sum[i][j] += over a plane that is in_place, dy times what tap (i, j) sees.
+template <class T, int K, int S, Where kWhere>
+NNF_INLINE void sum_place(const PlaneArgs<T>& d, int64_t oh, int64_t ow, const T* dy,
+                          vec<T> (&sum)[K][K]) {
+  constexpr int R = kNarrowTall, L = kLanes<T>;
+  const int n = kWhere == Where::inside ? L : lanes_of(d.OW - ow, L);
+  vec<T> v[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+    v[r] = r < d.OH - oh ? load_k<T>(dy + (oh + r) * d.OW + ow, n) : vec<T>{};
+  const auto add = [&](int i, int j, const vec<T>(&seen)[1]) __attribute__((always_inline)) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+      if (i >= r * S && i - r * S < K) sum[i - r * S][j] = fma(v[r], seen[0], sum[i - r * S][j]);
+  };
+  see_rows<T, K, S, 1, R, kWhere>(d, oh, ow, add);
+}
+template <class T, int K, int S>
+NNF_INLINE void place_sums(const PlaneArgs<T>& d, const T* dy, vec<T> (&sum)[K][K]) {
+  constexpr int R = kNarrowTall, L = kLanes<T>;
+  if (d.OW <= L) {
+    for (int64_t oh = 0; oh < d.OH; oh += R) sum_place<T, K, S, Where::alone>(d, oh, 0, dy, sum);
+    return;
+  }
   for (int64_t oh = 0; oh < d.OH; oh += R) {
-    vec<T> v[R];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) v[r] = r < d.OH - oh ? load_k<T>(dy + (oh + r) * n, n) : vec<T>{};
-#pragma GCC unroll 16
-    for (int i = 0; i < R + K - 1; ++i) {
-      vec<T> seen[K];
-      shift_row<T, K>(narrow_row(d, oh - d.ph + i), seen);
-#pragma GCC unroll 8
-      for (int j = 0; j < K; ++j)
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r)
-          if (i >= r && i - r < K) sum[i - r][j] = fma(v[r], seen[j], sum[i - r][j]);
-    }
+    sum_place<T, K, S, Where::edge>(d, oh, 0, dy, sum);
+    int64_t ow = L;
+    for (; S * (ow + 2 * L) <= d.W; ow += L) sum_place<T, K, S, Where::inside>(d, oh, ow, dy, sum);
+    for (; ow < d.OW; ow += L) sum_place<T, K, S, Where::edge>(d, oh, ow, dy, sum);
   }
 }
 
 template <class T, int K, int S>
 void sum_plane(const PlaneArgs<T>& d, const T* dy, T* sums) {
   constexpr int L = kLanes<T>;
-  if constexpr (K == 3 && S == 1) {
-    if (is_narrow<T, K, S>(d)) {
+  if constexpr (K == 3) {
+    if ((kManyRegisters || S == 2 || d.OW <= L) && in_place<T, K, S>(d)) {
       vec<T> sum[K][K];
 #pragma GCC unroll 9
       for (int t = 0; t < K * K; ++t) sum[t / K][t % K] = load<T>(sums + t * L);
-      narrow_sums<T, K>(d, dy, sum);
+      place_sums<T, K, S>(d, dy, sum);
 #pragma GCC unroll 9
       for (int t = 0; t < K * K; ++t) store<T>(sums + t * L, sum[t / K][t % K]);
       return;

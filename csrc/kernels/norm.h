@@ -9,29 +9,21 @@
 namespace nnf {
 namespace {
 
-// The sum of a (x - center), or of (x - center)^2 if a is null. a and x have one layout.
+// The sum of (x - center)^2.
 template <class T>
-T centered_dot_rows(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n, T center) {
+T centered_squares_rows(int64_t rows, const T* x, int64_t stride, int64_t n, T center) {
   VirtualLanes<T, Sum> lanes;
   const vec<T> c = set1<T>(center);
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* px = x + i * stride;
-    if (a) {
-      const T* pa = a + i * stride;
-      lanes.add(n, [=](int64_t j, int k) {
-        return load_k<T>(pa + j, k, T(0)) * (load_k<T>(px + j, k, center) - c);
-      });
-    } else {
-      lanes.add(n, [=](int64_t j, int k) {
-        vec<T> d = load_k<T>(px + j, k, center) - c;
-        return d * d;
-      });
-    }
-  }
+  for (int64_t i = 0; i < rows; ++i, x += stride)
+    lanes.add(n, [=](int64_t j, int k) {
+      const vec<T> d = load_k<T>(x + j, k, center) - c;
+      return d * d;
+    });
   return lanes.result();
 }
 
-// The same for each of n columns: y[j] = sum over rows.
+// For each of n columns y[j] = the sum over rows of a (x - center), or of (x - center)^2 if a is
+// null. a and x have one layout.
 template <class T>
 void centered_dot_cols(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n,
                        const T* center, T* y) {
@@ -39,6 +31,35 @@ void centered_dot_cols(int64_t rows, const T* a, const T* x, int64_t stride, int
     vec<T> d = load_k<T>(x + i * stride + j, k, T(0)) - load_k<T>(center + j, k, T(0));
     return a ? load_k<T>(a + i * stride + j, k, T(0)) * d : d * d;
   });
+}
+
+// sums[0] = the sum of a, sums[1] = that of a (x - center), side by side if the registers suffice.
+template <class T>
+void sum_and_dot_rows(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n, T center,
+                      T* sums) {
+  constexpr int L = kLanes<T>, A = kAccumulators<T>;
+  VirtualLanes<T, Sum> sum, dot;
+  const vec<T> c = set1<T>(center);
+  for (int64_t i = 0; i < rows; ++i, a += stride, x += stride) {
+    auto times = [=](vec<T> v, int64_t j, int k) __attribute__((always_inline)) {
+      return v * (load_k<T>(x + j, k, center) - c);
+    };
+    int64_t done = 0;
+    if constexpr (2 * A < NNF_VECTOR_REGISTERS)
+      for (; done + A * L <= n; done += A * L) {
+#pragma GCC unroll 16
+        for (int r = 0; r < A; ++r) {
+          vec<T> v = load<T>(a + done + r * L);
+          in_register(v);
+          sum.acc[r] = sum.acc[r] + v;
+          dot.acc[r] = dot.acc[r] + times(v, done + r * L, L);
+        }
+      }
+    sum.add(n - done, [=](int64_t j, int k) { return load_k<T>(a + done + j, k); });
+    dot.add(n - done,
+            [=](int64_t j, int k) { return times(load_k<T>(a + done + j, k), done + j, k); });
+  }
+  sums[0] = sum.result(), sums[1] = dot.result();
 }
 
 // A parameter: one for the row, or one a column.

@@ -263,23 +263,24 @@ void run(const ConvShape& s, const OpArgs& args) {
 
 }  // namespace
 
-// A model of the work in fused multiply-adds on vectors of 16 channels: what the transforms cost
-// was measured (AVX-512, AVX2), those of the weights are shared by 8 images. The other ways come
-// near the peak, but compute whole vectors of pixels, or of channels (conv2d_channels.cpp), which
-// leave out taps outside of the image.
-bool winograd_pays(ConvDirection d, const ConvShape& s) {
-  if (d == ConvDirection::weight) return winograd_weight_pays(s);
+double winograd_work(ConvDirection d, const ConvShape& s) {
+  if (d == ConvDirection::weight) return winograd_weight_work(s);
   const WinogradShape c = d == ConvDirection::forward ? forward_shape(s) : input_shape(s);
-  const double C = c.C, O = c.O, pixels = double(c.OH) * c.OW, taps = s.taps();
   const double C16 = round_up(c.C, 16), O16 = round_up(c.O, 16);
-  const double products = 36 * C * O16, weights = 4 * (taps + 1) * C * O16;
+  const double products = 36 * c.C * O16, weights = 4.0 * (s.taps() + 1) * c.C * O16;
   const double transforms = double(170 + 45 * winograd_outputs(s.KH)) * (C16 + O16);
+  return winograd_tiles(s, c.OH, c.OW) * (products + transforms) + weights;
+}
+
+double unstrided_work(ConvDirection d, const ConvShape& s) {
+  if (d == ConvDirection::weight) return unstrided_weight_work(s);
+  const WinogradShape c = d == ConvDirection::forward ? forward_shape(s) : input_shape(s);
+  const double C = c.C, O = c.O, O16 = round_up(c.O, 16), taps = s.taps();
   const double direct = taps * C * O * c.OH * round_up(c.OW, 16) / 0.8;
   const double inside = double(taps_inside(c.OH, c.H, c.ph, s.KH, s.at.dh)) *
                         taps_inside(c.OW, c.W, c.pw, s.KW, s.at.dw);
-  const double channels = O16 * (C * inside / 0.97 + 25 * pixels) + taps * C * O16;
-  return winograd_tiles(s, c.OH, c.OW) * (products + transforms) + weights <
-         (direct < channels ? direct : channels);
+  const double channels = O16 * (C * inside / 0.97 + 25.0 * c.OH * c.OW) + taps * C * O16;
+  return direct < channels ? direct : channels;
 }
 
 namespace ops {
@@ -305,7 +306,7 @@ void transform_conv2d(const OpArgs& args) {
 
 }  // namespace ops
 
-const ConvMethod conv_winograd[3] = {
+const ConvMethod winograd_unstrided[3] = {
     {winograd_applies, workspace<forward_shape>, run<forward_shape>},
     {winograd_applies, workspace<input_shape>, run<input_shape>},
     {winograd_applies, winograd_weight_workspace, run_winograd_weight}};

@@ -175,18 +175,19 @@ struct WeightSums {
 
 }  // namespace
 
-// As winograd_pays, with what was measured for this direction. To bring the sums back costs as
-// much for one image as for many, both ways.
-bool winograd_weight_pays(const ConvShape& s) {
-  const double tiles = s.N * winograd_tiles(s, s.OH, s.OW), taps = s.taps();
+double winograd_weight_work(const ConvShape& s) {
+  const double tiles = s.N * winograd_tiles(s, s.OH, s.OW), outputs = winograd_outputs(s.KH);
   const double C16 = round_up(s.C, 16), O16 = round_up(s.O, 16);
   const double products = 36 * C16 * O16, sums = 600 * C16 * O16;
-  const double outputs = winograd_outputs(s.KH);
   const double transforms = (170 + 45 * outputs) * C16 + (100 + 45 * outputs) * O16;
+  return tiles * (products + transforms) + sums;
+}
+
+double unstrided_weight_work(const ConvShape& s) {
   const double inside = double(taps_inside(s.OH, s.H, s.at.ph, s.KH, s.at.dh)) *
                         taps_inside(s.OW, s.W, s.at.pw, s.KW, s.at.dw);
-  const double others = s.C * least(O16, s.O * 4 / 3) * (s.N * inside / 0.9 + 11 * taps);
-  return tiles * (products + transforms) + sums < others;
+  const double O = least(round_up(s.O, 16), s.O * 4 / 3);
+  return s.C * O * (s.N * inside / 0.9 + 11.0 * s.taps());
 }
 
 int64_t winograd_weight_workspace(const ConvShape& s, DType t) {

@@ -5,7 +5,10 @@
 
 namespace nnf {
 
-bool winograd_weight_pays(const ConvShape& s);
+// As winograd_work and unstrided_work, with what was measured for this direction. To bring the sums
+// back costs as much for one image as for many, both ways.
+double winograd_weight_work(const ConvShape& s);
+double unstrided_weight_work(const ConvShape& s);
 int64_t winograd_weight_workspace(const ConvShape& s, DType t);
 void run_winograd_weight(const ConvShape& s, const OpArgs& args);
 

@@ -41,15 +41,24 @@ inline ConvShape conv_shape(const View& x, const View& w, const View& y, const C
 }
 
 // The same convolution with other rows where pixels do not see their neighbours: rows of whole
-// vectors, if the image can be cut into such.
+// vectors, if the image can be cut into such, else, if it is large, rows that waste less of their
+// last vector.
 inline ConvShape in_whole_rows(ConvShape s) {
-  constexpr int64_t kRow = 16, kLongest = 128;
+  constexpr int64_t kRow = 16, kLong = 128, kLongest = 512, kLarge = 1024;
   const int64_t pixels = s.H * s.W;
   if (!is_pointwise(s)) return s;
-  for (int64_t row = kLongest; row >= kRow; row -= kRow)
+  auto cut = [&](int64_t row) { s.W = s.OW = row, s.H = s.OH = pixels / row; };
+  for (int64_t row = kLong; row >= kRow; row -= kRow)
     if (pixels % row == 0) {
-      s.W = s.OW = row, s.H = s.OH = pixels / row;
-      break;
+      cut(row);
+      return s;
+    }
+  if (pixels < kLarge) return s;
+  for (int64_t rows = ceil_div(pixels, kLongest); rows <= pixels / kLong; ++rows)
+    if (pixels % rows == 0) {
+      const int64_t row = pixels / rows;
+      if (row * round_up(s.W, kRow) > s.W * round_up(row, kRow)) cut(row);
+      return s;
     }
   return s;
 }

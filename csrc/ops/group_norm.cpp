@@ -54,12 +54,23 @@ double sum(int64_t n, const T* x) {
   });
 }
 
-// The sum of a (x - center), or of (x - center)^2 if a is null.
+// The sum of (x - center)^2.
 template <class T>
-double dot(int64_t n, const T* a, const T* x, T center) {
+double squares(int64_t n, const T* x, T center) {
   return sum_parts(n, [=](int64_t i, int64_t k) {
-    return kernels<T>().centered_dot_rows(1, a ? a + i : nullptr, x + i, 0, k, center);
+    return kernels<T>().centered_squares_rows(1, x + i, 0, k, center);
   });
+}
+
+// sums[0] = the sum of a, sums[1] = that of a (x - center).
+template <class T>
+void sum_and_dot(int64_t n, const T* a, const T* x, T center, double* sums) {
+  sums[0] = sums[1] = 0;
+  for (int64_t i = 0; i < n; i += kPart) {
+    T part[2];
+    kernels<T>().sum_and_dot_rows(1, a + i, x + i, 0, least(kPart, n - i), center, part);
+    sums[0] += double(part[0]), sums[1] += double(part[1]);
+  }
 }
 
 template <class T>
@@ -73,7 +84,7 @@ void run_forward(const OpArgs& args) {
     T* y = args.out[0].ptr<T>() + i * g.size();
     const double n = double(g.size());
     const T mean = T(sum(g.size(), x) / n);
-    const T rstd = T(1 / std::sqrt(dot<T>(g.size(), nullptr, x, mean) / n + a.eps));
+    const T rstd = T(1 / std::sqrt(squares(g.size(), x, mean) / n + a.eps));
     args.out[1].ptr<T>()[i] = mean, args.out[2].ptr<T>()[i] = rstd;
     T center[kChannels], scale[kChannels], shift[kChannels];
     for (int64_t c = 0; c < g.D; c += kChannels) {
@@ -104,7 +115,7 @@ void run_backward(const OpArgs& args) {
     double total = 0, dots = 0;
     for (int64_t c = 0; c < g.D; ++c) {
       double* s = sums + 2 * (i * g.D + c);
-      s[0] = sum(g.L, dy + c * g.L), s[1] = dot(g.L, dy + c * g.L, x + c * g.L, mean[i]);
+      sum_and_dot(g.L, dy + c * g.L, x + c * g.L, mean[i], s);
       const double factor = w ? double(w[first + c]) : 1;
       total += factor * s[0], dots += factor * s[1];
     }

@@ -102,25 +102,43 @@ void chunk_sums(const Channels& g, const Chunk& k, const T* x, T* sums) {
     sums[i] = kn.reduce_rows(Reduction::sum, k.rows, x + i * g.L, g.row(), k.length);
 }
 
-// sums[i] = the sum of a (x - center[i]), or of (x - center[i])^2 if a is null.
+// dots[i] = the sum of a (x - center[i]), or of (x - center[i])^2 if a is null; of narrow channels.
 template <class T>
-void chunk_dots(const Channels& g, const Chunk& k, const T* a, const T* x, const T* center,
-                T* sums) {
+void narrow_dots(const Channels& g, const Chunk& k, const T* a, const T* x, const T* center,
+                 T* dots) {
   const auto& kn = kernels<T>();
-  const int64_t at = (k.n * g.C + k.c) * g.L + k.l;
-  x += at, a = a ? a + at : nullptr;
-  if (g.narrow) {
-    T columns[kColumns], centers[kColumns];
-    for (int64_t i = 0; g.L > 1 && i < k.channels; ++i)
-      for (int64_t l = 0; l < g.L; ++l) centers[i * g.L + l] = center[i];
-    kn.centered_dot_cols(k.rows, a, x, g.row(), k.channels * g.L, g.L > 1 ? centers : center,
-                         g.L > 1 ? columns : sums);
-    if (g.L > 1) kn.reduce_each(Reduction::sum, k.channels, g.L, g.L, columns, sums);
-    return;
-  }
+  T columns[kColumns], centers[kColumns];
+  for (int64_t i = 0; g.L > 1 && i < k.channels; ++i)
+    for (int64_t l = 0; l < g.L; ++l) centers[i * g.L + l] = center[i];
+  kn.centered_dot_cols(k.rows, a, x, g.row(), k.channels * g.L, g.L > 1 ? centers : center,
+                       g.L > 1 ? columns : dots);
+  if (g.L > 1) kn.reduce_each(Reduction::sum, k.channels, g.L, g.L, columns, dots);
+}
+
+// squares[i] = the sum of (x - center[i])^2.
+template <class T>
+void chunk_squares(const Channels& g, const Chunk& k, const T* x, const T* center, T* squares) {
+  x += (k.n * g.C + k.c) * g.L + k.l;
+  if (g.narrow) return narrow_dots<T>(g, k, nullptr, x, center, squares);
   for (int64_t i = 0; i < k.channels; ++i)
-    sums[i] = kn.centered_dot_rows(k.rows, a ? a + i * g.L : nullptr, x + i * g.L, g.row(),
-                                   k.length, center[i]);
+    squares[i] =
+        kernels<T>().centered_squares_rows(k.rows, x + i * g.L, g.row(), k.length, center[i]);
+}
+
+// sums[i] = the sum of a, dots[i] = that of a (x - center[i]).
+template <class T>
+void chunk_sums_and_dots(const Channels& g, const Chunk& k, const T* a, const T* x, const T* center,
+                         T* sums, T* dots) {
+  if (g.narrow) chunk_sums(g, k, a, sums);
+  const int64_t at = (k.n * g.C + k.c) * g.L + k.l;
+  a += at, x += at;
+  if (g.narrow) return narrow_dots(g, k, a, x, center, dots);
+  for (int64_t i = 0; i < k.channels; ++i) {
+    T both[2];
+    kernels<T>().sum_and_dot_rows(k.rows, a + i * g.L, x + i * g.L, g.row(), k.length, center[i],
+                                  both);
+    sums[i] = both[0], dots[i] = both[1];
+  }
 }
 
 // Two sums of each channel and chunk.
@@ -202,7 +220,7 @@ void run_train(const OpArgs& args) {
     T sums[kColumns], squares[kColumns], means[kColumns];
     chunk_sums(g, k, x, sums);
     for (int64_t i = 0; i < k.channels; ++i) means[i] = T(double(sums[i]) / k.size());
-    chunk_dots<T>(g, k, nullptr, x, means, squares);
+    chunk_squares(g, k, x, means, squares);
     parts.put(k, sums, squares);
   });
   Parameters<T> p(args, g);
@@ -233,8 +251,7 @@ void run_train_backward(const OpArgs& args) {
   const Parts parts{static_cast<double*>(args.workspace), g.C};
   for_chunks(g, 2, [&](const Chunk& k) {
     T sums[kColumns], dots[kColumns];
-    chunk_sums(g, k, dy, sums);
-    chunk_dots(g, k, dy, x, mean + k.c, dots);
+    chunk_sums_and_dots(g, k, dy, x, mean + k.c, sums, dots);
     parts.put(k, sums, dots);
   });
   Parameters<T> p(args, g);

@@ -54,8 +54,9 @@ void run_softmax(const OpArgs& args, bool as_log) {
   const bool past = past_caches(args);
   for_float(y.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
+    const auto kernel = as_log ? kernels<T>().log_softmax : kernels<T>().softmax;
     for_blocks(p, kExp, [&](int64_t count, int64_t at, int64_t) {
-      kernels<T>().softmax(as_log, count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at, past);
+      kernel(count, p.n, p.inner, x.ptr<T>() + at, y.ptr<T>() + at, past);
     });
   });
 }
@@ -64,11 +65,13 @@ void run_softmax_backward(const OpArgs& args, bool as_log) {
   const View &dy = args.in[0], &y = args.in[1], &dx = args.out[0];
   if (dx.size == 0) return;
   const Problems p(y, args.attributes<SoftmaxAttrs>().dim);
+  // Between exponentials the processor sees few of the loads to come; such stores hold them up.
+  const bool past = !as_log && past_caches(args);
   for_float(dx.dtype, [&](auto* t) {
     using T = std::remove_pointer_t<decltype(t)>;
     for_blocks(p, as_log ? kExp : kPlain, [&](int64_t count, int64_t at, int64_t) {
       kernels<T>().softmax_backward(as_log, count, p.n, p.inner, dy.ptr<T>() + at, y.ptr<T>() + at,
-                                    dx.ptr<T>() + at);
+                                    dx.ptr<T>() + at, past);
     });
   });
 }

@@ -6,21 +6,33 @@
 namespace nnf {
 namespace {
 
-// x = n ln(2) + r with integer n and |r| <= ln(2)/2 (Cody and Waite 1980). Adding 1.5 * 2^mantissa
-// rounds x / ln(2) and leaves n + bias + k in the low bits, so one shift makes 2^(n+k).
+// n = x / ln(2), rounded: adding 1.5 * 2^mantissa rounds it and leaves n + bias + k in the low
+// bits, so one shift makes 2^(n+k).
 template <class T>
-struct Reduced {
-  vec<T> r;      // the remainder
+struct Rounded {
+  vec<T> n;
   vec<T> scale;  // 2^(n+k), for 1 - bias <= n + k <= bias
 };
 template <class T, int k = 0>
-NNF_INLINE Reduced<T> reduce_ln2(vec<T> x) {
-  using C = Coef<T>;
+NNF_INLINE Rounded<T> round_ln2(vec<T> x) {
   constexpr T magic = pick<T>(0x1.8p23f, 0x1.8p52) + T(Ieee<T>::kBias + k);
-  vec<T> t = fma(x, set1<T>(C::log2_e), set1<T>(magic));
-  vec<T> n = t - magic;
-  vec<T> r = fma(n, set1<T>(-C::ln2_lo), fma(n, set1<T>(-C::ln2_hi), x));
-  return {r, (vec<T>)((bits<T>)t << Ieee<T>::kMantissa)};
+  vec<T> t = fma(x, set1<T>(Coef<T>::log2_e), set1<T>(magic));
+  return {t - magic, (vec<T>)((bits<T>)t << Ieee<T>::kMantissa)};
+}
+// r = x - n ln(2), |r| <= ln(2)/2 (Cody and Waite 1980).
+template <class T>
+NNF_INLINE vec<T> remainder_ln2(vec<T> x, vec<T> n) {
+  using C = Coef<T>;
+  return fma(n, set1<T>(-C::ln2_lo), fma(n, set1<T>(-C::ln2_hi), x));
+}
+template <class T>
+struct Reduced {
+  vec<T> r, scale;
+};
+template <class T, int k = 0>
+NNF_INLINE Reduced<T> reduce_ln2(vec<T> x) {
+  auto [n, scale] = round_ln2<T, k>(x);
+  return {remainder_ln2<T>(x, n), scale};
 }
 // e^r = 1 + r + r^2 q(r) and e^r - 1, for |r| <= ln(2)/2.
 template <class T>
@@ -35,11 +47,17 @@ NNF_INLINE vec<T> expm1_reduced(vec<T> r) {
 
 template <class T>
 NNF_INLINE vec<T> exp_any(vec<T> x) {
+#ifdef NNF_HAS_SCALE
+  vec<T> b = at_most<T>(x, pick<T>(89, 710));  // infinite there, but n and r are not
+  vec<T> n = round_ln2<T>(b).n;
+  vec<T> y = scale(exp_reduced<T>(remainder_ln2<T>(b, n)), n);
+#else
   // n itself (k = -bias) is added to the exponent of e^r. That reaches n = bias + 1, where 2^n is
   // infinite but the result may not be.
   auto [r, n_bits] = reduce_ln2<T, -Ieee<T>::kBias>(x);
   vec<T> y = (vec<T>)((bits<T>)exp_reduced<T>(r) + (bits<T>)n_bits);
   y = x <= Coef<T>::exp_max ? y : x + Ieee<T>::kInf;  // NaN too
+#endif
   return x < Coef<T>::exp_min ? vec<T>{} : y;
 }
 // exp(x) = 2^n e^r. All x.
@@ -110,11 +128,17 @@ NNF_INLINE vf64 sigmoid(vf64 x) { return sigmoid_any<double>(x); }
 template <class T>
 NNF_INLINE vec<T> tanh_any(vec<T> x) {
   vec<T> a = at_most<T>(abs(x), pick<T>(10, 20));  // tanh rounds to 1 from 9.1 and 19.1 on
-  auto [r, half] = reduce_ln2<T, -1>(a + a);
+  auto [n, half] = round_ln2<T, -1>(a + a);
+#ifdef NNF_HAS_FMA  // the error of ln2, times n, shows only where tanh has come too near to 1
+  constexpr bool at_once = sizeof(T) == 4;
+#else
+  constexpr bool at_once = false;
+#endif
+  vec<T> r = at_once ? fma(n, set1<T>(-Coef<T>::ln2), a + a) : remainder_ln2<T>(a + a, n);
   vec<T> h = fma(half, expm1_reduced<T>(r), half - T(0.5));
   vec<T> y = h / (h + T(1));
   y = h < T(0.5) ? fma(-h, y, h) : y;  // the same, but the rounding of the quotient weighs less
-  return copysign(y, x);
+  return (vec<T>)((bits<T>)y | ((bits<T>)x & Ieee<T>::kSignBit));
 }
 // tanh(x) = h / (h + 1) = h - h^2 / (h + 1) with h = (e^(2|x|) - 1) / 2, and the sign of x. All x.
 // Max error: 1.9 ulp (float32), 2.0 ulp (float64); without FMA 2.1 and 2.2.

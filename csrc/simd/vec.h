@@ -333,6 +333,16 @@ NNF_INLINE vec<T> iota() {
   for (int i = 0; i < kLanes<T>; ++i) v[i] = T(i);
   return v;
 }
+// across<T, h>: lanes h, h + 1, ... of a, then of b, 0 < h < lanes.
+#ifndef NNF_HAS_ACROSS
+template <class T, int h>
+NNF_INLINE vec<T> across(vec<T> a, vec<T> b) {
+  mask<T> index{};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<T>; ++i) index[i] = int_of<T>(i + h);
+  return __builtin_shuffle(a, b, index);
+}
+#endif
 // even_lanes(a, b): a0 a2 a4 ... b0 b2 ...: every second element of 2 * lanes.
 template <class T>
 NNF_INLINE vec<T> even_lanes(vec<T> a, vec<T> b) {

@@ -3,6 +3,7 @@
 
 #define NNF_HAS_FMA
 #define NNF_HAS_SQRT
+#define NNF_HAS_SCALE
 #define NNF_HAS_MUL_U32
 #define NNF_HAS_WIDEN
 #define NNF_HAS_STREAM
@@ -10,6 +11,7 @@
 #define NNF_HAS_MASKED_MEMORY
 #define NNF_HAS_ROUNDING
 #define NNF_HAS_ANY
+#define NNF_HAS_ACROSS
 
 namespace nnf {
 namespace {
@@ -23,6 +25,13 @@ NNF_INLINE vf64 fma(vf64 a, vf64 b, vf64 c) {
 // The maskz forms: GCC warns of an uninitialized value in the plain ones.
 NNF_INLINE vf32 sqrt(vf32 a) { return (vf32)_mm512_maskz_sqrt_ps(0xffff, (__m512)a); }
 NNF_INLINE vf64 sqrt(vf64 a) { return (vf64)_mm512_maskz_sqrt_pd(0xff, (__m512d)a); }
+// scale: a * 2^n, n integral.
+NNF_INLINE vf32 scale(vf32 a, vf32 n) {
+  return (vf32)_mm512_maskz_scalef_ps(0xffff, (__m512)a, (__m512)n);
+}
+NNF_INLINE vf64 scale(vf64 a, vf64 n) {
+  return (vf64)_mm512_maskz_scalef_pd(0xff, (__m512d)a, (__m512d)n);
+}
 NNF_INLINE vi64 mul_u32(vi64 a, vi64 b) {
   return (vi64)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
 }
@@ -55,6 +64,14 @@ NNF_ROUNDING(trunc, _MM_FROUND_TO_ZERO)
 template <class M>
 NNF_INLINE bool any(M m) {
   return _mm512_test_epi64_mask((__m512i)m, (__m512i)m) != 0;
+}
+
+template <class T, int h>  // GCC would load the indices of a permutation
+NNF_INLINE vec<T> across(vec<T> a, vec<T> b) {
+  if constexpr (sizeof(T) == 4)
+    return (vec<T>)_mm512_maskz_alignr_epi32(0xffff, (__m512i)b, (__m512i)a, h);
+  else
+    return (vec<T>)_mm512_maskz_alignr_epi64(0xff, (__m512i)b, (__m512i)a, h);
 }
 
 NNF_INLINE vf64 widen_low(vf32 a) {

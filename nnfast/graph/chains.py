@@ -113,7 +113,7 @@ def _rebuilt(graph: Graph, chains: Sequence[_Chain]) -> Graph:
     for chain in chains:
         outputs = [
             v for c in chain.calls.values()
-            if (v := c.outputs[0]) in results or readers[v] - chain.calls.keys()
+            if (v := c.outputs[0]) in results or not readers[v] or readers[v] - chain.calls.keys()
         ]  # fmt: skip
         for i in chain.calls:
             del calls[i]

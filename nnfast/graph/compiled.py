@@ -29,6 +29,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MODES = 4  # plans kept of one kind of arguments: train and eval, with and without gradients
+TRIES = 32  # kinds of arguments without a plan, after which a function that has none is left alone
+NUMBERS = 64  # plans that differ in numbers alone, after which a note says so
+REFUSED = 1000  # kinds that are remembered as such
 PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their common arena
 
 
@@ -55,6 +58,7 @@ class Compiled(Generic[P, R]):
         self._limit = memory_limit
         self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()  # the latest used last
         self._refused: set[Any] = set()  # kinds of arguments that have no plan
+        self._tries = 0  # that found none
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
         self._latest: Entry | None = None
         self._noted = False
@@ -84,7 +88,7 @@ class Compiled(Generic[P, R]):
             return self.fn(*args, **kwargs)
         except Raises as raised:
             result = self.fn(*args, **kwargs)  # does what comes first, and raises it again
-            self._refused.add(key)
+            self._refuse(key)
             cause = raised.__cause__
             assert cause is not None
             self._note(Untraceable(f"tracing it raises {type(cause).__name__}{in_line_of(cause)}"))
@@ -110,8 +114,8 @@ class Compiled(Generic[P, R]):
             assert raised.__cause__ is not None
             raise raised.__cause__ from None
         except Untraceable as error:
-            name = getattr(self.fn, "__name__", type(self.fn).__name__)
-            raise StateError("compile", f"expected a plan, but {name} has none: {error}.") from None
+            message = f"expected a plan, but {_name_of(self.fn)} has none: {error}."
+            raise StateError("compile", message) from None
 
     def __getattr__(self, name: str) -> Any:
         """Of a module: what it has, as `train`, `parameters` and `state_dict`."""
@@ -133,9 +137,8 @@ class Compiled(Generic[P, R]):
         return self if instance is None else MethodType(self, instance)
 
     def __repr__(self) -> str:
-        name = getattr(self.fn, "__name__", type(self.fn).__name__)
         plans = sum(map(len, self._entries.values()))
-        return f"<compiled {name}: {plans} plans; .plan is the latest>"
+        return f"<compiled {_name_of(self.fn)}: {plans} plans; .plan is the latest>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Compiled[P, R]:
         return Compiled(deepcopy(self.fn, memo), self._limit, self._disable)
@@ -154,7 +157,7 @@ class Compiled(Generic[P, R]):
             refused = key in self._refused
         except TypeError:
             raise Untraceable("an argument has no hash to compare it by") from None
-        if refused:
+        if refused or (self._tries >= TRIES and not self._entries):
             raise Untraceable("it was so before")
         return key, leaves
 
@@ -166,16 +169,28 @@ class Compiled(Generic[P, R]):
                     self.fn, leaves, key[0], self._arenas, self._step, self._disable, self._latest
                 )
         except Untraceable:
-            self._refused.add(key)  # tracing it again would repeat what it does outside
+            self._refuse(key)  # tracing it again would repeat what it does outside
+            self._tries += 1
             raise
         if self._limit is not None:
             check_limit(entry.plan, self._limit)
         known = [e for e in self._entries.get(key, ()) if e.plan.core.fits()]
         self._entries[key] = [entry, *known[: MODES - 1]]
         self._used(key, entry)
+        if len(self._entries) == NUMBERS and len({_but_for_numbers(k) for k in self._entries}) == 1:
+            warnings.warn(
+                f"nnfast.compile: {NUMBERS} plans differ in the numbers alone that "
+                f"{_name_of(self.fn)} is called with: give what changes as a tensor.",
+                stacklevel=4,
+            )
         while len(self._entries) > 1 and self._bytes() > PLAN_BYTES:
             self._entries.popitem(last=False)
         return entry
+
+    def _refuse(self, key: Any) -> None:
+        if len(self._refused) >= REFUSED:
+            self._refused.clear()
+        self._refused.add(key)
 
     def _used(self, key: Any, entry: Entry) -> None:
         if entry is not self._latest:
@@ -189,9 +204,9 @@ class Compiled(Generic[P, R]):
         if self._noted:
             return
         self._noted = True
-        name = getattr(self.fn, "__name__", type(self.fn).__name__)
         warnings.warn(
-            f"nnfast.compile: {name} runs eagerly, with the same result, because {error}.",
+            f"nnfast.compile: {_name_of(self.fn)} runs eagerly, with the same result, because "
+            f"{error}.",
             stacklevel=4,
         )
 
@@ -229,7 +244,8 @@ def compile(
 
     The plan has everything else built in that the function reads: numbers, lists, attributes of
     the closure, the module, and of what it calls there. They are compared before each run; if one
-    has changed, a new plan is made. A function that looks at values of tensors, changes something
+    has changed, a new plan is made. So give a number that changes at each call, as a weight of a
+    loss that grows, as a tensor. A function that looks at values of tensors, changes something
     outside, prints, or draws numbers from elsewhere, runs eagerly and says so once. Functions of
     other libraries are called once, as the plan is made: give them to the plan as arguments.
 
@@ -261,6 +277,16 @@ def compile(
     if unknown:
         fail("compile", f"disable from {sorted(OPTIONAL)}", f"{sorted(unknown)}")
     return Compiled(fn, memory_limit, disable)
+
+
+def _name_of(fn: Any) -> str:
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+def _but_for_numbers(key: Any) -> Any:
+    """A kind of arguments, with the types of numbers in place of their values."""
+    structure, grad, kinds, alike = key
+    return structure, grad, tuple(k[0] if k[0] in (int, float) else k for k in kinds), alike
 
 
 def _is_module(fn: Any) -> bool:

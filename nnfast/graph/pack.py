@@ -41,10 +41,10 @@ def _transformed(call: Call, weight: Value, packs: dict[Any, Value], calls: list
     """The convolution on its weight transformed, or as it is."""
     from nnfast.ops.conv import transform_conv2d
 
-    if call.algorithm != "winograd":
+    attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
+    if call.algorithm != "winograd" or attrs.sh > 1:
         return call
-    groups = call.op.unpack(call.attrs).groups  # type: ignore[union-attr]
-    result = transform_conv2d.rule(weight, groups)  # type: ignore[arg-type]
+    result = transform_conv2d.rule(weight, attrs.groups)  # type: ignore[arg-type]
     shape, dtype = result.specs[0]
     value = Value(shape, dtype)
     if value.nbytes > _LARGEST:

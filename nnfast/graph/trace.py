@@ -303,15 +303,16 @@ class Trace(Tracing):
         return any(root in values for root in views)
 
     def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
-        from nnfast.ops.shape import keeps_memory
-
         value = self.value(x)
         assert x is not None and value is not None and result.compute is not None
         if op.name == "reshape" and value.is_dense():
             return self._reshape(value, result)
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
-        if op.name == "reshape" and not keeps_memory(layout, result.specs[0][0]):
-            return self._reshape(_copy(x).array.value, result)
+        if op.name == "reshape":
+            from nnfast.ops.shape import keeps_memory
+
+            if not keeps_memory(layout, result.specs[0][0]):
+                return self._reshape(_copy(x).array.value, result)
         new = np.asarray(result.compute(layout))
         strides = new.strides
         if strides and min(strides) < 0:

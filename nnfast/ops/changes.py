@@ -45,7 +45,7 @@ from nnfast.ops.scatter import (
 )
 from nnfast.ops.scatter_reduce import index_reduce, scatter_reduce
 from nnfast.ops.shape import expand
-from nnfast.tensor import Tensor, float32, float64
+from nnfast.tensor import Tensor, float32, float64, wrap
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
@@ -58,7 +58,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 def zero(input: Tensor) -> Tensor:
     """0 everywhere."""
-    return fill(input, 0)
+    return expand(wrap(np.zeros((), input.dtype)), input.shape)
 
 
 def copy(input: Tensor, src: Any, non_blocking: bool = False) -> Tensor:

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnfast.errors import DTypeError, fail
-from nnfast.ops.elementwise import ne, where
+from nnfast.ops.elementwise import maximum, minimum, ne, where
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, like, method, op
 from nnfast.tensor import Tensor
+
+_BOUNDS = (int, float, np.number, Tensor, type(None))
 
 
 class ClipAttrs(NamedTuple):
@@ -43,12 +45,14 @@ def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         fail("clip", "min or max", "neither")
-    bounds = {"min": min, "max": max}
-    for name, bound in bounds.items():
-        if not (bound is None or isinstance(bound, int | float | np.number | Tensor)):
+    for name, bound in (("min", min), ("max", max)):
+        if not isinstance(bound, _BOUNDS):
             fail("clip", f"a number or a tensor as {name}", repr(bound), error=DTypeError)
     whole = isinstance(input, Tensor) and input.dtype.kind != "f"
-    if whole or any(isinstance(bound, Tensor) for bound in bounds.values()):
+    if whole and not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        y = input if min is None else maximum(input, min)
+        return y if max is None else minimum(y, max)
+    if whole or isinstance(min, Tensor) or isinstance(max, Tensor):
         return _at_most(_at_least(input, min), max)
     return _clip(input, -np.inf if min is None else min, np.inf if max is None else max)
 

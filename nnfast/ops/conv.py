@@ -25,7 +25,7 @@ class ConvAttrs(NamedTuple):
     groups: int
     activation: int = 0  # what follows here and a residual, the kernel's fourth input, are for
     slope: float = 0.0  # plans: y = activation(convolution + bias + residual)
-    transformed: int = 0  # size of the kernel that transform_conv2d made the weight of; for plans too
+    transformed: int = 0  # size of the kernel whose weight transform_conv2d made; for plans too
 
     def axes(self, kernel: Pair) -> tuple[Axis, Axis]:
         """The windows of a kernel of that height and width."""

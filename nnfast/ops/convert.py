@@ -25,7 +25,9 @@ def to(input: Tensor, *args: Any, dtype: Any = None, copy: bool = False, **where
     """
     check_device("to", where.get("device"))
     for x in args:
-        if isinstance(x, Tensor):
+        if isinstance(x, np.dtype):
+            dtype = x
+        elif isinstance(x, Tensor):
             dtype = x.dtype
         elif isinstance(x, str) and not _is_dtype(x):
             if x.partition(":")[0] != "cpu":

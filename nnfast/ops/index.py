@@ -22,11 +22,12 @@ from nnfast.ops.gather import check_range, take
 from nnfast.ops.operands import as_tensor, integers
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.shape import expand, permute, reshape
-from nnfast.ops.slices import NumberError, _getitem, narrow
-from nnfast.tensor import Tensor, bool_, int64, wrap
+from nnfast.ops.slices import NumberError, _getitem, narrow, select
+from nnfast.tensor import Tensor, as_array, bool_, float32, int64, wrap
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
 _ENDS = (int, type(None))  # of a slice
+_NUMBERS = (int, float)
 
 
 # ---- x[index] -------------------------------------------------------------------------------
@@ -52,7 +53,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     """
     if is_basic(index):
         parts = index if type(index) is tuple else (index,)
+        if parts and parts[0] is Ellipsis:
+            parts = (slice(None),) * (input.ndim - len(parts) + 1) + parts[1:]
         if (cut := _one_cut(parts)) >= 0 and len(parts) <= input.ndim:
+            if type(parts[cut]) is int:
+                return select(input, cut, parts[cut])
             start, stop, _ = parts[cut].indices(input.shape[cut])
             return narrow(input, cut, start, max(stop - start, 0))
         return _getitem(input, index)
@@ -76,15 +81,20 @@ def is_basic(index: Any) -> bool:
 
 
 def _one_cut(parts: tuple[Any, ...]) -> int:
-    """The only dimension that is cut, if slices without a step are all of the index; else -1.
+    """The only dimension that is cut, by a slice without a step or, where others stand before it,
+    by a number; -1 of any other index.
 
-    `narrow` remembers its answers; slices cannot be compared as fast.
+    `narrow` and `select` remember their answers; slices cannot be compared as fast.
     """
     cut = -1
     for d, p in enumerate(parts):
-        if type(p) is not slice or p.step is not None:
+        if type(p) is int and d:
+            if cut >= 0:
+                return -1
+            cut = d
+        elif type(p) is not slice or p.step is not None:
             return -1
-        if p.start is not None or p.stop is not None:
+        elif p.start is not None or p.stop is not None:
             if cut >= 0 or type(p.start) not in _ENDS or type(p.stop) not in _ENDS:
                 return -1
             cut = d
@@ -209,7 +219,21 @@ def _numbers(mask: Tensor, shape: tuple[int, ...], at: int) -> list[Tensor]:
             f"expected a mask of shape {shape[at : at + mask.ndim]}, got {mask.shape}.",
         )
     values = mask._values()
-    return [wrap(i) for i in (values.nonzero() if mask.ndim else (np.arange(int(values)),))]
+    return [wrap(i) for i in (_places(values) if mask.ndim else (np.arange(int(values)),))]
+
+
+def _places(values: np.ndarray) -> list[np.ndarray]:
+    """For each dimension, where along it the elements stand that are not 0.
+
+    Divided up from their numbers in the flattened array: many times as fast as NumPy's own.
+    """
+    rest = np.flatnonzero(values if values.dtype == bool_ else values != 0)
+    places = []
+    for n in values.shape[:0:-1]:
+        whole = rest // n
+        places.append(rest - whole * n)
+        rest = whole
+    return [rest, *reversed(places)]
 
 
 def _counted(name: str, index: Tensor, n: int) -> Tensor:
@@ -287,9 +311,10 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
             [1, 1]])
     """
     values = input._values()
+    places = _places(values if values.ndim else values.reshape(1))
     if as_tuple:
-        return tuple(wrap(i) for i in np.atleast_1d(values).nonzero())
-    return wrap(np.argwhere(values))
+        return tuple(map(wrap, places))
+    return wrap(np.stack(places, 1) if values.ndim else np.empty((len(places[0]), 0), np.int64))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
@@ -307,6 +332,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
+    if type(input) in _NUMBERS and type(other) in _NUMBERS:  # the way of tensors is shorter
+        dtype = float32 if float in (type(input), type(other)) else int64
+        input = wrap(as_array(input, "where").astype(dtype))
     y = _where(as_mask("where", condition), input, other)
     kinds = {np.asarray(x).dtype if isinstance(x, bool) else getattr(x, "dtype", None)
              for x in (input, other)}  # fmt: skip

@@ -112,11 +112,14 @@ def _alike(tensors: Any) -> bool:
     """Whether they are a few tensors of one dtype and number of dimensions."""
     if not isinstance(tensors, tuple | list) or not 0 < len(tensors) <= _AT_ONCE:
         return False
-    x = tensors[0]
-    return all(
-        isinstance(y, Tensor) and y.array.dtype == x.array.dtype and y.array.ndim == x.array.ndim
-        for y in tensors
-    )
+    first = tensors[0]
+    if not isinstance(first, Tensor):
+        return False
+    dtype, ndim = first.array.dtype, first.array.ndim
+    for x in tensors:
+        if not isinstance(x, Tensor) or x.array.dtype != dtype or x.array.ndim != ndim:
+            return False
+    return True
 
 
 def _tensors(where: str, tensors: Any) -> list[Tensor]:

@@ -9,6 +9,7 @@ from nnfast.ops.elementwise import cast, sum_to
 from nnfast.ops.operands import as_tensor
 from nnfast.ops.record import Result, op, out
 from nnfast.ops.reduce import sum
+from nnfast.ops.shape import reshape
 from nnfast.tensor import Tensor, bool_, float64, int64
 
 
@@ -100,12 +101,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             input=input,
             other=other,
         )
-    a = input.unsqueeze(0) if input.ndim == 1 else input
-    b = other.unsqueeze(1) if other.ndim == 1 else other
-    y = _matmul(a, b)
-    if other.ndim == 1:
-        y = y.squeeze(-1)
-    return y.squeeze(-1 if other.ndim == 1 else -2) if input.ndim == 1 else y
+    shape = input.shape[:-1] if other.ndim == 1 else (*other.shape[:-2], other.shape[-1])
+    a = reshape(input, (1, *input.shape)) if input.ndim == 1 else input
+    b = reshape(other, (*other.shape, 1)) if other.ndim == 1 else other
+    return reshape(_matmul(a, b), shape)
 
 
 Tensor.matmul = Tensor.__matmul__ = matmul  # type: ignore[assignment, method-assign]

@@ -353,6 +353,8 @@ def methods(**functions: Callable[..., Any]) -> None:
 
 def check_dim(where: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front; error if a tensor of `ndim` dimensions has no such one."""
+    if type(dim) is int and -ndim <= dim < ndim:  # nearly always
+        return dim if dim >= 0 else dim + ndim
     if not isinstance(dim, int | np.integer):
         fail(where, "an integer dim", repr(dim), error=DTypeError)
     if not -max(ndim, 1) <= dim < max(ndim, 1):

@@ -18,7 +18,7 @@ from nnfast.ops.elementwise import abs, cast, exp, log, maximum, minimum, sqrt, 
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, check_dim, check_dims, method, op, out, outs
 from nnfast.ops.shape import expand, reshape
-from nnfast.tensor import Tensor, int64
+from nnfast.tensor import Tensor, bool_, int64
 
 Dims = int | Sequence[int] | None
 
@@ -71,6 +71,8 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = 
     >>> nnfast.sum(nnfast.tensor([[1.0, 2.0], [3.0, 4.0]]), 0)
     tensor([4., 6.])
     """
+    if dtype is None and isinstance(input, Tensor) and input.dtype is bool_:
+        dtype = int64
     return _sum(input if dtype is None else cast(input, dtype), dim, keepdim)
 
 

@@ -104,13 +104,13 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> nnfast.flatten(nnfast.zeros(2, 3, 4), 1).shape
     (2, 12)
     """
-    first, last = (check_dim("flatten", d, input.ndim) for d in (start_dim, end_dim))
+    shape = input.shape
+    first = check_dim("flatten", start_dim, len(shape))
+    last = check_dim("flatten", end_dim, len(shape))
     if first > last:
         fail("flatten", "start_dim before end_dim", f"{start_dim} and {end_dim}", input=input)
-    joined = 1
-    for n in input.shape[first : last + 1]:
-        joined *= n
-    return reshape(input, (*input.shape[:first], joined, *input.shape[last + 1 :]))
+    joined = math.prod(shape[first : last + 1])
+    return reshape(input, (*shape[:first], joined, *shape[last + 1 :]))
 
 
 @method
@@ -157,9 +157,14 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *more: int) -
     >>> nnfast.squeeze(nnfast.zeros(1, 2, 1)).shape
     (2,)
     """
-    given = (dim, *more) if more else range(input.ndim) if dim is None else dim
-    dims = check_dims("squeeze", given, input.ndim)
-    return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
+    shape = input.shape
+    if dim is None:
+        return reshape(input, tuple([n for n in shape if n != 1]))
+    if type(dim) is int and not more:
+        d = check_dim("squeeze", dim, input.ndim)
+        return reshape(input, shape[:d] + shape[d + 1 :] if shape[d : d + 1] == (1,) else shape)
+    dims = check_dims("squeeze", (dim, *more) if more else dim, input.ndim)
+    return reshape(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
 
 @method
@@ -173,7 +178,8 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     (2, 1)
     """
     d = check_dim("unsqueeze", dim, input.ndim + 1)
-    return reshape(input, (*input.shape[:d], 1, *input.shape[d:]))
+    shape = input.shape
+    return reshape(input, (*shape[:d], 1, *shape[d:]))
 
 
 @method

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import abs, cast, pow, sqrt, where
-from nnfast.ops.logic import logical_not
+from nnfast.ops.logic import logical_and, logical_not, logical_or
 from nnfast.ops.record import check_dim, method, methods
 from nnfast.ops.reduce import Dims, amax, amin, mean, std, sum, sum_squares, var
 from nnfast.ops.shape import reshape
@@ -270,11 +270,10 @@ def isclose(
     """
     a, b = (x if x.dtype.kind == "f" else cast(x, float32) for x in (input, other))
     a, b = a.detach(), b.detach()
-    near = where(abs(a - b) <= abs(b) * rtol + atol, 1, 0)
-    y = where(a == b, 1, where(abs(b) == math.inf, 0, near))
-    if equal_nan:
-        y = where(a != a, where(b != b, 1, y), y)
-    return y != 0
+    size = abs(b)
+    near = logical_and(abs(a - b) <= size * rtol + atol, size != math.inf)
+    y = logical_or(near, a == b)
+    return logical_or(y, logical_and(a != a, b != b)) if equal_nan else y
 
 
 def allclose(
