@@ -18,9 +18,10 @@ from tests.specs import conv
 
 # Input, weight, arguments: images smaller than a tile, a pixel more than some tiles, wider than a
 # block of tiles; channels that fill no vector; all paddings; more images than a block holds;
-# weights too large to keep; kernels of all sizes; dilations, with phases of unequal size, some
-# smaller than a tile, and images cut between groups of tiles that lie between each other; strides,
-# with kernels that some phases see fewer taps of, and pixels that no window sees.
+# weights too large to keep, or of a single tile; kernels of all sizes; dilations, with phases of
+# unequal size, some smaller than a tile, and images cut between groups of tiles that lie between
+# each other; strides, with kernels that some phases see fewer taps of, and pixels that no window
+# sees.
 LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 16, 1, 1), (16, 16, 3, 3), {"padding": 1}),
     ((3, 17, 3, 2), (33, 17, 3, 3), {"padding": 2}),
@@ -31,6 +32,8 @@ LAYERS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((5, 130, 13, 13), (70, 130, 3, 3), {"padding": 1}),
     ((3, 200, 5, 6), (150, 200, 3, 3), {"padding": 1}),
     ((2, 32, 8, 9), (48, 16, 3, 3), {"groups": 2, "padding": 1}),
+    ((2, 37, 4, 3), (45, 37, 3, 3), {"padding": 1}),
+    ((2, 40, 4, 4), (34, 20, 3, 3), {"groups": 2, "padding": 1}),
     ((2, 17, 7, 11), (18, 17, 5, 5), {"padding": 2}),
     ((3, 16, 1, 6), (16, 16, 5, 5), {"padding": ((4, 5), (0, 3))}),
     ((1, 34, 9, 60), (20, 17, 5, 5), {"groups": 2, "padding": 4}),

@@ -209,31 +209,62 @@ void winograd_input(const WinogradRegion& g, const T* x, int channels, T* scratc
   }
 }
 
+// The taps of a block of outputs (at most kLanes, o_step apart) as vectors: tap k of channel c, of
+// n <= kLanes, goes to to[R R c + k].
+template <class T, int R>
+NNF_INLINE void load_taps(int outputs, int n, const T* w, int64_t o_step, int64_t c_step,
+                          vec<T>* to) {
+  constexpr int L = kLanes<T>, K = R * R;
+  vec<T> r[L];
+  if (outputs == L && n == L && c_step == K) {
+    for (int k = 0; k < K; ++k, to += L) {
+      load_square<T>(w + k * L, o_step, r);
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l) to[l] = r[l];
+    }
+    return;
+  }
+  for (int c = 0; c < n; ++c, w += c_step, to += K)
+    for (int k = 0; k < K; k += L) {
+      load_transposed<T>(w + k, o_step, outputs, K - k < L ? K - k : L, r);
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l)
+        if (l < K - k) to[k + l] = r[l];
+    }
+}
+
+// Row i of what the step along the columns makes of the taps, `step` vectors apart.
+template <class T, int R>
+NNF_INLINE void evaluate_columns(const vec<T>* taps, int step, vec<T> (&t)[kIn][R]) {
+#pragma GCC unroll 5
+  for (int j = 0; j < R; ++j) {
+    vec<T> g[R], r[kIn];
+#pragma GCC unroll 5
+    for (int i = 0; i < R; ++i) g[i] = taps[(R * i + j) * step];
+    evaluate<T>(g, r);
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) t[i][j] = r[i];
+  }
+}
+
 template <class T, int R>
 void weight_tiles(int outputs, int64_t C, const T* w, int64_t o_step, int64_t c_step, bool rotate,
                   T* u, int64_t step) {
   constexpr int L = kLanes<T>, K = R * R;
-  for (int64_t c = 0; c < C; ++c, w += c_step, u += L) {
-    vec<T> taps[round_up(K, L)];
-    for (int k = 0; k < K; k += L) {
-      vec<T> r[L];
-      load_transposed<T>(w + k, o_step, outputs, K - k < L ? K - k : L, r);
-#pragma GCC unroll 16
-      for (int l = 0; l < L; ++l) taps[k + l] = r[l];
-    }
-    vec<T> t[kIn][R];
-    for (int j = 0; j < R; ++j) {
-      vec<T> g[R], r[kIn];
-      for (int i = 0; i < R; ++i) g[i] = taps[rotate ? K - 1 - R * i - j : R * i + j];
-      evaluate<T>(g, r);
+  vec<T> taps[K * L];
+  for (int64_t c = 0; c < C; c += L, w += L * c_step) {
+    const int n = C - c < L ? int(C - c) : L;
+    load_taps<T, R>(outputs, n, w, o_step, c_step, taps);
+    for (int k = 0; k < n; ++k, u += L) {
+      vec<T> t[kIn][R];
+      evaluate_columns<T>(taps + K * k + (rotate ? K - 1 : 0), rotate ? -1 : 1, t);
 #pragma GCC unroll 6
-      for (int i = 0; i < kIn; ++i) t[i][j] = r[i];
-    }
-    for (int i = 0; i < kIn; ++i) {
-      vec<T> r[kIn];
-      evaluate<T>(t[i], r);
+      for (int i = 0; i < kIn; ++i) {
+        vec<T> r[kIn];
+        evaluate<T>(t[i], r);
 #pragma GCC unroll 6
-      for (int j = 0; j < kIn; ++j) store<T>(u + (i * kIn + j) * step, r[j]);
+        for (int j = 0; j < kIn; ++j) store<T>(u + (i * kIn + j) * step, r[j]);
+      }
     }
   }
 }
@@ -247,6 +278,49 @@ void winograd_weight(int taps, int outputs, int64_t C, const T* w, int64_t o_ste
   for_size(taps, [&](auto R) {
     weight_tiles<T, R.value>(outputs, C, w, o_step, c_step, rotate, u, step);
   });
+}
+
+// Frequencies of rows a and b: y = or += the sum over n channels, in order, of their weights times
+// v[f * v_step + channel].
+template <class T, int a, int b>
+NNF_INLINE void multiply_rows(int n, const vec<T>* taps, int step, const T* v, int64_t v_step, T* y,
+                              int64_t y_step, bool add) {
+  constexpr int kRow[2] = {a, b};
+  vec<T> acc[2][kIn] = {};
+#pragma GCC unroll 12
+  for (int i = 0; i < 2 * kIn && add; ++i)
+    acc[i / kIn][i % kIn] = load<T>(y + (kRow[i / kIn] * kIn + i % kIn) * y_step);
+  for (int k = 0; k < n; ++k, taps += 9) {
+    vec<T> t[kIn][3], r[kIn];
+    evaluate_columns<T>(taps, step, t);
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      evaluate<T>(t[kRow[i]], r);
+#pragma GCC unroll 6
+      for (int j = 0; j < kIn; ++j)
+        acc[i][j] = fma(set1<T>(v[(kRow[i] * kIn + j) * v_step + k]), r[j], acc[i][j]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < 2 * kIn; ++i)
+    store<T>(y + (kRow[i / kIn] * kIn + i % kIn) * y_step, acc[i / kIn][i % kIn]);
+}
+
+// winograd_weight, of 3 x 3 taps, and winograd_multiply of one tile at once: weights that are used
+// once are not written.
+template <class T>
+void winograd_tile(int outputs, int64_t C, const T* w, int64_t o_step, int64_t c_step, bool rotate,
+                   const T* v, int64_t v_step, T* y, int64_t y_step) {
+  constexpr int L = kLanes<T>;
+  vec<T> taps[9 * L];
+  for (int64_t c = 0; c == 0 || c < C; c += L, w += L * c_step, v += L) {
+    const int n = C - c < L ? int(C - c) : L, step = rotate ? -1 : 1;
+    load_taps<T, 3>(outputs, n, w, o_step, c_step, taps);
+    const vec<T>* first = taps + (rotate ? 8 : 0);
+    multiply_rows<T, 0, 5>(n, first, step, v, v_step, y, y_step, c > 0);
+    multiply_rows<T, 1, 2>(n, first, step, v, v_step, y, y_step, c > 0);
+    multiply_rows<T, 3, 4>(n, first, step, v, v_step, y, y_step, c > 0);
+  }
 }
 
 // Tiles and output blocks of a register tile.

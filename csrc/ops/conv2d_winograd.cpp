@@ -1,9 +1,9 @@
 // Tiles are worked on in blocks that fit the cache: their transforms, the products with all
 // weights, and the way back. Where channels are few, a task does all of that for a block; where
 // they are many, tasks share a block's transforms and each makes some of its outputs, from weights
-// that it transforms part by part where all of them would not stay in the cache. Every output
-// element is one sum over the channels in order, so none of this changes its bits, and the size of
-// the batch may decide it.
+// that it transforms part by part where all of them would not stay in the cache, or would be used
+// for one tile alone. Every output element is one sum over the channels in order, so none of this
+// changes its bits, and the size of the batch may decide it.
 #include "ops/conv2d_winograd.h"
 
 #include <type_traits>
@@ -49,6 +49,8 @@ struct WinogradPlan : WinogradTiles {
   bool own_weights;     // each task transforms its weights
   bool transformed;     // nobody has to
 
+  // Its weights are used once; there is a kernel for those of 3 x 3.
+  bool has_one_tile() const { return taps == 3 && all_tiles() == 1; }
   int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
   int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
   int64_t scratch_items() const { return scratch_vectors() * lanes; }
@@ -87,7 +89,8 @@ WinogradPlan make_plan(const WinogradShape& c) {
   p.task_blocks = p.share ? (p.o_blocks < kMinBlocks ? 1 : kTaskBlocks) : p.o_blocks;
   const int64_t channel_bytes = kFrequencies * p.lanes * int64_t(sizeof(T));
   p.transformed = c.transformed;
-  p.own_weights = p.share && !p.transformed && p.o_blocks * c.C * channel_bytes > kWeightBytes;
+  p.own_weights = p.share && !p.transformed &&
+                  (p.o_blocks * c.C * channel_bytes > kWeightBytes || p.has_one_tile());
   p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
   if (p.channels == 0) p.channels = p.lanes;  // no input channels: one step, of nothing
   return p;
@@ -120,12 +123,16 @@ struct Winograd {
 
   using Block = WinogradTiles::Block;
 
+  // Outputs of block o, and their weights.
+  int outputs(int64_t o) const { return int(least(p.lanes, c.O - o * p.lanes)); }
+  const T* block_weights(int64_t o) const {
+    return w + group * c.O * c.C * c.layer.taps() + o * p.lanes * c.w_row;
+  }
+
   // Weights of output block o and channels [c0, c0 + n) to u.
   void transform_weights(int64_t o, int64_t c0, int64_t n, T* u) const {
-    o *= p.lanes;
-    const T* first = w + group * c.O * c.C * c.layer.taps() + o * c.w_row + c0 * c.w_channel;
-    kernels<T>().winograd_weight(int(p.taps), int(least(p.lanes, c.O - o)), n, first, c.w_row,
-                                 c.w_channel, c.rotate, u, p.step(p.channels));
+    kernels<T>().winograd_weight(int(p.taps), outputs(o), n, block_weights(o) + c0 * c.w_channel,
+                                 c.w_row, c.w_channel, c.rotate, u, p.step(p.channels));
   }
 
   void transform_image(const Block& k, int64_t i, int64_t c_block, T* scratch, T* v) const {
@@ -137,9 +144,16 @@ struct Winograd {
                                 p.step(p.c_blocks * k.tiles));
   }
 
-  // Output blocks [o, o + n) of a block.
-  void multiply(const Block& k, int64_t o, int64_t n, const T* v, T* products, T* scratch) const {
+  // The products of output blocks [o, o + n) of a block.
+  void multiply_weights(const Block& k, int64_t o, int64_t n, const T* v, T* products,
+                        T* scratch) const {
     const int64_t step = p.step(n * k.tiles);
+    if (p.own_weights && p.has_one_tile()) {
+      for (int64_t b = 0; b < n; ++b)
+        kernels<T>().winograd_tile(outputs(o + b), c.C, block_weights(o + b), c.w_row, c.w_channel,
+                                   c.rotate, v, p.step(p.c_blocks), products + b * p.lanes, step);
+      return;
+    }
     for (int64_t c0 = 0; c0 == 0 || c0 < c.C; c0 += p.channels) {
       const int64_t channels = least(p.channels, c.C - c0);
       const T* u = p.own_weights ? scratch + p.scratch_items() : weights + p.weight_items(o);
@@ -150,16 +164,21 @@ struct Winograd {
                                      p.step(p.c_blocks * k.tiles), u, p.step(p.channels),
                                      p.weight_items(1), products, step, c0 > 0);
     }
+  }
+
+  // Output blocks [o, o + n) of a block.
+  void multiply(const Block& k, int64_t o, int64_t n, const T* v, T* products, T* scratch) const {
+    const int64_t step = p.step(n * k.tiles);
+    multiply_weights(k, o, n, v, products, scratch);
     for (int64_t i = 0; i < k.images; ++i) {
       const WinogradRegion g = p.region(k, i, c.OH, c.OW, 0, 0);
       const int64_t first = (p.image(k, i) * c.G + group) * c.O, before = p.tiles_before(k, i);
       for (int64_t b = 0; b < n; ++b) {
-        const int64_t channel = (o + b) * p.lanes, channels = least(p.lanes, c.O - channel);
-        T* plane = y + (first + channel) * c.OH * c.OW;
+        T* plane = y + (first + (o + b) * p.lanes) * c.OH * c.OW;
         kernels<T>().winograd_output(g, products + (b * k.tiles + before) * p.lanes, step,
-                                     bias ? bias + group * c.O + channel : nullptr, int(channels),
-                                     scratch, plane);
-        finish_region(g, channels, plane);
+                                     bias ? bias + group * c.O + (o + b) * p.lanes : nullptr,
+                                     outputs(o + b), scratch, plane);
+        finish_region(g, outputs(o + b), plane);
       }
     }
   }
