@@ -384,6 +384,8 @@ class _UsedGradient:
     """
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # a question of Python's own
+            raise AttributeError(name)
         raise StateError(
             "grad",
             "expected a gradient, but a compiled step has used it up in its update.",
