@@ -77,7 +77,7 @@ def asarray(obj: Any, *, dtype: Any = None, copy: bool | None = None, device: An
 
 def _numbers(data: Any, where: str, dtype: Any) -> np.ndarray:
     """An array of the dtype asked for; else the data's own, float32 for Python's floats."""
-    array = as_array(_nested(data), where)
+    array = data._values() if isinstance(data, Tensor) else as_array(_nested(data), where)
     given = isinstance(data, Tensor | np.ndarray | np.generic)
     if dtype is None and array.dtype == float64 and not given:
         dtype = float32

@@ -365,12 +365,12 @@ class Tensor(_core.Tensor, Facts, Methods):
             raise StateError("copy", "expected a leaf, got a result of an op.", "use x.detach().")
         new = type(self).__new__(type(self))
         memo[id(self)] = new
-        new.__setstate__({"array": self.array.copy(), "requires_grad": self.requires_grad})
-        new.grad = wrap(self.grad.array.copy()) if isinstance(self.grad, Tensor) else None
+        new.__setstate__({"array": self._values().copy(), "requires_grad": self.requires_grad})
+        new.grad = wrap(self.grad._values().copy()) if isinstance(self.grad, Tensor) else None
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"array": self.detach().array, "requires_grad": self.requires_grad}
+        return {"array": self.detach()._values(), "requires_grad": self.requires_grad}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.array, self.requires_grad = known_dtype(state["array"]), state["requires_grad"]
@@ -384,7 +384,7 @@ class _UsedGradient:
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # a question of Python's own
+        if name == "__wrapped__":  # inspect asks it of whatever a module holds
             raise AttributeError(name)
         raise StateError(
             "grad",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import timeit
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -273,35 +272,3 @@ def test_a_gradient_does_not_write_where_a_changed_target_points() -> None:
         labels[0] = 1 << 40
         with pytest.raises(ArgumentError, match="class numbers from 0 to 2"):
             y.backward()
-
-
-SMALL: list[Callable[[Tensor, Tensor], Any]] = [  # of four floats and four truth values
-    lambda x, m: nnfast.zeros(4),
-    lambda x, m: nnfast.full((4,), 2.0),
-    lambda x, m: nnfast.eye(2),
-    lambda x, m: nnfast.tensor([1.0, 2.0]),
-    lambda x, m: x.to(nnfast.float64),
-    lambda x, m: x.squeeze(0),
-    lambda x, m: x.flatten(),
-    lambda x, m: x[1:3],
-    lambda x, m: x[..., 0],
-    lambda x, m: x.clamp(0, 1),
-    lambda x, m: m.long().clamp(0, 1),
-    lambda x, m: nnfast.where(m, 1, 0),
-    lambda x, m: m.sum(),
-    lambda x, m: x @ x,
-    lambda x, m: nnfast.cat([x, x]),
-    lambda x, m: x.zero_(),
-]
-
-
-@pytest.mark.parametrize("number", range(len(SMALL)))
-def test_common_calls_are_short(number: int) -> None:
-    """What a user calls often takes no longer than some additions: nothing is looked up twice."""
-    x, m = nnfast.ones(4), nnfast.tensor([True, False, True, False])
-    with nnfast.no_grad():
-        times = [
-            min(timeit.repeat(call, number=100, repeat=20))
-            for call in (lambda: x + x, lambda: SMALL[number](x, m))
-        ]
-    assert times[1] < 15 * times[0]

@@ -1,6 +1,7 @@
 // Convolutions of one plane by itself, with square kernels: where a group has one channel, a
-// matrix product would have a single row. Rows of the image are copied to where their border is
-// (see PlaneBuffer), a few rows ahead of their use.
+// matrix product would have a single row. Where results stand at pixels, the image is read in
+// place; else its rows are copied to where their border is (see PlaneBuffer), a few ahead of their
+// use.
 #pragma once
 
 #include "kernels/table.h"
@@ -256,8 +257,8 @@ void depthwise_plane(const PlaneArgs<T>& d, const T* w, T bias, bool add, T* y) 
     if (kHeld<K>) in_register(taps[t]);
   }
   const vec<T> start = set1<T>(bias);
-  if ((K == 3 || kManyRegisters) && in_place<T, K, S>(d))
-    return place_plane<T, K, S>(d, taps, start, add, y);
+  if constexpr (K == 3 || (kManyRegisters && K / 2 < L))  // taps see the next vector, no further
+    if (in_place<T, K, S>(d)) return place_plane<T, K, S>(d, taps, start, add, y);
   const int64_t ld = d.buffer(K, S, L).ld;
   int64_t off[K];
   for (int j = 0; j < K; ++j) off[j] = tap_offset<S>(j, d.pw, ld);

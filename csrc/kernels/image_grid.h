@@ -155,10 +155,9 @@ struct WinogradRegion {
   int64_t outputs;  // of a tile in each direction
   int64_t dh, dw;
 
-  // Columns from the first to behind the last that the inputs of the tiles take.
-  int64_t columns() const {
-    return ((tile_cols + dw - 1) / dw * outputs + kWinogradInputs - outputs) * dw;
-  }
+  // Columns from the first to behind the last of the outputs of the tiles, and of their inputs.
+  int64_t reach() const { return (tile_cols + dw - 1) / dw * outputs * dw; }
+  int64_t columns() const { return reach() + (kWinogradInputs - outputs) * dw; }
 };
 
 }  // namespace nnf

@@ -78,11 +78,10 @@ NNF_INLINE vi64 widen_part(mask<T> m, int lane) {
 template <class T>
 NNF_INLINE void store_index(int64_t* to, int64_t from, int64_t step, mask<T> tap, int n) {
   constexpr int P = kLanes<int64_t>;
-  vi64 lanes{};
-  for (int l = 0; l < P; ++l) lanes[l] = l;
+  const vi64 lanes = iota<int64_t>();
   for (int i = 0; i < n; i += P)
-    store_some<int64_t>(to + i, widen_part<T>(tap, i) + (lanes + i) * step + from,
-                        n - i < P ? n - i : P);
+    store_k<int64_t>(to + i, widen_part<T>(tap, i) + (lanes + i) * step + from,
+                     n - i < P ? n - i : P);
 }
 
 template <class T, int kStep, bool kIndex>
@@ -244,8 +243,8 @@ void avg_pool_backward_2(const PoolGrid& g, const T* dy, const T* row_count, con
       const vec<T> s = vec<T>{} + load_n<T>(dy + ow, n) / count;
       T* to = dx + 2 * ow;
       for (int row = 0; row < 2; ++row, to += g.W) {
-        store_some<T>(to, __builtin_shuffle(s, low), 2 * n < L ? 2 * n : L);
-        if (2 * n > L) store_some<T>(to + L, __builtin_shuffle(s, high), 2 * n - L);
+        store_k<T>(to, __builtin_shuffle(s, low), 2 * n < L ? 2 * n : L);
+        if (2 * n > L) store_k<T>(to + L, __builtin_shuffle(s, high), 2 * n - L);
       }
     }
   }

@@ -26,7 +26,7 @@ struct Lines {
 
   // Vectors all of whose lanes count.
   NNF_INLINE int64_t whole() const {
-    return (kColumns ? width : last) == kLanes<T> ? steps : kColumns ? 0 : steps - 1;
+    return rest() == kLanes<T> ? steps : kColumns ? 0 : steps - 1;
   }
   NNF_INLINE int rest() const { return kColumns ? width : last; }
   // Calls f(i, lanes that count) for the vectors from begin to end.

@@ -28,13 +28,5 @@ NNF_INLINE vec<T> load_step(const T* p, int64_t step, int n) {
   return v;
 }
 
-template <class T>
-NNF_INLINE void store_some(T* p, vec<T> v, int n) {
-  if (n == kLanes<T>)
-    store<T>(p, v);
-  else
-    store_n<T>(p, v, n);
-}
-
 }  // namespace
 }  // namespace nnf

@@ -418,8 +418,7 @@ template <class T, int M>
 void output_tiles(const WinogradRegion& g, const T* products, int64_t step, const T* bias,
                   int channels, T* scratch, T* y) {
   constexpr int L = kLanes<T>;
-  const int64_t left = g.W - g.col, reach = g.columns() - (kIn - M) * g.dw;
-  const int64_t width = left < reach ? left : reach;
+  const int64_t width = g.W - g.col < g.reach() ? g.W - g.col : g.reach();
   const vec<T> b = bias ? load_n<T>(bias, channels) : vec<T>{};
   for (int64_t tr = 0; tr < g.tile_rows; ++tr) {
     const int64_t h = g.row + tr * M * g.dh, below = (g.H - h + g.dh - 1) / g.dh;

@@ -102,8 +102,8 @@ struct Phases {
   // f(tap of the phases' weights, tap of the weights; null: the kernel has none).
   template <class U, class V, class F>
   void for_taps(U* phases, V* w, F&& f) const {
-    const int64_t kernels = s.G * s.O * s.C;
-    parallel_for(kernels, double(kernels) * stride * stride * of.taps(), [&](int64_t n, int) {
+    const int64_t pairs = s.G * s.O * s.C;
+    parallel_for(pairs, double(pairs) * stride * stride * of.taps(), [&](int64_t n, int) {
       U* to = phases + n * stride * stride * of.taps();
       for (int64_t a = 0; a < stride; ++a)
         for (int64_t b = 0; b < stride; ++b)

@@ -46,18 +46,17 @@ struct WinogradPlan : WinogradTiles {
   int64_t task_blocks;  // output blocks that a task makes
   int64_t channels;     // whose weights it uses at a time
   bool share;           // tasks share a block
-  bool own_weights;     // each task transforms its weights
+  bool own_weights;     // each task transforms its weights,
+  bool at_once;         // and multiplies them with a single tile, of 3 x 3 taps, meanwhile
   bool transformed;     // nobody has to
 
-  // Its weights are used once; there is a kernel for those of 3 x 3.
-  bool has_one_tile() const { return taps == 3 && all_tiles() == 1; }
   int64_t image_items() const { return kFrequencies * step(c_blocks * tiles()); }
   int64_t product_items() const { return kFrequencies * step(task_blocks * tiles()); }
   int64_t scratch_items() const { return scratch_vectors() * lanes; }
   int64_t weight_items(int64_t n) const { return n * kFrequencies * step(channels); }
   int64_t worker_items() const {
     return (share ? 0 : image_items()) + product_items() + scratch_items() +
-           (own_weights ? weight_items(task_blocks) : 0);
+           (own_weights && !at_once ? weight_items(task_blocks) : 0);
   }
   // Of a group: all weights, the images that tasks share, and what each worker has, in this order.
   int64_t all_weights_items() const {
@@ -74,7 +73,7 @@ struct WinogradPlan : WinogradTiles {
 template <class T>
 WinogradPlan make_plan(const WinogradShape& c) {
   WinogradPlan p;
-  p.lanes = kernels<T>().nr / 2;
+  p.lanes = kernels<T>().lanes;
   p.c_blocks = ceil_div(c.C, p.lanes), p.o_blocks = ceil_div(c.O, p.lanes);
   p.set_images(c.N, c.OH, c.OW, c.layer);
   const int64_t per_tile = kFrequencies * (c.C + c.O) * int64_t(sizeof(T));
@@ -89,8 +88,9 @@ WinogradPlan make_plan(const WinogradShape& c) {
   p.task_blocks = p.share ? (p.o_blocks < kMinBlocks ? 1 : kTaskBlocks) : p.o_blocks;
   const int64_t channel_bytes = kFrequencies * p.lanes * int64_t(sizeof(T));
   p.transformed = c.transformed;
-  p.own_weights = p.share && !p.transformed &&
-                  (p.o_blocks * c.C * channel_bytes > kWeightBytes || p.has_one_tile());
+  p.at_once = p.share && !p.transformed && p.taps == 3 && p.all_tiles() == 1;
+  p.own_weights =
+      p.at_once || (p.share && !p.transformed && p.o_blocks * c.C * channel_bytes > kWeightBytes);
   p.channels = p.own_weights ? round_up(kPartBytes / (kTaskBlocks * channel_bytes), p.lanes) : c.C;
   if (p.channels == 0) p.channels = p.lanes;  // no input channels: one step, of nothing
   return p;
@@ -148,7 +148,7 @@ struct Winograd {
   void multiply_weights(const Block& k, int64_t o, int64_t n, const T* v, T* products,
                         T* scratch) const {
     const int64_t step = p.step(n * k.tiles);
-    if (p.own_weights && p.has_one_tile()) {
+    if (p.at_once) {
       for (int64_t b = 0; b < n; ++b)
         kernels<T>().winograd_tile(outputs(o + b), c.C, block_weights(o + b), c.w_row, c.w_channel,
                                    c.rotate, v, p.step(p.c_blocks), products + b * p.lanes, step);
@@ -184,8 +184,7 @@ struct Winograd {
   }
 
   void finish_region(const WinogradRegion& g, int64_t channels, T* y) const {
-    const int64_t reach = g.columns() - (kWinogradInputs - g.outputs) * g.dw;
-    const int64_t cols = least(reach, g.W - g.col);
+    const int64_t cols = least(g.reach(), g.W - g.col);
     const int64_t end = least(g.row + g.tile_rows * g.outputs * g.dh, g.H);
     const int64_t together = g.dh == 1 && cols == g.W ? end - g.row : 1;  // whole rows are one run
     for (int64_t r = g.row; r < end; r += together * g.dh)
@@ -312,7 +311,7 @@ void transform_conv2d(const OpArgs& args) {
   for_float(w.dtype, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
     WinogradTiles p{};
-    p.lanes = kernels<T>().nr / 2;
+    p.lanes = kernels<T>().lanes;
     const int64_t blocks = ceil_div(O, p.lanes), step = p.step(C);
     parallel_for(G * blocks, Winograd<T>::transform_work(C, G * O), [&](int64_t t, int) {
       const int64_t o = t % blocks * p.lanes;

@@ -50,7 +50,7 @@ struct WeightPlan : WinogradTiles {
 template <class T>
 WeightPlan make_plan(const ConvShape& s) {
   WeightPlan p;
-  p.lanes = kernels<T>().nr / 2;
+  p.lanes = kernels<T>().lanes;
   p.c_blocks = ceil_div(s.C, p.lanes), p.o_blocks = ceil_div(s.O, p.lanes);
   p.set_images(s.N, s.OH, s.OW, s);
   p.share = p.sum_items() * int64_t(sizeof(T)) > kSumBytes;

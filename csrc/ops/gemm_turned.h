@@ -14,12 +14,13 @@ class Turned {
  public:
   static bool fits(const MatrixProduct<T>& p) {
     return p.M <= kFewRows && fills_vectors(p.M) && p.N >= 2 * p.M && p.K >= kLeastDepth &&
-           !p.panels && p.alpha == 1 && p.brs == 1 && p.bcs != 1;
+           Turned(p).a_items() * int64_t(sizeof(T)) <= kMostBytes && !p.panels && p.alpha == 1 &&
+           p.brs == 1 && p.bcs != 1;
   }
 
   // The rows of A are lanes of its panels: nearly all of them count.
   static bool fills_vectors(int64_t M) {
-    const int64_t lanes = kernels<T>().nr / 2;
+    const int64_t lanes = kernels<T>().lanes;
     return 8 * (round_up(M, lanes) - M) <= M;
   }
 
@@ -97,6 +98,7 @@ class Turned {
   }
 
   static constexpr int64_t kShortest = 16, kFlag = 16;
+  static constexpr int64_t kMostBytes = 1 << 20;   // of A, which each worker packs
   static constexpr int64_t kLeastDepth = 2 * kKC;  // of sums that are worth turning the result
 
   const Kernels<T>& kn_ = kernels<T>();

@@ -170,7 +170,6 @@ class Compiled(Generic[P, R]):
                 )
         except Untraceable:
             self._refuse(key)  # tracing it again would repeat what it does outside
-            self._tries += 1
             raise
         if self._limit is not None:
             check_limit(entry.plan, self._limit)
@@ -188,6 +187,9 @@ class Compiled(Generic[P, R]):
         return entry
 
     def _refuse(self, key: Any) -> None:
+        if key in self._entries:  # other arguments of this kind have a plan
+            return
+        self._tries += 1
         if len(self._refused) >= REFUSED:
             self._refused.clear()
         self._refused.add(key)
@@ -246,7 +248,7 @@ def compile(
     the closure, the module, and of what it calls there. They are compared before each run; if one
     has changed, a new plan is made. So give a number that changes at each call, as a weight of a
     loss that grows, as a tensor. A function that looks at values of tensors, changes something
-    outside, prints, or draws numbers from elsewhere, runs eagerly and says so once. Functions of
+    outside but tensors in place, prints, or draws numbers from elsewhere, runs eagerly and says so once. Functions of
     other libraries are called once, as the plan is made: give them to the plan as arguments.
 
     A step whose loss or gradients are not finite changes nothing and raises NonFiniteError, which

@@ -51,7 +51,7 @@ class Entry:
         outside = self._around.leaves()
         held = self._around.tensors()
         before = like.plan.base.traced.captured() if like is not None else ()
-        trace = Trace(outside, held, before)
+        trace = Trace(outside, held, before, self._around.all_tensors())
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)
@@ -168,7 +168,7 @@ class Entry:
                 self._answers.append(x)
 
     def _read_gradients(self, trace: Trace) -> None:
-        changed = trace.graph.changed()
+        updated = trace.graph.changed(but="clone")  # which is what an assignment becomes
         self._grad_values: list[Value] = []
         self._kept: list[Tensor] = []  # leaves whose gradient is a result
         self._left: list[tuple[Tensor, Any]] = []  # leaves whose grad becomes this
@@ -176,7 +176,7 @@ class Entry:
             grad = leaf.grad
             if grad is None:
                 self._left.append((leaf, None))
-            elif id(leaf) in changed and leaf in trace.cleared:
+            elif id(leaf) in updated and leaf in trace.cleared:
                 self._left.append((leaf, USED))
             else:
                 value = trace.value(grad)

@@ -179,7 +179,7 @@ class Graph:
         used = [v.root or v for call in self.calls for v in call.inputs if v is not None]
         return {v: None for v in used if type(v.source) is Captured}
 
-    def changed(self) -> set[int]:
-        """The ids of the tensors outside that calls change."""
-        changed = [v.source for call in self.calls for v in call.changed]
+    def changed(self, but: str = "") -> set[int]:
+        """The ids of the tensors outside that calls, those of an op left out, change."""
+        changed = [v.source for call in self.calls if call.op.name != but for v in call.changed]
         return {id(x.tensor) for x in changed if isinstance(x, Captured)}

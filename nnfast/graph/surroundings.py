@@ -73,8 +73,12 @@ class Surroundings:
 
     def leaves(self) -> list[Tensor]:
         """All that may have gradients: those that it reads, and those of modules."""
+        return [t for t in self.all_tensors() if _is_leaf(t)]
+
+    def all_tensors(self) -> set[Tensor]:
+        """Those that it reads, and those of modules."""
         held = {t for _, was in self._modules for t in was.values() if isinstance(t, Tensor)}
-        return [t for t in self.tensors() | held if _is_leaf(t)]
+        return self.tensors() | held
 
     def guards(self) -> _core.Guards:
         """As `guard`."""

@@ -43,6 +43,7 @@ class Trace(Tracing):
         leaves: Iterable[Tensor] = (),
         held: Collection[Tensor] = (),
         before: Iterable[Value] = (),
+        outside: Collection[Tensor] = (),
     ) -> None:
         self.graph = Graph()
         self.broken: Untraceable | None = None
@@ -63,6 +64,8 @@ class Trace(Tracing):
         }  # fmt: skip
         again = [(x, v) for v in before if (x := self._as_it_was(v)) is not None]
         self._captured = [x for x, _ in again]
+        self._again = {id(x) for x in self._captured}  # perhaps no more in use
+        self._there = {id(x): x for x in outside}  # before the function began
         self._known = {id(x): v for x, v in again}  # by the id of a tensor from outside
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._assigned: dict[Value, Call] = {}  # of tensors from outside: what they are now
@@ -261,8 +264,8 @@ class Trace(Tracing):
         self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
     def is_outside(self, x: Tensor) -> bool:
-        """Whether x is a tensor from outside, no argument, or shares the memory of one."""
-        return not isinstance(x.array, Symbol) and id(self._source_of(x)) not in self._made
+        """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
+        return not isinstance(x.array, Symbol) and id(self._source_of(x)) in self._there
 
     def assign(self, x: Tensor, y: Tensor) -> bool:
         """Note that y is written to the memory of x, which is from outside; False if it cannot be.
@@ -340,7 +343,8 @@ class Trace(Tracing):
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:
         """Whether a tensor that the function changes lies in the memory of another."""
         changed = self.graph.changed()
-        arrays = [(t.array, id(t) in changed) for t in self._captured]
+        unused = self._again - changed - {id(v.source.tensor) for v in self.graph.captured()}  # type: ignore[union-attr]
+        arrays = [(t.array, id(t) in changed) for t in self._captured if id(t) not in unused]
         return _core.share_memory([*arrays, *((a, False) for a in leaves)])
 
 

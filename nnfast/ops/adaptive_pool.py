@@ -107,6 +107,9 @@ _adaptive_avg.vjp(input=lambda dy, input_shape: adaptive_avg_backward(dy, input_
 adaptive_avg_backward.vjp(dy=lambda ddx, dy_shape: _adaptive_avg(ddx, dy_shape[-2:]))
 
 
+_FEW = 8  # elements of a window: for more of them, looking for the largest one by rows is quicker
+
+
 def _tile(x: Tensor, size: tuple[int, ...]) -> tuple[int, int] | None:
     """The windows' height and width if they lie side by side in the input as it is."""
     (H, W), (OH, OW) = x.shape[-2:], size
@@ -177,7 +180,7 @@ def _max(x: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     if 0 in size:
         y = _empty(x, size)
         return y, wrap(np.zeros(y.shape, int64))
-    if (kernel := _tile(x, size)) is not None:
+    if (kernel := _tile(x, size)) is not None and kernel[0] * kernel[1] <= _FEW:
         y, index = max_pool2d(x, kernel, return_indices=True)
         return y, index
     y, index = _adaptive_max(x, size)
