@@ -248,8 +248,9 @@ def compile(
     the closure, the module, and of what it calls there. They are compared before each run; if one
     has changed, a new plan is made. So give a number that changes at each call, as a weight of a
     loss that grows, as a tensor. A function that looks at values of tensors, changes something
-    outside but tensors in place, prints, or draws numbers from elsewhere, runs eagerly and says so once. Functions of
-    other libraries are called once, as the plan is made: give them to the plan as arguments.
+    outside but tensors in place, prints, or draws numbers from elsewhere, runs eagerly and says so
+    once. Functions of other libraries are called once, as the plan is made: give them to the plan
+    as arguments.
 
     A step whose loss or gradients are not finite changes nothing and raises NonFiniteError, which
     names the instruction where it began.
