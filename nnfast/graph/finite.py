@@ -87,7 +87,7 @@ def name_of(tensor: Any, roots: Any) -> str:
             for name, t in named:
                 if t is tensor:
                     return str(name)
-    return f"a tensor of shape {tensor.shape}"
+    return "a tensor"
 
 
 def _finite(a: Any) -> bool:
