@@ -16,7 +16,7 @@ constexpr double kMapCost = 4;  // of a transcendental function
 constexpr double kShortCost = 0.5;
 constexpr int64_t kGather = 1024;  // strided inputs are gathered into blocks of that size,
 constexpr int64_t kSquare = 32;    // squares where rows are neighbours: they share lines,
-constexpr int64_t kFewRows = 8;    // if there are as many
+constexpr int64_t kFew = 8;        // of a side at least: less would leave vectors empty
 
 // An input of a block of rows: contiguous rows (step 1), one scalar a row (step 0), or gathered
 // into a buffer.
@@ -41,7 +41,7 @@ struct Rows {
     const T* x = base + row * row_stride + i * stride;
     if (!gather) return x;
     if constexpr (!std::is_same_v<T, uint8_t>) {  // bools have no kernels
-      if (is_turned(rows)) {
+      if (is_turned(rows, n)) {
         kernels<T>().copy_transposed(n, rows, x, stride, buffer, n, false);
         return buffer;
       }
@@ -51,14 +51,16 @@ struct Rows {
       for (int64_t j = 0; j < n; ++j) *to++ = x[j * stride];
     return buffer;
   }
-  bool is_turned(int64_t rows) const { return gather && row_stride == 1 && rows >= kFewRows; }
+  bool is_turned(int64_t rows, int64_t n) const {
+    return gather && row_stride == 1 && rows >= kFew && n >= kFew;
+  }
 };
 
 // Calls f(row, rows, i, n) for the block: at once, or in pieces of kGather elements at most.
 template <class F, class... R>
 void for_pieces(int64_t rows, int64_t n, F&& f, const R&... in) {
   if (!(in.gather || ...)) return f(0, rows, 0, n);
-  const int64_t edge = (in.is_turned(rows) || ...) ? kSquare : kGather;
+  const int64_t edge = (in.is_turned(rows, n) || ...) ? kSquare : kGather;
   const int64_t piece = n < edge ? n : edge, step = kGather / piece;
   for (int64_t row = 0; row < rows; row += step)
     for (int64_t i = 0; i < n; i += piece)
