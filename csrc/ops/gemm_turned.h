@@ -1,8 +1,7 @@
 // The product of few rows with a matrix whose columns lie side by side, as in a layer: its
 // transpose is computed, with the columns of B read where they lie, as rows of A otherwise are. So
 // only A and the result are transposed, the small ones. Each worker has an A of its own: what
-// another core has packed would come from there (measured: 1.1 to 1.4 times). The sums are those
-// of gemm.h.
+// another core has packed would come from there, for each strip. The sums are those of gemm.h.
 #pragma once
 
 #include "ops/gemm_rows.h"

@@ -36,6 +36,7 @@ class Trace(Tracing):
 
     `leaves`: whose gradients the function may set. `held`: gradients that it reads under another
     name. `before`: values of tensors from outside that an earlier graph captured; they serve again.
+    `outside`: all tensors that it reads, which were there before it began.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Trace(Tracing):
         again = [(x, v) for v in before if (x := self._as_it_was(v)) is not None]
         self._captured = [x for x, _ in again]
         self._again = {id(x) for x in self._captured}  # perhaps no more in use
-        self._there = {id(x): x for x in outside}  # before the function began
+        self._there = outside
         self._known = {id(x): v for x, v in again}  # by the id of a tensor from outside
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._assigned: dict[Value, Call] = {}  # of tensors from outside: what they are now
@@ -265,7 +266,7 @@ class Trace(Tracing):
 
     def is_outside(self, x: Tensor) -> bool:
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
-        return not isinstance(x.array, Symbol) and id(self._source_of(x)) in self._there
+        return not isinstance(x.array, Symbol) and self._source_of(x) in self._there
 
     def assign(self, x: Tensor, y: Tensor) -> bool:
         """Note that y is written to the memory of x, which is from outside; False if it cannot be.
