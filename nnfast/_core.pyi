@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
+from nnfast.graph.ir import Kernel, Source
+from nnfast.graph.symbol import Symbol as FullSymbol
+from nnfast.graph.where import Where
+from nnfast.ops.record import Op as FullOp
 from nnfast.tensor import Tensor as FullTensor
 
 class Tensor:
@@ -83,13 +87,8 @@ class Op:
         values: Callable[..., None] | None,
         /,
     ) -> None: ...
-    def _leave_node(
-        self, inputs: list[FullTensor | None], result: Any, outputs: list[FullTensor], /
-    ) -> None:
-        """Leaves a node for a traced call, if gradients are wanted."""
-
     def _run(self, inputs: list[FullTensor | None], result: Any, /) -> Any:
-        """Runs on checked inputs and leaves a node if gradients are wanted."""
+        """Runs on checked inputs and leaves a node if gradients are wanted; a trace notes it."""
 
 class Mode:
     """What the calling thread records."""
@@ -107,6 +106,119 @@ def run(
     /,
 ) -> None:
     """Runs one op."""
+
+class Value:
+    """An array of a plan; see nnfast/graph/ir.py."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    root: Value | None
+    offset: int
+    strides: tuple[int, ...] | None
+    source: Source | None
+    like: Value | None
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        root: Value | None = None,
+        offset: int = 0,
+        strides: tuple[int, ...] | None = None,
+        source: Source | None = None,
+        like: Value | None = None,
+    ) -> None: ...
+    def _replace(self, **changes: Any) -> Value:
+        """The same but for some fields."""
+
+    @property
+    def memory(self) -> Value:
+        """Itself, or what it is a view of."""
+
+    @property
+    def nbytes(self) -> int: ...
+    def byte_strides(self) -> tuple[int, ...]: ...
+    def is_dense(self) -> bool:
+        """Whether its elements lie one behind the other, in C order."""
+
+class OpCall:
+    """One call of a kernel; see nnfast/graph/ir.py."""
+
+    op: FullOp[Any] | Kernel
+    inputs: Sequence[Value | None]
+    outputs: Sequence[Value]
+    attrs: bytes
+    changed: tuple[Value, ...]
+    where: Where | None
+    overwrites: tuple[tuple[Value, ...], ...]
+    def __init__(
+        self,
+        op: FullOp[Any] | Kernel,
+        inputs: Sequence[Value | None],
+        outputs: Sequence[Value],
+        attrs: bytes,
+        changed: tuple[Value, ...] = (),
+        where: Where | None = None,
+        overwrites: tuple[tuple[Value, ...], ...] = (),
+    ) -> None: ...
+    def _replace(self, **changes: Any) -> OpCall:
+        """The same but for some fields."""
+
+    def reads(self) -> tuple[Value, ...]:
+        """The memory it reads."""
+
+    def writes(self) -> tuple[Value, ...]:
+        """The memory it makes or changes."""
+
+class Symbol:
+    """Stands for the array of a value."""
+
+    def __new__(cls, value: Value, /) -> Self: ...
+    @property
+    def value(self) -> Value: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def ndim(self) -> int: ...
+    writeable: bool
+    """As the flag of an array."""
+    _layout: np.ndarray | None
+
+def set_symbol_type(type: type[Symbol], /) -> None:
+    """What stands for arrays while a function is traced."""
+
+class Trace:
+    """Notes the ops of a function; see nnfast/graph/trace.py."""
+
+    calls: list[OpCall]
+    _known: dict[int, Value]
+    """By the id of a tensor from outside: its value."""
+    _assigned: dict[Value, OpCall]
+    """Of tensors from outside: what they are now."""
+    _places: dict[int, Where]
+    """By the number of a node: where it was left."""
+    backward_of: Where | None
+    """The place of the node whose gradient rule runs now."""
+    @overload
+    def value(self, x: None, /) -> None: ...
+    @overload
+    def value(self, x: FullTensor, /) -> Value:
+        """The value that a tensor stands for; one from outside is captured."""
+
+    def symbol(self, value: Value, writeable: bool = True, /) -> FullTensor:
+        """A tensor without data that stands for a value."""
+
+    def alive(self) -> list[FullSymbol]:
+        """The symbols that somebody holds."""
+
+def alike(
+    known: dict[Any, Any],
+    larger: tuple[list[OpCall], list[Value]],
+    smaller: tuple[list[OpCall], list[Value]],
+    same_source: Callable[[Source | None, Source | None], bool],
+) -> bool:
+    """Whether two graphs are alike, but for the sizes of arrays; notes which values correspond."""
 
 def innermost(call: CodeType | None, files: dict[str, str | None]) -> tuple[Any, str, int]:
     """Of the innermost frames: `self` of a call, file and line of the user's."""
@@ -158,7 +270,7 @@ class Plan:
         self,
         like: Plan,
         tensors: list[Any],
-        shapes: list[tuple[int, tuple[int, ...], Sequence[int]]],
+        operands: list[Value | None],
         attrs: list[tuple[int, bytes]],
     ) -> None: ...
     def fits(self) -> bool:

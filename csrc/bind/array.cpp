@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "bind/labels.h"
 #include "bind/memory.h"
+#include "bind/value.h"
 #include "kernels/table.h"
 
 namespace py = pybind11;
@@ -134,9 +135,18 @@ bool kernel_dtype(PyObject* descr, DType* t) {
   return dtype_from_number(py::detail::array_descriptor_proxy(descr)->type_num, t);
 }
 
-char dtype_kind(const Array* a) { return py::detail::array_descriptor_proxy(a->descr)->kind; }
+char dtype_kind(PyObject* descr) { return py::detail::array_descriptor_proxy(descr)->kind; }
 
 bool read_form(PyObject* array, Form* form) {
+  if (is_symbol(array)) {
+    Layout layout;
+    const Value* v = stood_for(array);
+    if (!kernel_dtype(v->dtype, &form->dtype)) return false;
+    if (!read_layout(v, &layout)) return PyErr_Clear(), false;
+    form->ndim = layout.ndim;
+    std::copy(layout.shape, layout.shape + layout.ndim, form->shape);
+    return true;
+  }
   auto dtype = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "dtype"));
   auto shape = py::reinterpret_steal<py::object>(PyObject_GetAttrString(array, "shape"));
   const bool known = dtype && shape && api->PyArrayDescr_Check_(dtype.ptr()) &&

@@ -22,7 +22,7 @@ bool is_plain_array(PyObject* o);  // an ndarray itself, of no subclass
 
 // The dtype, if kernels know it. Only of native byte order.
 bool kernel_dtype(PyObject* descr, DType* t);
-char dtype_kind(const Array* a);  // as np.dtype.kind
+char dtype_kind(PyObject* descr);  // as np.dtype.kind
 
 // Shape and dtype of what stands for an array while a function is traced, or of any other object
 // that has them. False, with no error set, if kernels do not know them.

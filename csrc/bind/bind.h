@@ -18,6 +18,9 @@ void bind_op(pybind11::module_& m);
 void bind_config(pybind11::module_& m);
 void bind_plan(pybind11::module_& m);
 void bind_probe(pybind11::module_& m);
+void bind_values(pybind11::module_& m);
+void bind_trace(pybind11::module_& m);
+void bind_alike(pybind11::module_& m);
 void bind_where(pybind11::module_& m);
 
 }  // namespace nnf

@@ -1,10 +1,10 @@
 #include "bind/bound_plan.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/parallel.h"
 #include "bind/array.h"
+#include "bind/value.h"
 
 namespace py = pybind11;
 
@@ -28,6 +28,21 @@ View make_view(int dtype, const Shape& shape, const Shape& strides) {
   if (v.size > 0 && std::any_of(strides.begin(), strides.end(), [](int64_t s) { return s < 0; }))
     throw py::value_error("_core.Plan: a negative stride");
   return v;
+}
+
+// The view in the shape of a value.
+View smaller(const View& v, PyObject* value) {
+  if (!is_value(value)) return v;
+  Layout l;
+  if (!read_layout(value_of(value), &l)) throw py::error_already_set();
+  if (l.ndim != v.ndim) throw py::value_error("_core.Plan: another operand");
+  View now = v;
+  now.size = l.size;
+  for (int d = 0; d < l.ndim; ++d) {
+    now.shape[d] = l.shape[d];
+    now.stride[d] = l.strides[d] / l.item;
+  }
+  return now;
 }
 
 bool same_dtype(DType t, int num) {
@@ -152,7 +167,7 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
                                  int(externals_.size()) + 2, arena, commit, int(watched.size()));
 }
 
-BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const std::vector<ShapeSpec>& shapes,
+BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const py::list& operands,
                      const std::vector<std::pair<int, py::bytes>>& attrs)
     : tensors_(std::move(tensors)),
       externals_(like.externals_),
@@ -165,16 +180,12 @@ BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const std::vector<
   std::vector<int> sources;
   for (const SourceSeen& s : like.sources_) sources.push_back(s.number);
   hold(sources);
-  std::unordered_map<int, const ShapeSpec*> changed;
-  for (const ShapeSpec& s : shapes) changed[std::get<0>(s)] = &s;
   auto reshape = [&](int number, View* v) {
-    auto found = changed.find(number);
-    if (found == changed.end()) return;
-    const View now =
-        make_view(int(v->dtype), std::get<1>(*found->second), std::get<2>(*found->second));
+    const View now = smaller(*v, operands[size_t(number)].ptr());
     if (extent(now) > extent(*v)) throw py::value_error("_core.Plan: a larger operand");
     *v = now;
   };
+  if (operands.size() < externals_.size()) throw py::value_error("_core.Plan: other operands");
   for (size_t i = 0; i < externals_.size(); ++i) {
     reshape(int(i), &externals_[i].view);
     sizes_[i] = extent(externals_[i].view);

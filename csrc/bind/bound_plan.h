@@ -27,18 +27,15 @@ using CallSpec = std::tuple<int, pybind11::bytes, int, std::vector<int>>;
 // (dtype, shape, strides in elements, written to)
 using ExternalSpec = std::tuple<int, Shape, Shape, bool>;
 
-// (number of an operand, shape, strides in elements)
-using ShapeSpec = std::tuple<int, Shape, Shape>;
-
 class BoundPlan {
  public:
   BoundPlan(const std::vector<CallSpec>& calls, const std::vector<OperandSpec>& operands,
             const std::vector<ExternalSpec>& externals, pybind11::list tensors, int64_t arena,
             std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
             int prologue, int64_t kept, const std::vector<int>& sources);
-  // The plan `like`, of other tensors, where some operands have smaller shapes and some calls
-  // (their numbers) other attributes.
-  BoundPlan(const BoundPlan& like, pybind11::list tensors, const std::vector<ShapeSpec>& shapes,
+  // The plan `like`, of other tensors, where operands are these values, of smaller shapes, and some
+  // calls (their numbers) have other attributes.
+  BoundPlan(const BoundPlan& like, pybind11::list tensors, const pybind11::list& operands,
             const std::vector<std::pair<int, pybind11::bytes>>& attrs);
 
   // Whether the arrays of the tensors are what the plan was made for.

@@ -16,5 +16,8 @@ PYBIND11_MODULE(_core, m) {
   nnf::bind_plan(m);
   nnf::bind_guards(m);
   nnf::bind_call(m);
+  nnf::bind_values(m);
+  nnf::bind_trace(m);
+  nnf::bind_alike(m);
   nnf::bind_where(m);
 }

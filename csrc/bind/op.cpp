@@ -11,6 +11,8 @@
 #include "bind/run.h"
 #include "bind/signature.h"
 #include "bind/tensor.h"
+#include "bind/trace.h"
+#include "bind/value.h"
 
 namespace py = pybind11;
 
@@ -21,13 +23,9 @@ namespace {
 Op* op_of(PyObject* o) { return reinterpret_cast<Op*>(o); }
 PyObject* object_of(Op* op) { return reinterpret_cast<PyObject*>(op); }
 
-// The input tensors of one call; null where an optional one is absent.
-struct Inputs {
-  PyObject* tensors[kMaxArgs];
-  py::object made[kMaxArgs];  // those that stand for Python numbers
-
-  PyObject* array(int i) const { return tensors[i] ? tensor_of(tensors[i])->array : Py_None; }
-};
+PyObject* array_in(const Inputs& inputs, int i) {
+  return inputs.tensors[i] ? tensor_of(inputs.tensors[i])->array : Py_None;
+}
 
 bool is_float(DType t) { return t == DType::f32 || t == DType::f64; }
 bool is_number(PyObject* x) { return PyFloat_CheckExact(x) || PyLong_CheckExact(x); }
@@ -143,17 +141,17 @@ void note_layout(const Signature& s, PyObject* x, PyObject* y) {
 
 // The output of an op that NumPy computes.
 PyObject* compute(const Op& op, const Signature& s, const Inputs& inputs) {
-  if (s.layout.known) return view_result(s, inputs.array(0));
+  if (s.layout.known) return view_result(s, array_in(inputs, 0));
   PyObject* present[kMaxArgs];
   size_t n = 0;
   for (int i = 0; i < op.n_inputs; ++i)
-    if (inputs.tensors[i]) present[n++] = inputs.array(i);
+    if (inputs.tensors[i]) present[n++] = array_in(inputs, i);
   auto y =
       py::reinterpret_steal<py::object>(PyObject_Vectorcall(s.compute.ptr(), present, n, nullptr));
   if (!y) return nullptr;
   // NumPy gives scalars too.
   PyObject* array = numpy().PyArray_FromAny_(y.ptr(), nullptr, 0, 0, 0, nullptr);
-  if (array && s.is_view && is_plain_array(inputs.array(0))) note_layout(s, inputs.array(0), array);
+  if (array && s.is_view && is_plain_array(array_in(inputs, 0))) note_layout(s, array_in(inputs, 0), array);
   return array;
 }
 
@@ -163,7 +161,7 @@ bool run_kernel(const Op& op, const Signature& s, const Inputs& inputs, PyObject
   View in[kMaxArgs], out[kMaxArgs];
   Copies copies;
   for (int i = 0; i < op.n_inputs; ++i) {
-    if (!make_view(inputs.array(i), false, &in[i])) return false;
+    if (!make_view(array_in(inputs, i), false, &in[i])) return false;
     if (op.kernel->inputs == DENSE && !copies.make_dense(&in[i])) return false;
   }
   for (int i = 0; i < n_outputs; ++i)
@@ -177,7 +175,7 @@ PyObject* mutate(const Op& op, const Signature& s, const Inputs& inputs) {
   PyObject* changed[kMaxArgs];
   int n = 0;
   for (int i = 0; i < op.n_inputs; ++i)
-    if (inputs.tensors[i] && op.mutates >> i & 1) changed[n++] = inputs.array(i);
+    if (inputs.tensors[i] && op.mutates >> i & 1) changed[n++] = array_in(inputs, i);
   if (!run_kernel(op, s, inputs, changed, n)) return nullptr;
   for (int i = 0; i < op.n_inputs; ++i)
     if (inputs.tensors[i] && op.mutates >> i & 1) ++tensor_of(inputs.tensors[i])->version;
@@ -196,41 +194,10 @@ const Saves* saves_of(Op* op, unsigned wanted) {
 
 // Also of a stand-in for an array, while a function is traced.
 bool is_float_array(PyObject* array) {
-  if (is_plain_array(array)) return dtype_kind(array_of(array)) == 'f';
+  if (is_plain_array(array)) return dtype_kind(array_of(array)->descr) == 'f';
+  if (is_symbol(array)) return dtype_kind(stood_for(array)->dtype) == 'f';
   return py::cast<char>(py::reinterpret_borrow<py::object>(array).attr("dtype").attr("kind")) ==
          'f';
-}
-
-// Leaves a node if gradients are wanted.
-bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs,
-            PyObject* const* outputs, int n_outputs) {
-  unsigned wanted = 0;
-  for (int i = 0; i < op->n_inputs; ++i)
-    if (inputs.tensors[i] && tensor_of(inputs.tensors[i])->requires_grad)
-      wanted |= op->graded & 1u << i;
-  if (!wanted) return true;
-  const Saves* saves = saves_of(op, wanted);
-  if (!saves) return false;
-  auto node = py::reinterpret_steal<py::object>(new_node(op, s, saves, inputs.tensors, outputs));
-  if (!node) return false;
-  for (int i = 0; i < n_outputs; ++i)
-    if (op->differentiable >> i & 1 && is_float_array(tensor_of(outputs[i])->array))
-      link(outputs[i], node.ptr(), i);
-  return true;
-}
-
-// What the trace answers to a call: trace(op, inputs, result, packed attributes).
-PyObject* note(Op* op, const Signature& s, const Inputs& inputs) {
-  auto list = py::reinterpret_steal<py::object>(PyList_New(op->n_inputs));
-  for (int i = 0; list && i < op->n_inputs; ++i) {
-    PyObject* x = inputs.tensors[i] ? inputs.tensors[i] : Py_None;
-    Py_INCREF(x);
-    PyList_SET_ITEM(list.ptr(), i, x);
-  }
-  if (!list) return nullptr;
-  PyObject* packed = s.packed ? s.packed.ptr() : Py_None;
-  PyObject* stack[] = {object_of(op), list.ptr(), s.result.ptr(), packed};
-  return PyObject_Vectorcall(mode().trace, stack, 4, nullptr);
 }
 
 PyObject* execute(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs) {
@@ -249,10 +216,7 @@ PyObject* execute(Op* op, const std::shared_ptr<const Signature>& s, const Input
   }
   if (!computed && !run_kernel(*op, *s, inputs, arrays, n)) return nullptr;
   if (mode().grad && !record(op, s, inputs, tensors, n)) return nullptr;
-  if (n == 1) return outputs[0].release().ptr();
-  PyObject* all = PyTuple_New(n);
-  for (int i = 0; all && i < n; ++i) PyTuple_SET_ITEM(all, i, outputs[i].release().ptr());
-  return all;
+  return one_or_all(outputs, n);
 }
 
 // ---- calls -------------------------------------------------------------------------------------
@@ -286,7 +250,7 @@ PyObject* ordinary_call(Op* op, const Inputs& inputs, const Rest& rest) {
     if (shared) op->cache->add(key, s);
   }
   if (op->values != Py_None && !ask(op->values, *op, inputs, rest)) return nullptr;
-  return mode().trace ? note(op, *s, inputs) : execute(op, s, inputs);
+  return mode().trace ? note(op, s, inputs) : execute(op, s, inputs);
 }
 
 PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
@@ -325,25 +289,8 @@ PyObject* op_run(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
   }
   if (!read_inputs(*op, argv[0], &inputs)) return nullptr;
   auto s = make_signature(op, inputs.tensors, argv[1]);
-  return s ? execute(op, s, inputs) : nullptr;
-}
-
-// leave_node(inputs, result, outputs): what a traced call leaves behind.
-PyObject* op_leave_node(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
-  Op* op = op_of(self);
-  Inputs inputs;
-  if (argc != 3 || !PyList_Check(argv[2]) || PyList_GET_SIZE(argv[2]) > kMaxArgs) {
-    PyErr_SetString(PyExc_TypeError, "Op._leave_node: expected inputs, a Result and outputs");
-    return nullptr;
-  }
-  if (!read_inputs(*op, argv[0], &inputs)) return nullptr;
-  auto s = op->cache->find(argv[1]);
-  if (!s) s = make_signature(op, inputs.tensors, argv[1]);
-  PyObject* outputs[kMaxArgs];
-  const int n = int(PyList_GET_SIZE(argv[2]));
-  for (int i = 0; i < n; ++i) outputs[i] = PyList_GET_ITEM(argv[2], i);
-  if (!s || !record(op, s, inputs, outputs, n)) return nullptr;
-  Py_RETURN_NONE;
+  if (!s) return nullptr;
+  return mode().trace ? note(op, s, inputs) : execute(op, s, inputs);
 }
 
 // ---- the type ----------------------------------------------------------------------------------
@@ -416,9 +363,8 @@ PyMemberDef op_members[] = {
 
 PyMethodDef op_methods[] = {
     {"_run", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_run)), METH_FASTCALL,
-     "_run(inputs, result): runs on checked inputs and leaves a node if gradients are wanted."},
-    {"_leave_node", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_leave_node)),
-     METH_FASTCALL, "_leave_node(inputs, result, outputs): leaves a node for a traced call."},
+     "_run(inputs, result): runs on checked inputs and leaves a node if gradients are wanted; a "
+     "trace notes it."},
     {"__init_subclass__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(op_subclass)),
      METH_VARARGS | METH_KEYWORDS | METH_CLASS, nullptr},
     {},
@@ -441,6 +387,30 @@ PyType_Spec op_spec = {"nnfast._core.Op", sizeof(Op), 0,
                        op_slots};
 
 }  // namespace
+
+bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs,
+            PyObject* const* outputs, int n_outputs) {
+  unsigned wanted = 0;
+  for (int i = 0; i < op->n_inputs; ++i)
+    if (inputs.tensors[i] && tensor_of(inputs.tensors[i])->requires_grad)
+      wanted |= op->graded & 1u << i;
+  if (!wanted) return true;
+  const Saves* saves = saves_of(op, wanted);
+  if (!saves) return false;
+  auto node = py::reinterpret_steal<py::object>(new_node(op, s, saves, inputs.tensors, outputs));
+  if (!node) return false;
+  for (int i = 0; i < n_outputs; ++i)
+    if (op->differentiable >> i & 1 && is_float_array(tensor_of(outputs[i])->array))
+      link(outputs[i], node.ptr(), i);
+  return true;
+}
+
+PyObject* one_or_all(py::object* outputs, int n) {
+  if (n == 1) return outputs[0].release().ptr();
+  PyObject* all = PyTuple_New(n);
+  for (int i = 0; all && i < n; ++i) PyTuple_SET_ITEM(all, i, outputs[i].release().ptr());
+  return all;
+}
 
 void bind_op(py::module_& m) {
   m.attr("Op") = py::reinterpret_steal<py::object>(PyType_FromSpec(&op_spec));

@@ -30,6 +30,15 @@ struct Signature {
     Py_intptr_t shape[kMaxDims], strides[kMaxDims], offset;
   };
   mutable Layout layout;
+
+  // The same of the symbols of a traced function, once one has been noted: bytes from the first of
+  // the input, strides as in its value.
+  struct Place {
+    pybind11::object strides;
+    Py_ssize_t offset;
+    bool writeable;
+  };
+  mutable Place place;
 };
 
 // Which inputs and outputs the gradient rules of some inputs ask for.
@@ -54,5 +63,18 @@ struct Op {
   SignatureCache* cache;
   std::map<unsigned, Saves>* saves;
 };
+
+// The input tensors of one call; null where an optional one is absent.
+struct Inputs {
+  PyObject* tensors[kMaxArgs];
+  pybind11::object made[kMaxArgs];  // those that stand for Python numbers
+};
+
+// Leaves a node if gradients are wanted; false with an error set.
+bool record(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs,
+            PyObject* const* outputs, int n_outputs);
+
+// What a call answers: its output, or a tuple of all.
+PyObject* one_or_all(pybind11::object* outputs, int n);
 
 }  // namespace nnf

@@ -78,9 +78,9 @@ void bind_plan(py::module_& m) {
            py::arg("calls"), py::arg("operands"), py::arg("externals"), py::arg("tensors"),
            py::arg("arena"), py::arg("arenas"), py::arg("commit"), py::arg("watched"),
            py::arg("prologue"), py::arg("kept"), py::arg("sources"))
-      .def(py::init<const BoundPlan&, py::list, const std::vector<ShapeSpec>&,
+      .def(py::init<const BoundPlan&, py::list, const py::list&,
                     const std::vector<std::pair<int, py::bytes>>&>(),
-           py::arg("like"), py::arg("tensors"), py::arg("shapes"), py::arg("attrs"))
+           py::arg("like"), py::arg("tensors"), py::arg("operands"), py::arg("attrs"))
       .def_readwrite("timed", &BoundPlan::timed, "Whether runs add to `seconds`.")
       .def_readonly("timed_runs", &BoundPlan::timed_runs)
       .def_property_readonly(

@@ -4,6 +4,7 @@
 
 #include "bind/array.h"
 #include "bind/tensor.h"
+#include "bind/value.h"
 
 namespace py = pybind11;
 
@@ -119,7 +120,7 @@ bool CallKey::add_input(PyObject* tensor, bool strides) {
     numbers_[n_numbers_++] = -1;
     return true;
   }
-  if (!is_plain_array(tensor_of(tensor)->array)) return add_form(tensor_of(tensor)->array);
+  if (!is_plain_array(tensor_of(tensor)->array)) return add_form(tensor_of(tensor)->array, strides);
   const Array* a = array_of(tensor_of(tensor)->array);
   DType t;
   if (a->nd > kMaxDims || !kernel_dtype(a->descr, &t)) return false;
@@ -129,11 +130,15 @@ bool CallKey::add_input(PyObject* tensor, bool strides) {
   return true;
 }
 
-bool CallKey::add_form(PyObject* stand_in) {
+bool CallKey::add_form(PyObject* stand_in, bool strides) {
   Form form;
   if (!read_form(stand_in, &form)) return false;
   numbers_[n_numbers_++] = form.ndim << 8 | int(form.dtype);
   for (int d = 0; d < form.ndim; ++d) numbers_[n_numbers_++] = form.shape[d];
+  if (!strides) return true;
+  Layout layout;
+  if (!is_symbol(stand_in) || !read_layout(stood_for(stand_in), &layout)) return false;
+  for (int d = 0; d < form.ndim; ++d) numbers_[n_numbers_++] = layout.strides[d];
   return true;
 }
 
@@ -167,12 +172,6 @@ std::shared_ptr<const Signature> SignatureCache::find(const CallKey& key) const 
     const Entry& e = entries_[(key.hash_ + i) % kSize];
     if (e.is(key)) return e.signature;
   }
-  return nullptr;
-}
-
-std::shared_ptr<const Signature> SignatureCache::find(PyObject* result) const {
-  for (const Entry& e : entries_)
-    if (e.signature && e.signature->result.ptr() == result) return e.signature;
   return nullptr;
 }
 

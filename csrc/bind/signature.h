@@ -20,7 +20,7 @@ class CallKey {
  private:
   friend class SignatureCache;
   bool add_input(PyObject* tensor, bool strides);
-  bool add_form(PyObject* stand_in);
+  bool add_form(PyObject* stand_in, bool strides);
 
   int64_t numbers_[kMaxArgs * (2 * kMaxDims + 1)];  // dtypes, shapes, for views also strides
   size_t n_numbers_ = 0;
@@ -34,7 +34,6 @@ class CallKey {
 class SignatureCache {
  public:
   std::shared_ptr<const Signature> find(const CallKey& key) const;
-  std::shared_ptr<const Signature> find(PyObject* result) const;  // by the rule's answer
   void add(const CallKey& key, const std::shared_ptr<const Signature>& signature);
 
  private:

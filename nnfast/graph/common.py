@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from nnfast.graph.ir import Call, Graph, Value
@@ -20,7 +19,7 @@ def share_common(graph: Graph) -> Graph:
     results = set(graph.results)
     for call in graph.calls:
         if not same.keys().isdisjoint(call.reads()):
-            call = call.of([_now(v, same) for v in call.inputs])
+            call = call._replace(inputs=[_now(v, same) for v in call.inputs])
         if call.changed:
             calls.append(call)
             for changed in call.changed:
@@ -62,7 +61,7 @@ def _now(v: Value | None, same: dict[Value, Value]) -> Value | None:
         return v
     if v.root is None:
         return same[v]
-    return replace(v, root=same[v.root], like=v)
+    return v._replace(root=same[v.root], like=v)
 
 
 def _place(v: Value | None) -> Any:

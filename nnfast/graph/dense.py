@@ -24,7 +24,7 @@ def make_dense(graph: Graph) -> Graph:
                 if v not in copies:
                     calls.append(copy_of(v))
                     copies[v] = calls[-1].outputs[0]
-            call = call.of([copies[v] if v in strided else v for v in call.inputs])
+            call = call._replace(inputs=[copies[v] if v in strided else v for v in call.inputs])
         if copies and call.changed:
             changed = {v.memory for v in call.changed}
             copies = {v: c for v, c in copies.items() if v.memory not in changed}

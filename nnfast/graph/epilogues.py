@@ -7,9 +7,8 @@ it replaces: the same bits. A product is fused with what reads it only if nobody
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
-from nnfast.graph.ir import Call, Graph, Value
+from nnfast.graph.ir import Call, Graph, Value, algorithm
 
 _ACTIVATIONS = {"relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4, "gelu": 5}  # as Activation
 _PARAMETERS = struct.Struct("2d")  # of a map; the first is the slope of leaky_relu
@@ -47,7 +46,7 @@ def _is_product(call: Call) -> bool:
     if name != "conv2d":
         return name in ("linear", "matmul") and len(shape) == 2
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
-    return len(shape) == 4 and attrs.groups == 1 and call.algorithm in ("gemm", "channels")
+    return len(shape) == 4 and attrs.groups == 1 and algorithm(call) in ("gemm", "channels")
 
 
 def _may_wait(product: Call, others: list[Call | None]) -> bool:
@@ -71,7 +70,7 @@ def _fused(product: Call, reader: Call, x: Value) -> Call | None:
         return None
     packed = product.op.pack(attrs)  # type: ignore[union-attr]
     out = _reshaped(y, made.shape, made)
-    return replace(product, inputs=inputs, outputs=[out], attrs=packed, where=reader.where)
+    return product._replace(inputs=inputs, outputs=[out], attrs=packed, where=reader.where)
 
 
 def _add(inputs: list[Value | None], made: Value, reader: Call, x: Value) -> bool:

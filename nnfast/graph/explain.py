@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nnfast.errors import MemoryLimitError
 from nnfast.graph.cost import bytes_of, flops_of
 from nnfast.graph.finite import name_of
-from nnfast.graph.ir import Call, Value
+from nnfast.graph.ir import Call, Value, algorithm
 from nnfast.graph.memory import need
 from nnfast.graph.where import path_of
 
@@ -83,7 +83,7 @@ def explain(plan: Plan) -> str:
     lines = []
     for number, (call, time) in enumerate(zip(plan.graph.calls, seconds, strict=True)):
         nbytes, flops = bytes_of(call), flops_of(call)
-        text = f"{_text(call)} {call.algorithm}"
+        text = f"{_text(call)} {algorithm(call)}"
         line = f"{number:4}  {text:70}  {_size(nbytes):>10}  {flops / 1e6:9.3f} MFLOP"
         if plan.core.timed_runs and number < plan.graph.prologue:
             line += "  once"

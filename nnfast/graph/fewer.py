@@ -19,12 +19,11 @@ has to run again, for what it did to the first is right for the second:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from nnfast import _core
 from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
-from nnfast.graph.plan import Checks, Plan, elements, with_results
+from nnfast.graph.plan import Checks, Plan, with_results
 
 if TYPE_CHECKING:
     from nnfast.nn.module import Module
@@ -40,7 +39,8 @@ def fewer(
     """The plan of a traced graph, made of an earlier one; None if that is not of a graph alike."""
     base, traced = like.base, with_results(graph)
     values = _Smaller()
-    attrs = _other_attrs(base, traced) if values.match(base.traced, traced) else None
+    alike = _core.alike(values, _both(base.traced), _both(traced), _is_same_source)
+    attrs = _other_attrs(base, traced) if alike else None
     if attrs is None or not values.keep(base):
         return None
     return _Fewer(base, values, attrs, checks, modules, step)
@@ -51,49 +51,11 @@ class _Smaller(dict[Value | None, Any]):
 
     def __init__(self) -> None:
         super().__init__({None: None})
-        self._taken: set[Value] = set()
 
     def __missing__(self, v: Value) -> Value:
         shape = v.shape if v.like is None else self[v.like].shape
         made = self[v] = Value(shape, v.dtype, self[v.root], v.offset, v.strides, v.source)
         return made
-
-    def match(self, a: Graph, b: Graph) -> bool:
-        """Whether the graphs are alike; takes note of their values."""
-        if len(a.calls) != len(b.calls) or len(a.results) != len(b.results):
-            return False
-        for p, q in zip(a.calls, b.calls, strict=True):
-            if p.op is not q.op or (p.attrs != q.attrs and not p.changed):
-                return False
-            if len(p.outputs) != len(q.outputs):
-                return False
-            if not self._all(p.inputs, q.inputs) or not self._all(p.outputs, q.outputs):
-                return False
-        return self._all(a.results, b.results)
-
-    def _all(self, xs: Sequence[Value | None], ys: Sequence[Value | None]) -> bool:
-        known = self.get
-        for x, y in zip(xs, ys, strict=True):
-            if known(x, self) is y:
-                continue
-            if x in self or x is None or y is None or y in self._taken:
-                return False
-            if x is not y and not self._pair(x, y):  # captured ones may be the same
-                return False
-            self[x] = y
-            self._taken.add(y)
-        return True
-
-    def _pair(self, x: Value, y: Value) -> bool:
-        """Whether the second may be the smaller one of the first."""
-        if x.dtype != y.dtype or x.offset != y.offset:
-            return False
-        if x.root or y.root:
-            if not self._all((x.root,), (y.root,)) or (_is_whole(x) and not _is_whole(y)):
-                return False
-        elif (x.source or y.source) and not _is_same_source(x.source, y.source):
-            return False
-        return (x.shape == y.shape and x.strides == y.strides) or _is_smaller(x, y)
 
     def keep(self, base: Plan) -> bool:
         """Whether what the passes took for equal is so still, and constants are as they were."""
@@ -113,22 +75,8 @@ class _Smaller(dict[Value | None, Any]):
         return tuple([v and self[v].shape for v in (*call.inputs, *call.outputs)])
 
 
-def _is_smaller(x: Value, y: Value) -> bool:
-    """Whether y lies as x does, with fewer elements; 0 and 1 stay, and what is dense."""
-    a, b = x.shape, y.shape
-    if a and b and x.strides is None and y.strides is None:
-        return a[1:] == b[1:] and 1 < b[0] < a[0]
-    return (
-        len(a) == len(b)
-        and all([m == n or 1 < n < m for m, n in zip(a, b, strict=True)])
-        and x.byte_strides() == y.byte_strides()
-        and x.is_dense() == y.is_dense()
-    )
-
-
-def _is_whole(v: Value) -> bool:
-    """Whether a view has as many elements as what it is a view of."""
-    return prod(v.shape) == prod(v.memory.shape)
+def _both(graph: Graph) -> tuple[list[Call], list[Value]]:
+    return graph.calls, graph.results
 
 
 def _is_same_source(a: Source | None, b: Source | None) -> bool:
@@ -170,13 +118,8 @@ class _Fewer(Plan):
         self.given = [values[v] for v in base.given]
         self.kept, self.arena = base.kept, base.arena
         self._note(checks, modules, step)
-        shapes = [
-            (k, w.shape, elements(w))
-            for k, v in enumerate(base.operands)
-            if v and (w := values[v]).shape != v.shape
-        ]
         tensors = [values[v].source.tensor for v in base.captured]
-        self.core = _core.Plan(base.core, tensors, shapes, attrs)
+        self.core = _core.Plan(base.core, tensors, self._of(base.operands), attrs)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("traced", "graph", "watched", "blocks"):

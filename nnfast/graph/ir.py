@@ -1,60 +1,29 @@
-"""The graph of a traced function: values, and the calls of ops that make them, in order."""
+"""The graph of a traced function: values, and the calls of ops that make them, in order.
+
+A `Value` is an array of a plan: shape, dtype, source (None: a call makes it). A view has a `root`,
+in whose memory it lies, and an `offset` and `strides` in bytes (None: C-contiguous). Where a pass
+made it, `like` is what it has its shape from.
+
+A `Call` is one call of a kernel, not changed once it is made. Where it changes an input in place,
+`changed` names it, and it is an output too. `where` is None where a pass made it. `overwrites`: for
+each output, the inputs in whose memory it may be written, should they end here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast import _core
+from nnfast._core import OpCall as Call
+from nnfast._core import Value as Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    import numpy as np
-
-    from nnfast.graph.where import Where
-    from nnfast.ops.record import Op
     from nnfast.tensor import Tensor
-
-
-@dataclass(eq=False, slots=True)
-class Value:
-    """An array of a plan. A view has a `root`, in whose memory it lies."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    root: Value | None = None
-    offset: int = 0  # bytes from the root's first
-    strides: tuple[int, ...] | None = None  # bytes; None: C-contiguous
-    source: Source | None = None  # None: a call makes it (or its root's)
-    like: Value | None = None  # where a pass made it: what it has its shape from
-
-    @property
-    def memory(self) -> Value:
-        """Itself, or what it is a view of."""
-        return self if self.root is None else self.root
-
-    @property
-    def nbytes(self) -> int:
-        return prod(self.shape) * self.dtype.itemsize
-
-    def byte_strides(self) -> tuple[int, ...]:
-        """Strides in bytes."""
-        if self.strides is not None:
-            return self.strides
-        return dense_strides(self.shape, self.dtype.itemsize)
-
-    def is_dense(self) -> bool:
-        """Whether its elements lie one behind the other, in C order."""
-        if self.strides is None or 0 in self.shape:
-            return True
-        dense = dense_strides(self.shape, self.dtype.itemsize)
-        return self.strides == dense or all(
-            n == 1 or a == b for n, a, b in zip(self.shape, self.strides, dense, strict=True)
-        )
 
 
 @lru_cache(1 << 12)
@@ -112,48 +81,10 @@ class Kernel(NamedTuple):
     over: Mapping[int, int] = {}
 
 
-@dataclass(eq=False, slots=True)
-class Call:
-    """One call of a kernel; not changed once it is made.
-
-    Where it changes an input in place, `changed` names it, and it is an output too. `overwrites`:
-    for each output, the inputs in whose memory it may be written, should they end here.
-    """
-
-    op: Op[Any] | Kernel
-    inputs: Sequence[Value | None]
-    outputs: Sequence[Value]
-    attrs: bytes
-    changed: tuple[Value, ...] = ()
-    where: Where | None = None  # None: a pass made it
-    overwrites: tuple[tuple[Value, ...], ...] = ()
-    _reads: tuple[Value, ...] | None = field(default=None, init=False, repr=False)
-    _writes: tuple[Value, ...] | None = field(default=None, init=False, repr=False)
-
-    @property
-    def algorithm(self) -> str:
-        """How it is computed; "" where there is one way only."""
-        shapes = [v.shape for v in self.inputs if v is not None]
-        return _core.algorithm(self.op.id, self.attrs, shapes, self.outputs[0].shape)
-
-    def reads(self) -> tuple[Value, ...]:
-        """The memory it reads."""
-        if self._reads is None:
-            self._reads = tuple([v.root or v for v in self.inputs if v is not None])
-        return self._reads
-
-    def writes(self) -> tuple[Value, ...]:
-        """The memory it makes or changes."""
-        if self._writes is None:
-            self._writes = tuple([v.root or v for v in self.outputs])
-        return self._writes
-
-    def of(self, inputs: Sequence[Value | None], attrs: bytes | None = None) -> Call:
-        """The same call, of other inputs."""
-        return Call(
-            self.op, inputs, self.outputs, self.attrs if attrs is None else attrs,
-            self.changed, self.where, self.overwrites,
-        )  # fmt: skip
+def algorithm(call: Call) -> str:
+    """How it is computed; "" where there is one way only."""
+    shapes = [v.shape for v in call.inputs if v is not None]
+    return _core.algorithm(call.op.id, call.attrs, shapes, call.outputs[0].shape)
 
 
 @dataclass(eq=False, slots=True)

@@ -37,7 +37,7 @@ def form_outer(graph: Graph) -> Graph:
                 )  # fmt: skip
                 inputs = list(call.inputs)
                 inputs[_GRAD] = column
-                call = call.of([*inputs, row, peak])
+                call = call._replace(inputs=[*inputs, row, peak])
         if _is_outer(call):
             products[call.outputs[0]] = len(calls)
         calls.append(call)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnfast.graph.hoist import constants
-from nnfast.graph.ir import Call, Graph, Value
+from nnfast.graph.ir import Call, Graph, Value, algorithm
 
 _LARGEST = 4 << 20  # bytes of transformed weights: more than a core's caches hold cost more to read
 
@@ -42,7 +42,7 @@ def _transformed(call: Call, weight: Value, packs: dict[Any, Value], calls: list
     from nnfast.ops.conv import transform_conv2d
 
     attrs = call.op.unpack(call.attrs)  # type: ignore[union-attr]
-    if call.algorithm != "winograd" or attrs.sh > 1:
+    if algorithm(call) != "winograd" or attrs.sh > 1:
         return call
     result = transform_conv2d.rule(weight, attrs.groups)  # type: ignore[arg-type]
     shape, dtype = result.specs[0]
@@ -63,7 +63,8 @@ def _on(call: Call, made: Call, packs: dict[Any, Value], calls: list[Call], **at
         packs[key] = made.outputs[0]
         calls.append(made)
     packed = call.op.pack(call.op.unpack(call.attrs)._replace(**attrs))  # type: ignore[union-attr]
-    return call.of([call.inputs[0], packs[key], *call.inputs[2:]], packed)
+    inputs = [call.inputs[0], packs[key], *call.inputs[2:]]
+    return call._replace(inputs=inputs, attrs=packed)
 
 
 _PACKERS: dict[str, Callable[[Call, Value, dict[Any, Value], list[Call]], Call]] = {

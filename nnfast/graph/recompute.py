@@ -7,7 +7,6 @@ are there anyhow, as the input of GELU or of a layer norm is, which their gradie
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import replace
 from itertools import accumulate
 
 from nnfast import _core
@@ -76,11 +75,11 @@ class _Lives:
     def again(self, y: Value, at: int) -> None:
         """Make y once more, for those that read it from then on."""
         call, times = self.cheap[y], self.uses[y]
-        made = [replace(v, like=v) for v in call.outputs]
+        made = [v._replace(like=v) for v in call.outputs]
         later = times[bisect_left(times, at) :]
         for time in dict.fromkeys(later):
             self.calls[time] = [self._moved(c, y, made[0]) for c in self.calls[time]]
-        copy = replace(call, outputs=made, overwrites=())
+        copy = call._replace(outputs=made, overwrites=())
         self.calls[at].insert(0, copy)
         self.cheap[made[0]] = copy
         for m in call.reads():
@@ -97,10 +96,10 @@ class _Lives:
             return call
         inputs = [
             v if v is None or v.memory is not old else
-            new if v is old else replace(v, root=new, like=v)
+            new if v is old else v._replace(root=new, like=v)
             for v in call.inputs
         ]  # fmt: skip
-        moved, y = call.of(inputs), call.outputs[0]
+        moved, y = call._replace(inputs=inputs), call.outputs[0]
         if self.cheap.get(y) is call:
             self.cheap[y] = moved
         return moved

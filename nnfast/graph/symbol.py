@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from nnfast.graph.ir import Value
+from nnfast import _core
 
 
 class Untraceable(Exception):
@@ -19,25 +18,20 @@ class Raises(Exception):
     """The function itself raised something, its cause, while it was traced."""
 
 
-class Symbol:
+class Symbol(_core.Symbol):
     """What `tensor.array` is while tracing. Whoever asks for data gets Untraceable.
 
     `layout` is an array of that shape and strides whose memory is never touched: views of it say
     what a view does. It is made when somebody asks.
     """
 
-    __slots__ = ("__weakref__", "_layout", "dtype", "ndim", "shape", "value")
-
-    def __init__(self, value: Value, layout: np.ndarray | None = None) -> None:
-        self.value = value
-        self.shape, self.dtype = value.shape, value.dtype
-        self.ndim = len(self.shape)
-        self._layout = layout
+    __slots__ = ()
 
     @property
     def layout(self) -> np.ndarray:
         if self._layout is None:
-            self._layout = np.empty(self.shape, self.dtype)
+            self._layout = _untouched(self.shape, self.dtype, self.value.strides)
+            self._layout.flags.writeable = self.writeable
         return self._layout
 
     @property
@@ -69,6 +63,16 @@ class Symbol:
         raise _looked(self, f".{name}")
 
 
+def _untouched(
+    shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...] | None
+) -> np.ndarray:
+    """An array that lies so."""
+    if strides is None or 0 in shape:
+        return np.empty(shape, dtype)
+    nbytes = dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+    return np.ndarray(shape, dtype, np.empty(nbytes, np.uint8), 0, strides)
+
+
 def _looked(symbol: Symbol, how: str) -> Untraceable:
     from nnfast.graph.mode import tracing
     from nnfast.graph.where import in_line
@@ -97,3 +101,4 @@ for _name in (
     setattr(Symbol, f"__{_name}__", _refuse(f"__{_name}__"))
 Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
 Symbol.__array_ufunc__ = None  # type: ignore[attr-defined]
+_core.set_symbol_type(Symbol)

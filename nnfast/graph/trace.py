@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import starmap
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 import numpy as np
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from nnfast.ops.record import Op, Result
 
 
-class Trace(Tracing):
+class Trace(_core.Trace, Tracing):
     """What one tracing has seen so far.
 
     `leaves`: whose gradients the function may set. `held`: gradients that it reads under another
@@ -46,7 +44,7 @@ class Trace(Tracing):
         before: Iterable[Value] = (),
         outside: Collection[Tensor] = (),
     ) -> None:
-        self.graph = Graph()
+        self.graph = Graph(self.calls)
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
         self.guards = _core.Guards()
@@ -67,25 +65,11 @@ class Trace(Tracing):
         self._captured = [x for x, _ in again]
         self._again = {id(x) for x in self._captured}  # perhaps no more in use
         self._there = outside
-        self._known = {id(x): v for x, v in again}  # by the id of a tensor from outside
+        self._known.update([(id(x), v) for x, v in again])
         self._keep: list[Tensor] = []  # so that ids stay unique
-        self._assigned: dict[Value, Call] = {}  # of tensors from outside: what they are now
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
-        self._symbols: list[ref[Symbol]] = []
-        self._views: list[ref[Symbol]] = []
-        self._places: dict[int, Where] = {}  # number of a node -> where it was left
-        self.backward_of: Where | None = None  # the node whose gradient rule runs now
 
     # ---- values ---------------------------------------------------------------------------
-
-    def symbol(self, value: Value, layout: np.ndarray | None = None) -> Tensor:
-        """A tensor without data that stands for a value; `layout` as in Symbol."""
-        symbol = Symbol(value, layout)
-        weak = ref(symbol)
-        self._symbols.append(weak)
-        if value.root is not None:
-            self._views.append(weak)
-        return wrap(symbol)  # type: ignore[arg-type]
 
     def _outside(self, shape: tuple[int, ...], dtype: Any, source: Source) -> Tensor:
         return self.symbol(Value(shape, dtype, source=source))
@@ -159,8 +143,7 @@ class Trace(Tracing):
         value = x.array.value
         if value.root is not None or value.source is not None:
             return False
-        alive = [s for weak in self._symbols if (s := weak()) is not None]
-        return all(s is x.array or s.value.memory is not value for s in alive)
+        return all(s is x.array or s.value.memory is not value for s in self.alive())
 
     def converted(self, symbol: Symbol, dtype: np.dtype[Any]) -> Symbol:
         """An argument in another dtype than it came in."""
@@ -168,20 +151,6 @@ class Trace(Tracing):
             raise self.give_up(f"it converts a computed {symbol.dtype} tensor to {dtype}")
         new: Symbol = self._outside(symbol.shape, dtype, symbol.value.source).array  # type: ignore
         return new
-
-    def value(self, x: Tensor | None) -> Value | None:
-        """The value that a tensor stands for; one from outside is captured."""
-        if x is None:
-            return None
-        value: Value
-        symbol: Any = x.array
-        if type(symbol) is not Symbol:
-            value = self._known.get(id(x)) or self._from_outside(x)
-            return self._assigned[value].inputs[0] if value in self._assigned else value
-        value = symbol.value
-        if value.source is not None and value.dtype not in KERNEL_DTYPES:
-            raise self.give_up(f"it computes with {value.dtype}")
-        return value
 
     def _from_outside(self, x: Tensor) -> Value:
         """The value of a tensor that is met for the first time, or another one's alias."""
@@ -224,45 +193,20 @@ class Trace(Tracing):
         self._keep.append(grad)
         return Value(a.shape, a.dtype, source=Gradient(leaf))
 
-    # ---- calls ----------------------------------------------------------------------------
+    # ---- calls: csrc/bind/trace.cpp notes them ----------------------------------------------
 
-    def __call__(
-        self, op: Op[Any], inputs: list[Tensor | None], result: Result, packed: bytes | None
-    ) -> Any:
-        """Note one call of an op and leave a node; its outputs are symbols."""
-        where = self.backward_of or here()
-        if packed is not None and op.mutates:
-            return self._change(op, inputs, packed, where)
-        if result.is_view:
-            outputs = [self._view(op, inputs[0], result)]
-        elif packed is None:
-            raise self.give_up(f"{op.name} runs in NumPy here")
-        else:
-            values = [*starmap(Value, result.specs)]
-            given = [*map(self.value, inputs)]
-            self.graph.calls.append(Call(op, given, values, packed, (), where))
-            outputs = [*map(self.symbol, values)]
-        if MODE.grad:
-            op._leave_node(inputs, result, outputs)
-            if (node := outputs[0].node) is not None:
-                self._places[node.number] = where
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+    def _here(self) -> Where:
+        return here()
+
+    def _refuse(self, dtype: Any) -> None:
+        raise self.give_up(f"it computes with {dtype}")
+
+    def _refuse_computed(self, op: Op[Any]) -> None:
+        raise self.give_up(f"{op.name} runs in NumPy here")
 
     def place(self, node: Node) -> None:
         """The gradient rule of a node is about to run: it belongs where the node was left."""
         self.backward_of = self._places.get(node.number)
-
-    def _change(
-        self, op: Op[Any], inputs: list[Tensor | None], packed: bytes, where: Where
-    ) -> None:
-        """Note a call that changes some of its inputs."""
-        for x in map(inputs.__getitem__, op.changes):
-            if x is not None:
-                self._forget(x)
-                x._version += 1
-        values = [*map(self.value, inputs)]
-        changed = [v for v in map(values.__getitem__, op.changes) if v is not None]
-        self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
     def is_outside(self, x: Tensor) -> bool:
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
@@ -303,31 +247,29 @@ class Trace(Tracing):
 
     def _has_view(self, *values: Value | None) -> bool:
         """Whether somebody holds a view of one of these."""
-        views = [s.value.root for weak in self._views if (s := weak()) is not None]
-        return any(root in values for root in views)
+        return any(s.value.root in values for s in self.alive() if s.value.root is not None)
 
-    def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
+    def _view(self, op: Op[Any], x: Tensor, result: Result) -> Tensor:
+        """A view that is seen for the first time."""
         value = self.value(x)
-        assert x is not None and value is not None and result.compute is not None
-        if op.name == "reshape" and value.is_dense():
-            return self._reshape(value, result)
+        shape, dtype = result.specs[0]
+        assert value is not None and result.compute is not None
         layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         if op.name == "reshape":
             from nnfast.ops.shape import keeps_memory
 
-            if not keeps_memory(layout, result.specs[0][0]):
-                return self._reshape(_copy(x).array.value, result)
+            if not value.is_dense() and not keeps_memory(layout, shape):
+                value = self.value(_copy(x))
+                assert value is not None
+            if value.is_dense():
+                return self.symbol(Value(shape, dtype, value.memory, value.offset))
         new = np.asarray(result.compute(layout))
         strides = new.strides
         if strides and min(strides) < 0:
             raise self.give_up("it uses a view with a negative step")
         offset = value.offset + (_address(new) - _address(layout) if new.size else 0)
-        view = Value(result.specs[0][0], value.dtype, value.root or value, offset, strides)
-        return self.symbol(view, new)
-
-    def _reshape(self, dense: Value, result: Result) -> Tensor:
-        shape, dtype = result.specs[0]
-        return self.symbol(Value(shape, dtype, dense.root or dense, dense.offset))
+        view = Value(shape, value.dtype, value.memory, offset, strides)
+        return self.symbol(view, new.flags.writeable)
 
     # ---- its end --------------------------------------------------------------------------
 
@@ -339,7 +281,7 @@ class Trace(Tracing):
     def kept(self) -> bool:
         """Whether somebody still holds a symbol, when the function has ended."""
         self._keep.clear()
-        return any([weak() is not None for weak in self._symbols])
+        return bool(self.alive())
 
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:
         """Whether a tensor that the function changes lies in the memory of another."""

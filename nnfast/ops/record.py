@@ -32,7 +32,6 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, fail
-from nnfast.graph.mode import MODE
 from nnfast.graph.node import Edge, Node
 from nnfast.ops.operands import KINDS, convert
 from nnfast.tensor import Tensor, bool_
@@ -207,9 +206,6 @@ class Op(Generic[P], _core.Op):
 
     def execute(self, inputs: list[Tensor | None], result: Result) -> Any:
         """Run the op on checked inputs and leave a node if gradients are wanted."""
-        if MODE.trace is not None:
-            packed = self.pack(result.attrs) if result.compute is None else None
-            return MODE.trace(self, inputs, result, packed)
         return self._run(inputs, result)
 
     def pack(self, attrs: Any) -> bytes:

@@ -1,0 +1,306 @@
+#include "bind/trace.h"
+
+#include <structmember.h>
+
+#include <cstddef>
+
+#include "bind/array.h"
+#include "bind/node.h"
+#include "bind/tensor.h"
+#include "bind/value.h"
+
+namespace py = pybind11;
+
+namespace nnf {
+
+namespace {
+
+PyTypeObject* trace_type;
+
+struct Trace {
+  PyObject_HEAD PyObject* calls;  // a list
+  PyObject* known;                // by the id of a tensor from outside: its value
+  PyObject* assigned;             // by the value of one: the call that gives it other numbers
+  PyObject* places;               // by the number of a node: where it was left
+  PyObject* backward_of;          // where the node was left whose gradient rule runs now, or None
+  Ring symbols;                   // those alive
+};
+
+Trace* trace_of(PyObject* o) { return reinterpret_cast<Trace*>(o); }
+py::object steal(PyObject* o) { return py::reinterpret_steal<py::object>(o); }
+
+// Calls a method of nnfast/graph/trace.py.
+template <class... Objects>
+PyObject* ask(Trace* t, const char* name, Objects... objects) {
+  auto method = steal(PyObject_GetAttrString(reinterpret_cast<PyObject*>(t), name));
+  PyObject* stack[] = {nullptr, objects...};
+  return method ? PyObject_Vectorcall(method.ptr(), stack + 1, sizeof...(objects), nullptr)
+                : nullptr;
+}
+
+// The value that a tensor (or null, or None) stands for; one from outside is captured.
+PyObject* value_in(Trace* t, PyObject* x) {
+  if (!x || x == Py_None) Py_RETURN_NONE;
+  PyObject* array = tensor_of(x)->array;
+  if (is_symbol(array)) {
+    Value* v = stood_for(array);
+    DType known;
+    if (or_null(v->source) && !kernel_dtype(v->dtype, &known)) return ask(t, "_refuse", v->dtype);
+    return Py_NewRef(reinterpret_cast<PyObject*>(v));
+  }
+  auto id = steal(PyLong_FromVoidPtr(x));
+  PyObject* found = id ? PyDict_GetItemWithError(t->known, id.ptr()) : nullptr;
+  if (!found && PyErr_Occurred()) return nullptr;
+  auto value = found ? py::reinterpret_borrow<py::object>(found) : steal(ask(t, "_from_outside", x));
+  if (value && PyDict_GET_SIZE(t->assigned))
+    if (PyObject* call = PyDict_GetItemWithError(t->assigned, value.ptr()))
+      return PySequence_GetItem(call_of(call)->inputs, 0);
+  return value.release().ptr();
+}
+
+// The values of the inputs, as a list.
+py::object values_in(Trace* t, const Op& op, const Inputs& inputs) {
+  auto values = steal(PyList_New(op.n_inputs));
+  for (int i = 0; values && i < op.n_inputs; ++i) {
+    PyObject* v = value_in(t, inputs.tensors[i]);
+    if (!v) return {};
+    PyList_SET_ITEM(values.ptr(), i, v);
+  }
+  return values;
+}
+
+bool append_call(Trace* t, Op* op, const py::object& values, const py::object& outputs,
+                 const Signature& s, const py::object& changed, const py::object& where) {
+  auto call = steal(new_call(reinterpret_cast<PyObject*>(op), values.ptr(), outputs.ptr(),
+                             s.packed.ptr(), changed.ptr(), where.ptr()));
+  return call && PyList_Append(t->calls, call.ptr()) == 0;
+}
+
+PyObject* tensor_for(Trace* t, PyObject* value, bool writeable) {
+  return wrap(new_symbol(value, writeable, &t->symbols));
+}
+
+// ---- the kinds of calls ------------------------------------------------------------------------
+
+// Of a kernel: fills `outputs`.
+bool note_kernel(Trace* t, Op* op, const Signature& s, const Inputs& inputs,
+                 const py::object& where, py::object* outputs) {
+  const Py_ssize_t n = PyTuple_GET_SIZE(s.specs.ptr());
+  auto values = steal(PyList_New(n));
+  for (Py_ssize_t i = 0; values && i < n; ++i) {
+    PyObject* spec = PyTuple_GET_ITEM(s.specs.ptr(), i);
+    PyObject* value = new_value(PyTuple_GET_ITEM(spec, 0), PyTuple_GET_ITEM(spec, 1));
+    if (!value) return false;
+    PyList_SET_ITEM(values.ptr(), i, value);
+    outputs[i] = steal(tensor_for(t, value, true));
+    if (!outputs[i]) return false;
+  }
+  auto given = values_in(t, *op, inputs);
+  return given && values && append_call(t, op, given, values, s, steal(PyTuple_New(0)), where);
+}
+
+// Of a kernel that changes some of its inputs.
+PyObject* note_change(Trace* t, Op* op, const Signature& s, const Inputs& inputs,
+                      const py::object& where) {
+  for (int i = 0; i < op->n_inputs; ++i) {
+    if (!inputs.tensors[i] || !(op->mutates >> i & 1)) continue;
+    if (PyDict_GET_SIZE(t->assigned) && !steal(ask(t, "_forget", inputs.tensors[i])))
+      return nullptr;
+    ++tensor_of(inputs.tensors[i])->version;
+  }
+  auto values = values_in(t, *op, inputs), changed = steal(PyList_New(0));
+  for (int i = 0; values && changed && i < op->n_inputs; ++i)
+    if (inputs.tensors[i] && op->mutates >> i & 1)
+      PyList_Append(changed.ptr(), PyList_GET_ITEM(values.ptr(), i));
+  auto fixed = steal(values && changed ? PyList_AsTuple(changed.ptr()) : nullptr);
+  if (!fixed || !append_call(t, op, values, changed, s, fixed, where)) return nullptr;
+  Py_RETURN_NONE;
+}
+
+// Takes note of how a view lies in the memory of what it is a view of.
+void note_place(const Signature& s, PyObject* value, PyObject* view, bool writeable) {
+  const Value *x = value_of(value), *y = value_of(view);
+  if (or_null(y->root) != memory_of_value(value)) return;  // a copy
+  s.place.offset = PyLong_AsSsize_t(y->offset) - PyLong_AsSsize_t(x->offset);
+  s.place.strides = py::reinterpret_borrow<py::object>(y->strides ? y->strides : Py_None);
+  s.place.writeable = writeable;
+}
+
+bool is_writeable(PyObject* array) {
+  return is_symbol(array) ? symbol_of(array)->writeable : array_of(array)->flags & kWritable;
+}
+
+PyObject* note_view(Trace* t, Op* op, const Signature& s, PyObject* x) {
+  auto value = steal(value_in(t, x));
+  if (!value) return nullptr;
+  PyObject* array = tensor_of(x)->array;
+  if (s.place.strides) {
+    auto offset = steal(
+        PyLong_FromSsize_t(PyLong_AsSsize_t(value_of(value.ptr())->offset) + s.place.offset));
+    auto view = steal(new_value(PyTuple_GET_ITEM(PyTuple_GET_ITEM(s.specs.ptr(), 0), 0),
+                                value_of(value.ptr())->dtype, memory_of_value(value.ptr()),
+                                offset.ptr(), s.place.strides.ptr()));
+    return view ? tensor_for(t, view.ptr(), s.place.writeable && is_writeable(array)) : nullptr;
+  }
+  PyObject* y = ask(t, "_view", reinterpret_cast<PyObject*>(op), x, s.result.ptr());
+  if (y && is_writeable(array))
+    note_place(s, value.ptr(), symbol_of(tensor_of(y)->array)->value,
+               is_writeable(tensor_of(y)->array));
+  return y;
+}
+
+// Leaves a node where gradients are wanted.
+bool leave_node(Trace* t, Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs,
+                const py::object* outputs, int n, const py::object& where) {
+  PyObject* tensors[kMaxArgs];
+  for (int i = 0; i < n; ++i) tensors[i] = outputs[i].ptr();
+  if (!record(op, s, inputs, tensors, n)) return false;
+  PyObject* node = node_or_null(tensor_of(tensors[0]));
+  auto number = steal(node ? PyLong_FromSsize_t(node_of(node)->number) : nullptr);
+  return !node || (number && PyDict_SetItem(t->places, number.ptr(), where.ptr()) == 0);
+}
+
+PyObject* note_in(Trace* t, Op* op, const std::shared_ptr<const Signature>& s,
+                  const Inputs& inputs) {
+  auto where = or_null(t->backward_of) ? py::reinterpret_borrow<py::object>(t->backward_of)
+                                       : steal(ask(t, "_here"));
+  if (!where) return nullptr;
+  if (op->mutates && s->packed) return note_change(t, op, *s, inputs, where);
+  py::object outputs[kMaxArgs];
+  int n = 1;
+  if (s->is_view) {
+    outputs[0] = steal(note_view(t, op, *s, inputs.tensors[0]));
+    if (!outputs[0]) return nullptr;
+  } else if (!s->packed) {
+    return ask(t, "_refuse_computed", reinterpret_cast<PyObject*>(op));
+  } else {
+    n = int(s->outputs.size());
+    if (!note_kernel(t, op, *s, inputs, where, outputs)) return nullptr;
+  }
+  if (mode().grad && !leave_node(t, op, s, inputs, outputs, n, where)) return nullptr;
+  return one_or_all(outputs, n);
+}
+
+// What any other object answers that stands in `MODE.trace`.
+PyObject* note_elsewhere(PyObject* trace, Op* op, const Signature& s, const Inputs& inputs) {
+  auto list = steal(PyList_New(op->n_inputs));
+  for (int i = 0; list && i < op->n_inputs; ++i)
+    PyList_SET_ITEM(list.ptr(), i, Py_NewRef(inputs.tensors[i] ? inputs.tensors[i] : Py_None));
+  if (!list) return nullptr;
+  PyObject* packed = s.packed ? s.packed.ptr() : Py_None;
+  PyObject* stack[] = {reinterpret_cast<PyObject*>(op), list.ptr(), s.result.ptr(), packed};
+  return PyObject_Vectorcall(trace, stack, 4, nullptr);
+}
+
+// ---- the type ----------------------------------------------------------------------------------
+
+PyObject* trace_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (!self) return nullptr;
+  Trace* t = trace_of(self);
+  t->symbols = {&t->symbols, &t->symbols};
+  t->calls = PyList_New(0);
+  for (PyObject** dict : {&t->known, &t->assigned, &t->places}) *dict = PyDict_New();
+  if (!PyErr_Occurred()) return self;
+  Py_DECREF(self);
+  return nullptr;
+}
+
+int trace_traverse(PyObject* self, visitproc visit, void* arg) {
+  Trace* t = trace_of(self);
+  Py_VISIT(Py_TYPE(self));
+  for (PyObject* o : {t->calls, t->known, t->assigned, t->places, t->backward_of}) Py_VISIT(o);
+  return 0;
+}
+
+int trace_clear(PyObject* self) {
+  Trace* t = trace_of(self);
+  for (PyObject** o : {&t->calls, &t->known, &t->assigned, &t->places, &t->backward_of})
+    Py_CLEAR(*o);
+  return 0;
+}
+
+void trace_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  trace_clear(self);
+  Trace* t = trace_of(self);
+  for (Ring* r = t->symbols.after; r && r != &t->symbols;) {  // who outlives it is in no ring
+    Ring* next = r->after;
+    *r = {};
+    r = next;
+  }
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* trace_value(PyObject* self, PyObject* x) {
+  if (x == Py_None || is_tensor(x)) return value_in(trace_of(self), x);
+  PyErr_SetString(PyExc_TypeError, "Trace.value: expected a tensor");
+  return nullptr;
+}
+
+PyObject* trace_symbol(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
+  if (argc < 1 || argc > 2 || !is_value(argv[0])) {
+    PyErr_SetString(PyExc_TypeError, "Trace.symbol: expected a value");
+    return nullptr;
+  }
+  return tensor_for(trace_of(self), argv[0], argc == 1 || argv[1] == Py_True);
+}
+
+PyObject* alive(PyObject* self, PyObject*) {
+  const Ring* ring = &trace_of(self)->symbols;
+  PyObject* all = PyList_New(0);
+  for (Ring* r = ring->after; all && r != ring; r = r->after) {
+    auto* symbol = reinterpret_cast<char*>(r) - offsetof(Symbol, ring);
+    if (PyList_Append(all, reinterpret_cast<PyObject*>(symbol)) < 0) Py_CLEAR(all);
+  }
+  return all;
+}
+
+PyMemberDef trace_members[] = {
+    {"calls", T_OBJECT, offsetof(Trace, calls), READONLY, "The calls so far."},
+    {"_known", T_OBJECT, offsetof(Trace, known), READONLY, "By ids: values from outside."},
+    {"_assigned", T_OBJECT, offsetof(Trace, assigned), READONLY, "What they are now."},
+    {"_places", T_OBJECT, offsetof(Trace, places), READONLY, "Where nodes were left."},
+    {"backward_of", T_OBJECT, offsetof(Trace, backward_of), 0, "The place of the node that runs."},
+    {},
+};
+
+PyMethodDef trace_methods[] = {
+    {"value", trace_value, METH_O, "The value that a tensor stands for."},
+    {"symbol", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(trace_symbol)),
+     METH_FASTCALL, "A tensor without data that stands for a value."},
+    {"alive", alive, METH_NOARGS, "The symbols that somebody holds."},
+    {},
+};
+
+PyType_Slot trace_slots[] = {
+    {Py_tp_new, reinterpret_cast<void*>(trace_new)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(trace_dealloc)},
+    {Py_tp_traverse, reinterpret_cast<void*>(trace_traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(trace_clear)},
+    {Py_tp_members, trace_members},
+    {Py_tp_methods, trace_methods},
+    {},
+};
+
+PyType_Spec trace_spec = {"nnfast._core.Trace", sizeof(Trace), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+                          trace_slots};
+
+}  // namespace
+
+PyObject* note(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs) {
+  PyObject* trace = mode().trace;
+  return PyObject_TypeCheck(trace, trace_type) ? note_in(trace_of(trace), op, s, inputs)
+                                               : note_elsewhere(trace, op, *s, inputs);
+}
+
+void bind_trace(py::module_& m) {
+  auto type = steal(PyType_FromSpec(&trace_spec));
+  trace_type = reinterpret_cast<PyTypeObject*>(type.ptr());
+  m.attr("Trace") = type;
+}
+
+}  // namespace nnf
