@@ -8,6 +8,7 @@ import numpy as np
 
 from nnfast.graph.ir import Kernel, Source
 from nnfast.graph.symbol import Symbol as FullSymbol
+from nnfast.graph.trace import Trace as FullTrace
 from nnfast.graph.where import Where
 from nnfast.ops.record import Op as FullOp
 from nnfast.tensor import Tensor as FullTensor
@@ -94,7 +95,7 @@ class Mode:
     """What the calling thread records."""
 
     grad: bool
-    trace: Callable[..., Any] | None
+    trace: FullTrace | Callable[..., Any] | None
 
 MODE: Mode
 

@@ -151,7 +151,8 @@ PyObject* compute(const Op& op, const Signature& s, const Inputs& inputs) {
   if (!y) return nullptr;
   // NumPy gives scalars too.
   PyObject* array = numpy().PyArray_FromAny_(y.ptr(), nullptr, 0, 0, 0, nullptr);
-  if (array && s.is_view && is_plain_array(array_in(inputs, 0))) note_layout(s, array_in(inputs, 0), array);
+  if (array && s.is_view && is_plain_array(array_in(inputs, 0)))
+    note_layout(s, array_in(inputs, 0), array);
   return array;
 }
 

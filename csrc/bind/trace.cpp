@@ -51,7 +51,8 @@ PyObject* value_in(Trace* t, PyObject* x) {
   auto id = steal(PyLong_FromVoidPtr(x));
   PyObject* found = id ? PyDict_GetItemWithError(t->known, id.ptr()) : nullptr;
   if (!found && PyErr_Occurred()) return nullptr;
-  auto value = found ? py::reinterpret_borrow<py::object>(found) : steal(ask(t, "_from_outside", x));
+  auto value =
+      found ? py::reinterpret_borrow<py::object>(found) : steal(ask(t, "_from_outside", x));
   if (value && PyDict_GET_SIZE(t->assigned))
     if (PyObject* call = PyDict_GetItemWithError(t->assigned, value.ptr()))
       return PySequence_GetItem(call_of(call)->inputs, 0);
@@ -135,8 +136,8 @@ PyObject* note_view(Trace* t, Op* op, const Signature& s, PyObject* x) {
   if (!value) return nullptr;
   PyObject* array = tensor_of(x)->array;
   if (s.place.strides) {
-    auto offset = steal(
-        PyLong_FromSsize_t(PyLong_AsSsize_t(value_of(value.ptr())->offset) + s.place.offset));
+    auto offset =
+        steal(PyLong_FromSsize_t(PyLong_AsSsize_t(value_of(value.ptr())->offset) + s.place.offset));
     auto view = steal(new_value(PyTuple_GET_ITEM(PyTuple_GET_ITEM(s.specs.ptr(), 0), 0),
                                 value_of(value.ptr())->dtype, memory_of_value(value.ptr()),
                                 offset.ptr(), s.place.strides.ptr()));
@@ -269,8 +270,8 @@ PyMemberDef trace_members[] = {
 
 PyMethodDef trace_methods[] = {
     {"value", trace_value, METH_O, "The value that a tensor stands for."},
-    {"symbol", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(trace_symbol)),
-     METH_FASTCALL, "A tensor without data that stands for a value."},
+    {"symbol", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(trace_symbol)), METH_FASTCALL,
+     "A tensor without data that stands for a value."},
     {"alive", alive, METH_NOARGS, "The symbols that somebody holds."},
     {},
 };

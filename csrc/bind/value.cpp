@@ -122,8 +122,7 @@ PyMethodDef method(const char* name, PyObject* (*f)(PyObject*, PyObject*)) {
 
 template <const Record& record>
 PyMethodDef replace_method() {
-  return {"_replace",
-          reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(replaced<record>)),
+  return {"_replace", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(replaced<record>)),
           METH_VARARGS | METH_KEYWORDS, "The same but for some fields."};
 }
 
@@ -302,9 +301,10 @@ void* as_slot(F* f) {
 
 PyObject* bind_value(py::module_& m) {
   static std::vector<PyMemberDef> fields = members<kValue>();
-  static PyMethodDef methods[] = {
-      replace_method<kValue>(), method("byte_strides", byte_strides), method("is_dense", is_dense),
-      {}};
+  static PyMethodDef methods[] = {replace_method<kValue>(),
+                                  method("byte_strides", byte_strides),
+                                  method("is_dense", is_dense),
+                                  {}};
   PyType_Slot slots[] = {
       {Py_tp_new, as_slot(PyType_GenericNew)},
       {Py_tp_init, as_slot(init<kValue>)},
@@ -328,10 +328,14 @@ PyObject* bind_op_call(py::module_& m) {
   static PyMethodDef methods[] = {
       replace_method<kCall>(), method("reads", call_reads), method("writes", call_writes), {}};
   PyType_Slot slots[] = {
-      {Py_tp_new, as_slot(PyType_GenericNew)},  {Py_tp_init, as_slot(init<kCall>)},
-      {Py_tp_dealloc, as_slot(free_object)},    {Py_tp_traverse, as_slot(traverse_call)},
-      {Py_tp_clear, as_slot(clear_call)},       {Py_tp_members, fields.data()},
-      {Py_tp_methods, methods},                 {},
+      {Py_tp_new, as_slot(PyType_GenericNew)},
+      {Py_tp_init, as_slot(init<kCall>)},
+      {Py_tp_dealloc, as_slot(free_object)},
+      {Py_tp_traverse, as_slot(traverse_call)},
+      {Py_tp_clear, as_slot(clear_call)},
+      {Py_tp_members, fields.data()},
+      {Py_tp_methods, methods},
+      {},
   };
   PyType_Spec spec = {"nnfast._core.OpCall", sizeof(OpCall), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
@@ -430,9 +434,8 @@ void bind_values(py::module_& m) {
   value_type = reinterpret_cast<PyTypeObject*>(bind_value(m));
   call_type = reinterpret_cast<PyTypeObject*>(bind_op_call(m));
   m.attr("Symbol") = py::reinterpret_steal<py::object>(PyType_FromSpec(&symbol_spec));
-  m.def("set_symbol_type", [](py::type type) {
-    symbol_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
-  });
+  m.def("set_symbol_type",
+        [](py::type type) { symbol_type = reinterpret_cast<PyTypeObject*>(type.release().ptr()); });
 }
 
 }  // namespace nnf

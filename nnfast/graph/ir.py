@@ -17,13 +17,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast import _core
-from nnfast._core import OpCall as Call
-from nnfast._core import Value as Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nnfast.tensor import Tensor
+
+
+Value = _core.Value
+Call = _core.OpCall
 
 
 @lru_cache(1 << 12)

@@ -15,19 +15,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what is called as
-# trace(op, inputs, result, packed attributes) in place of running an op, or None.
+# Of the calling thread: `MODE.grad`, whether ops leave nodes; `MODE.trace`, what notes ops in place
+# of running them, or is called as trace(op, inputs, result, packed attributes), or None.
 MODE = _core.MODE
-
-
-class Tracing:
-    """Base of what notes the ops of a function instead of running them: graph/trace.py."""
 
 
 def tracing() -> Trace | None:
     """What notes the ops of this thread; None if they run."""
     trace = MODE.trace
-    return trace if isinstance(trace, Tracing) else None
+    return trace if isinstance(trace, _core.Trace) else None
 
 
 class Changes:

@@ -18,7 +18,7 @@ from nnfast.graph.ir import (
     Source,
     Value,
 )
-from nnfast.graph.mode import MODE, Tracing, tracing
+from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nnfast.ops.record import Op, Result
 
 
-class Trace(_core.Trace, Tracing):
+class Trace(_core.Trace):
     """What one tracing has seen so far.
 
     `leaves`: whose gradients the function may set. `held`: gradients that it reads under another
@@ -122,7 +122,7 @@ class Trace(_core.Trace, Tracing):
         if value.root is not None or value.source is not None or value in self._given:
             grad = _copy(grad)
             value = self.value(grad)
-        self._given.add(value)  # type: ignore[arg-type]
+        self._given.add(value)
         return grad
 
     def alias(self, new: Tensor, source: Tensor) -> None:
