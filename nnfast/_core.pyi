@@ -1,7 +1,6 @@
 """The compiled core (csrc/bind). Private: use nnfast.ops."""
 
 from collections.abc import Callable, Sequence
-from types import CodeType
 from typing import Any, Self, overload
 
 import numpy as np
@@ -137,6 +136,10 @@ class Value:
 
     @property
     def nbytes(self) -> int: ...
+    @property
+    def extent(self) -> int:
+        """Bytes from its first element to behind its last."""
+
     def byte_strides(self) -> tuple[int, ...]: ...
     def is_dense(self) -> bool:
         """Whether its elements lie one behind the other, in C order."""
@@ -195,6 +198,8 @@ class Trace:
     calls: list[OpCall]
     _known: dict[int, Value]
     """By the id of a tensor from outside: its value."""
+    _met: set[Value]
+    """Those that the function has used."""
     _assigned: dict[Value, OpCall]
     """Of tensors from outside: what they are now."""
     _places: dict[int, Where]
@@ -206,6 +211,14 @@ class Trace:
     @overload
     def value(self, x: FullTensor, /) -> Value:
         """The value that a tensor stands for; one from outside is captured."""
+
+    _search: tuple[Any, ...]
+    """How places are found."""
+    def here(self) -> Where:
+        """Where the calling code stands, or the node whose gradient rule runs."""
+
+    def _know(self, values: list[Value], but: dict[int, Any], /) -> None:
+        """Those of captured tensors that are as they were serve again, but for those of ids."""
 
     def symbol(self, value: Value, writeable: bool = True, /) -> FullTensor:
         """A tensor without data that stands for a value."""
@@ -221,8 +234,8 @@ def alike(
 ) -> bool:
     """Whether two graphs are alike, but for the sizes of arrays; notes which values correspond."""
 
-def innermost(call: CodeType | None, files: dict[str, str | None]) -> tuple[Any, str, int]:
-    """Of the innermost frames: `self` of a call, file and line of the user's."""
+def line_of(files: dict[str, str | None]) -> tuple[str, int]:
+    """The file and line of the innermost frame of the user's."""
 
 def share_memory(arrays: list[tuple[np.ndarray, bool]]) -> bool:
     """Whether a changed array lies in the memory of another."""

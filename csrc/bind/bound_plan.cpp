@@ -30,8 +30,8 @@ View make_view(int dtype, const Shape& shape, const Shape& strides) {
   return v;
 }
 
-// The view in the shape of a value.
-View smaller(const View& v, PyObject* value) {
+// The view in the shape of a value, if that is not None.
+View in_shape_of(PyObject* value, const View& v) {
   if (!is_value(value)) return v;
   Layout l;
   if (!read_layout(value_of(value), &l)) throw py::error_already_set();
@@ -91,7 +91,7 @@ class HeldArrays {
   std::vector<PyObject*> more_;
 };
 
-const Operand& watchable(const Operand& o) {
+void check_watchable(const Operand& o) {
   int64_t step = 1;
   for (int d = o.view.ndim - 1; d >= 0; --d) {
     if (o.view.shape[d] > 1 && o.view.stride[d] != step)
@@ -100,7 +100,6 @@ const Operand& watchable(const Operand& o) {
   }
   if (o.buffer < 0 || (o.view.dtype != DType::f32 && o.view.dtype != DType::f64))
     throw py::value_error("_core.Plan: a watched operand must hold floats");
-  return o;
 }
 
 py::list copies(const View* views, int n) {
@@ -126,16 +125,15 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
                      std::shared_ptr<Arenas> arenas, int commit, const std::vector<int>& watched,
                      int prologue, int64_t kept, const std::vector<int>& sources)
     : tensors_(std::move(tensors)), arenas_(std::move(arenas)), prologue_(prologue) {
+  std::vector<Operand> views;
   for (const auto& [dtype, shape, strides, written] : externals) {
-    externals_.push_back({make_view(dtype, shape, strides), written});
-    sizes_.push_back(extent(externals_.back().view));
+    views.push_back({int(views.size()) + 1, 0, make_view(dtype, shape, strides)});
+    sizes_.push_back(extent(views.back().view));
+    written_.push_back(written);
   }
-  kept_buffer_ = int(externals_.size()) + 1;
+  kept_buffer_ = int(externals.size()) + 1;
   sizes_.push_back(kept);
   hold(sources);
-  std::vector<Operand> views;
-  for (size_t i = 0; i < externals_.size(); ++i)
-    views.push_back({int(i) + 1, 0, externals_[i].view});
   for (const auto& [buffer, offset, dtype, shape, strides] : operands) {
     Operand o{buffer, offset, make_view(dtype, shape, strides)};
     if (buffer > int(sizes_.size())) throw py::value_error("_core.Plan: no such buffer");
@@ -144,35 +142,37 @@ BoundPlan::BoundPlan(const std::vector<CallSpec>& calls, const std::vector<Opera
       throw py::value_error("_core.Plan: an operand beyond its buffer");
     views.push_back(o);
   }
-  std::vector<Instruction> code;
+  Program program;
+  program.buffers = int(written_.size()) + 2;
+  program.commit = commit;
+  program.watched = int(watched.size());
+  program.arena = arena;
   std::vector<char> attrs;
   for (const auto& [id, packed, n_in, args] : calls) {
     const std::string bytes = packed;
     if (id < 0 || id >= op_count() || bytes.size() != op_table()[id].attrs_size ||
         n_in > int(args.size()))
       throw py::value_error("_core.Plan: no such call");
-    code.push_back({&op_table()[id], int(numbers_.size()), n_in, int(args.size()) - n_in,
-                    int64_t(attrs.size())});
-    numbers_.insert(numbers_.end(), args.begin(), args.end());
+    program.code.push_back({&op_table()[id], int(program.arguments.size()), n_in,
+                            int(args.size()) - n_in, int64_t(attrs.size())});
+    program.arguments.insert(program.arguments.end(), args.begin(), args.end());
     attrs.insert(attrs.end(), bytes.begin(), bytes.end());  // all fields are 8 bytes wide
   }
-  if (prologue < 0 || commit < prologue || commit > int(code.size()))
+  if (prologue < 0 || commit < prologue || commit > int(program.code.size()))
     throw py::value_error("_core.Plan: commit");
-  numbers_.insert(numbers_.end(), watched.begin(), watched.end());
-  std::vector<Operand> used;
-  for (int a : numbers_) used.push_back(views.at(size_t(a)));
-  for (size_t i = used.size() - watched.size(); i < used.size(); ++i) watchable(used[i]);
-  seconds.assign(code.size(), 0);
-  plan_ = std::make_unique<Plan>(std::move(code), std::move(used), std::move(attrs),
-                                 int(externals_.size()) + 2, arena, commit, int(watched.size()));
+  program.arguments.insert(program.arguments.end(), watched.begin(), watched.end());
+  for (int a : program.arguments)
+    if (a < 0 || size_t(a) >= views.size()) throw py::value_error("_core.Plan: no such operand");
+  for (int a : watched) check_watchable(views[size_t(a)]);
+  seconds.assign(program.code.size(), 0);
+  plan_ = std::make_unique<Plan>(std::move(program), std::move(views), std::move(attrs));
 }
 
-BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const py::list& operands,
+BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const py::list& values,
                      const std::vector<std::pair<int, py::bytes>>& attrs)
     : tensors_(std::move(tensors)),
-      externals_(like.externals_),
+      written_(like.written_),
       sizes_(like.sizes_),
-      numbers_(like.numbers_),
       arenas_(like.arenas_),
       prologue_(like.prologue_),
       kept_buffer_(like.kept_buffer_) {
@@ -180,21 +180,15 @@ BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const py::list& op
   std::vector<int> sources;
   for (const SourceSeen& s : like.sources_) sources.push_back(s.number);
   hold(sources);
-  auto reshape = [&](int number, View* v) {
-    const View now = smaller(*v, operands[size_t(number)].ptr());
-    if (extent(now) > extent(*v)) throw py::value_error("_core.Plan: a larger operand");
-    *v = now;
-  };
-  if (operands.size() < externals_.size()) throw py::value_error("_core.Plan: other operands");
-  for (size_t i = 0; i < externals_.size(); ++i) {
-    reshape(int(i), &externals_[i].view);
-    sizes_[i] = extent(externals_[i].view);
-  }
-  std::vector<Operand> used = like.plan_->operands();
-  for (size_t i = 0; i < used.size(); ++i) {
-    Operand& o = used[i];
-    reshape(numbers_[i], &o.view);
-    if (o.buffer > 0 && o.offset + extent(o.view) > sizes_[size_t(o.buffer) - 1])
+  std::vector<Operand> operands = like.plan_->operands();
+  if (values.size() != operands.size()) throw py::value_error("_core.Plan: other operands");
+  for (size_t i = 0; i < operands.size(); ++i) {
+    Operand& o = operands[i];
+    const View now = in_shape_of(PyList_GET_ITEM(values.ptr(), Py_ssize_t(i)), o.view);
+    if (extent(now) > extent(o.view)) throw py::value_error("_core.Plan: a larger operand");
+    o.view = now;
+    if (i < written_.size()) sizes_[i] = extent(now);
+    if (o.buffer > 0 && o.offset + extent(now) > sizes_[size_t(o.buffer) - 1])
       throw py::value_error("_core.Plan: an operand beyond its buffer");
   }
   std::vector<char> packed = like.plan_->attrs();
@@ -205,11 +199,11 @@ BoundPlan::BoundPlan(const BoundPlan& like, py::list tensors, const py::list& op
     std::copy(text.begin(), text.end(), packed.begin() + call.attrs);
   }
   seconds.assign(like.seconds.size(), 0);
-  plan_ = std::make_unique<Plan>(*like.plan_, std::move(used), std::move(packed));
+  plan_ = std::make_unique<Plan>(*like.plan_, std::move(operands), std::move(packed));
 }
 
 void BoundPlan::hold(const std::vector<int>& sources) {
-  if (tensors_.size() > externals_.size()) throw py::value_error("_core.Plan: too many tensors");
+  if (tensors_.size() > written_.size()) throw py::value_error("_core.Plan: too many tensors");
   for (py::handle t : tensors_) {
     if (!is_tensor(t.ptr())) throw py::type_error("_core.Plan: expected tensors");
     graded_.push_back(tensor_of(t.ptr())->requires_grad);
@@ -230,7 +224,7 @@ bool BoundPlan::fits() const {
 bool BoundPlan::changes(const py::array& array) const {
   const auto [first, end] = bounds(array);
   for (size_t i = 0; i < graded_.size(); ++i) {
-    if (!externals_[i].written) continue;
+    if (!written_[i]) continue;
     const auto data = reinterpret_cast<Py_ssize_t>(array_of(tensor(i)->array)->data);
     if (data < end && first < data + sizes_[i]) return true;
   }
@@ -240,7 +234,7 @@ bool BoundPlan::changes(const py::array& array) const {
 // f(context) with all buffers bound.
 template <class F>
 BoundPlan::Outcome BoundPlan::with_context(PyObject* const* arrays, size_t n, F&& f) {
-  if (tensors_.size() + n != externals_.size()) return REFUSED;
+  if (tensors_.size() + n != written_.size()) return REFUSED;
   std::unique_ptr<Context> context = plan_->acquire();
   HeldArrays held;
   size_t buffer = 0;
@@ -293,9 +287,9 @@ bool BoundPlan::fits(size_t i, PyObject* o) const {
   using api = py::detail::npy_api;
   if (!o || !api::get().PyArray_Check_(o)) return false;
   const auto* a = py::detail::array_proxy(o);
-  const View& v = externals_[i].view;
+  const View& v = external(i);
   if (a->nd != v.ndim || !(a->flags & api::NPY_ARRAY_ALIGNED_) ||
-      (externals_[i].written && !(a->flags & api::NPY_ARRAY_WRITEABLE_)) ||
+      (written_[i] && !(a->flags & api::NPY_ARRAY_WRITEABLE_)) ||
       !same_dtype(v.dtype, py::detail::array_descriptor_proxy(a->descr)->type_num))
     return false;
   const int64_t item = item_size(v.dtype);
@@ -325,7 +319,7 @@ BoundPlan::Outcome BoundPlan::execute(Context& context) {
   arenas_->release(std::move(memory));
   if (!finite) return NOT_FINITE;
   for (size_t i = 0; i < graded_.size(); ++i)
-    if (externals_[i].written) ++tensor(i)->version;
+    if (written_[i]) ++tensor(i)->version;
   return DONE;
 }
 

@@ -56,18 +56,14 @@ class BoundPlan {
   int64_t workspace();
 
   // What the array number `i` of a run must look like, all but its data.
-  const View& external(size_t i) const { return externals_[graded_.size() + i].view; }
-  size_t external_count() const { return externals_.size() - graded_.size(); }
+  const View& given(size_t i) const { return external(graded_.size() + i); }
+  size_t given_count() const { return written_.size() - graded_.size(); }
 
   bool timed = false;  // whether runs add to `seconds`
   int64_t timed_runs = 0;
   std::vector<double> seconds;  // of each instruction, all timed runs together
 
  private:
-  struct External {
-    View view;
-    bool written;
-  };
   struct SourceSeen {
     int number;  // of a tensor
     Py_ssize_t version, touched;
@@ -81,17 +77,17 @@ class BoundPlan {
   Outcome execute(Context& context);
   bool bind(Context& context, size_t i, PyObject* o);
   bool fits(size_t i, PyObject* o) const;
+  const View& external(size_t i) const { return plan_->operands()[i].view; }
   bool is_fresh();
   Tensor* tensor(size_t i) const {
     return tensor_of(PyList_GET_ITEM(tensors_.ptr(), Py_ssize_t(i)));
   }
 
   pybind11::list tensors_;
-  std::vector<bool> graded_;  // whether each required gradients when the plan was made
-  std::vector<External> externals_;
+  std::vector<bool> graded_;   // whether each required gradients when the plan was made
+  std::vector<bool> written_;  // of each external: whether a run writes to it
   std::vector<int64_t> sizes_;
-  std::vector<int> numbers_;  // of the operands that the calls take, and of those watched
-  std::unique_ptr<Plan> plan_;
+  std::unique_ptr<Plan> plan_;  // whose first operands are the externals
   std::shared_ptr<Arenas> arenas_;
   int prologue_, kept_buffer_;
   std::vector<SourceSeen> sources_;

@@ -59,7 +59,7 @@ Call::Call(py::object plan, py::object identities, py::object surroundings, py::
     const auto c = py::reinterpret_borrow<py::tuple>(h);  // (source, check, below)
     checks_.push_back({c[0].cast<int>(), c[1], c[2].cast<int64_t>()});
   }
-  if (sources_.size() > plan_.external_count()) throw py::value_error("_core.Call: sources");
+  if (sources_.size() > plan_.given_count()) throw py::value_error("_core.Call: sources");
 }
 
 bool Call::is_like(const Kind& kind, PyObject* o) const {
@@ -92,12 +92,12 @@ py::object Call::run(PyObject* const* leaves) {
   // Before rates are asked for: they move on.
   if (!plan_.fits() || changes_argument(leaves)) return not_implemented();
   std::vector<py::object> arrays;
-  const size_t n = plan_.external_count();
+  const size_t n = plan_.given_count();
   arrays.reserve(n);
   for (Source& s : sources_) arrays.push_back(array(s, arrays.size(), leaves));
   for (const Check& c : checks_)
     if (!is_known_good(c, arrays)) c.check(c.source < 0 ? py::none() : arrays[size_t(c.source)]);
-  while (arrays.size() < n) arrays.push_back(owned(new_array(plan_.external(arrays.size()))));
+  while (arrays.size() < n) arrays.push_back(owned(new_array(plan_.given(arrays.size()))));
   static_assert(sizeof(py::object) == sizeof(PyObject*));
   switch (plan_.run(reinterpret_cast<PyObject* const*>(arrays.data()), n)) {
     case BoundPlan::REFUSED:
@@ -151,7 +151,7 @@ py::object Call::dense(PyObject* array, size_t i) {
   constexpr int kNeeded = kContiguous | kAligned;
   DType t;
   if (is_plain_array(array) && (array_of(array)->flags & kNeeded) == kNeeded &&
-      kernel_dtype(array_of(array)->descr, &t) && t == plan_.external(i).dtype)
+      kernel_dtype(array_of(array)->descr, &t) && t == plan_.given(i).dtype)
     return py::reinterpret_borrow<py::object>(array);
   return dense_(py::handle(array), i);
 }

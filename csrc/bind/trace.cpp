@@ -2,12 +2,14 @@
 
 #include <structmember.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "bind/array.h"
 #include "bind/node.h"
 #include "bind/tensor.h"
 #include "bind/value.h"
+#include "bind/where.h"
 
 namespace py = pybind11;
 
@@ -20,10 +22,15 @@ PyTypeObject* trace_type;
 struct Trace {
   PyObject_HEAD PyObject* calls;  // a list
   PyObject* known;                // by the id of a tensor from outside: its value
+  PyObject* met;                  // those that the function has used, a set
   PyObject* assigned;             // by the value of one: the call that gives it other numbers
   PyObject* places;               // by the number of a node: where it was left
   PyObject* backward_of;          // where the node was left whose gradient rule runs now, or None
-  Ring symbols;                   // those alive
+  PyObject* search;               // how to find where a call stands: see `here`
+  PyObject* last;                 // where the last one stood
+  PyObject* last_file;
+  int last_line;
+  Ring symbols;  // those alive
 };
 
 Trace* trace_of(PyObject* o) { return reinterpret_cast<Trace*>(o); }
@@ -36,6 +43,27 @@ PyObject* ask(Trace* t, const char* name, Objects... objects) {
   PyObject* stack[] = {nullptr, objects...};
   return method ? PyObject_Vectorcall(method.ptr(), stack + 1, sizeof...(objects), nullptr)
                 : nullptr;
+}
+
+// The place of the node whose gradient rule runs now, or of the calling code: Where(module, line),
+// found with search = (Where, the code that calls modules, names of files).
+py::object here(Trace* t) {
+  if (or_null(t->backward_of)) return py::reinterpret_borrow<py::object>(t->backward_of);
+  PyObject *where, *call, *files;
+  if (!PyArg_ParseTuple(t->search, "OOO", &where, &call, &files)) return {};
+  Spot spot = innermost(call, files);
+  if (t->last && PyTuple_GET_ITEM(t->last, 0) == spot.module.ptr() &&
+      t->last_file == spot.file.ptr() && t->last_line == spot.line)
+    return py::reinterpret_borrow<py::object>(t->last);
+  auto line = steal(spot.line ? PyUnicode_FromFormat("%U:%d", spot.file.ptr(), spot.line)
+                              : PyUnicode_FromString(""));
+  PyObject* stack[] = {spot.module.ptr(), line.ptr()};
+  auto found = steal(line ? PyObject_Vectorcall(where, stack, 2, nullptr) : nullptr);
+  if (!found) return {};
+  Py_XSETREF(t->last, Py_NewRef(found.ptr()));
+  Py_XSETREF(t->last_file, spot.file.release().ptr());
+  t->last_line = spot.line;
+  return found;
 }
 
 // The value that a tensor (or null, or None) stands for; one from outside is captured.
@@ -53,7 +81,8 @@ PyObject* value_in(Trace* t, PyObject* x) {
   if (!found && PyErr_Occurred()) return nullptr;
   auto value =
       found ? py::reinterpret_borrow<py::object>(found) : steal(ask(t, "_from_outside", x));
-  if (value && PyDict_GET_SIZE(t->assigned))
+  if (!value || PySet_Add(t->met, value.ptr()) < 0) return nullptr;
+  if (PyDict_GET_SIZE(t->assigned))
     if (PyObject* call = PyDict_GetItemWithError(t->assigned, value.ptr()))
       return PySequence_GetItem(call_of(call)->inputs, 0);
   return value.release().ptr();
@@ -163,8 +192,7 @@ bool leave_node(Trace* t, Op* op, const std::shared_ptr<const Signature>& s, con
 
 PyObject* note_in(Trace* t, Op* op, const std::shared_ptr<const Signature>& s,
                   const Inputs& inputs) {
-  auto where = or_null(t->backward_of) ? py::reinterpret_borrow<py::object>(t->backward_of)
-                                       : steal(ask(t, "_here"));
+  auto where = here(t);
   if (!where) return nullptr;
   if (op->mutates && s->packed) return note_change(t, op, *s, inputs, where);
   py::object outputs[kMaxArgs];
@@ -201,6 +229,7 @@ PyObject* trace_new(PyTypeObject* type, PyObject*, PyObject*) {
   Trace* t = trace_of(self);
   t->symbols = {&t->symbols, &t->symbols};
   t->calls = PyList_New(0);
+  t->met = PySet_New(nullptr);
   for (PyObject** dict : {&t->known, &t->assigned, &t->places}) *dict = PyDict_New();
   if (!PyErr_Occurred()) return self;
   Py_DECREF(self);
@@ -210,13 +239,16 @@ PyObject* trace_new(PyTypeObject* type, PyObject*, PyObject*) {
 int trace_traverse(PyObject* self, visitproc visit, void* arg) {
   Trace* t = trace_of(self);
   Py_VISIT(Py_TYPE(self));
-  for (PyObject* o : {t->calls, t->known, t->assigned, t->places, t->backward_of}) Py_VISIT(o);
+  for (PyObject* o : {t->calls, t->known, t->met, t->assigned, t->places, t->backward_of, t->search,
+                      t->last, t->last_file})
+    Py_VISIT(o);
   return 0;
 }
 
 int trace_clear(PyObject* self) {
   Trace* t = trace_of(self);
-  for (PyObject** o : {&t->calls, &t->known, &t->assigned, &t->places, &t->backward_of})
+  for (PyObject** o : {&t->calls, &t->known, &t->met, &t->assigned, &t->places, &t->backward_of,
+                       &t->search, &t->last, &t->last_file})
     Py_CLEAR(*o);
   return 0;
 }
@@ -235,6 +267,15 @@ void trace_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
+// Whether an array is of this dtype, and lies so.
+bool lies_so(PyObject* array, PyObject* dtype, const Layout& layout) {
+  if (!is_plain_array(array)) return false;
+  const Array* a = array_of(array);
+  return a->descr == dtype && a->nd == layout.ndim &&
+         std::equal(layout.shape, layout.shape + layout.ndim, a->dimensions) &&
+         std::equal(layout.strides, layout.strides + layout.ndim, a->strides);
+}
+
 PyObject* trace_value(PyObject* self, PyObject* x) {
   if (x == Py_None || is_tensor(x)) return value_in(trace_of(self), x);
   PyErr_SetString(PyExc_TypeError, "Trace.value: expected a tensor");
@@ -247,6 +288,29 @@ PyObject* trace_symbol(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
     return nullptr;
   }
   return tensor_for(trace_of(self), argv[0], argc == 1 || argv[1] == Py_True);
+}
+
+PyObject* trace_here(PyObject* self, PyObject*) { return here(trace_of(self)).release().ptr(); }
+
+// know(values, but): those of captured tensors, if these are as they were, serve again; all but
+// those of some ids.
+PyObject* know(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
+  if (argc != 2 || !PyList_Check(argv[0]) || !PyDict_Check(argv[1])) {
+    PyErr_SetString(PyExc_TypeError, "Trace._know: expected values and ids");
+    return nullptr;
+  }
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(argv[0]); ++i) {
+    Value* v = value_of(PyList_GET_ITEM(argv[0], i));
+    auto x = steal(PyObject_GetAttrString(v->source, "tensor"));
+    Layout layout;
+    if (!x || !read_layout(v, &layout)) return nullptr;
+    auto id = steal(PyLong_FromVoidPtr(x.ptr()));
+    if (!lies_so(tensor_of(x.ptr())->array, v->dtype, layout) || PyDict_Contains(argv[1], id.ptr()))
+      continue;
+    if (PyDict_SetItem(trace_of(self)->known, id.ptr(), reinterpret_cast<PyObject*>(v)) < 0)
+      return nullptr;
+  }
+  Py_RETURN_NONE;
 }
 
 PyObject* alive(PyObject* self, PyObject*) {
@@ -262,9 +326,11 @@ PyObject* alive(PyObject* self, PyObject*) {
 PyMemberDef trace_members[] = {
     {"calls", T_OBJECT, offsetof(Trace, calls), READONLY, "The calls so far."},
     {"_known", T_OBJECT, offsetof(Trace, known), READONLY, "By ids: values from outside."},
+    {"_met", T_OBJECT, offsetof(Trace, met), READONLY, "Those that the function has used."},
     {"_assigned", T_OBJECT, offsetof(Trace, assigned), READONLY, "What they are now."},
     {"_places", T_OBJECT, offsetof(Trace, places), READONLY, "Where nodes were left."},
     {"backward_of", T_OBJECT, offsetof(Trace, backward_of), 0, "The place of the node that runs."},
+    {"_search", T_OBJECT, offsetof(Trace, search), 0, "(Where, code of module calls, files)."},
     {},
 };
 
@@ -272,6 +338,9 @@ PyMethodDef trace_methods[] = {
     {"value", trace_value, METH_O, "The value that a tensor stands for."},
     {"symbol", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(trace_symbol)), METH_FASTCALL,
      "A tensor without data that stands for a value."},
+    {"here", trace_here, METH_NOARGS, "Where the calling code stands, or the node that runs."},
+    {"_know", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(know)), METH_FASTCALL,
+     "_know(values, but): those of captured tensors that are as they were serve again."},
     {"alive", alive, METH_NOARGS, "The symbols that somebody holds."},
     {},
 };

@@ -150,6 +150,14 @@ PyObject* get_nbytes(PyObject* self, void*) {
   return read_layout(value_of(self), &l) ? PyLong_FromLongLong(l.size * l.item) : nullptr;
 }
 
+PyObject* get_extent(PyObject* self, void*) {
+  Layout l;
+  if (!read_layout(value_of(self), &l)) return nullptr;
+  int64_t last = 0;
+  for (int d = 0; d < l.ndim; ++d) last += (l.shape[d] - 1) * l.strides[d];
+  return PyLong_FromLongLong(l.size ? last + l.item : 0);
+}
+
 PyObject* byte_strides(PyObject* self, PyObject*) {
   Layout l;
   if (!read_layout(value_of(self), &l)) return nullptr;
@@ -167,6 +175,7 @@ PyObject* is_dense(PyObject* self, PyObject*) {
 PyGetSetDef value_properties[] = {
     {"memory", get_memory, nullptr, "Itself, or what it is a view of.", nullptr},
     {"nbytes", get_nbytes, nullptr, "Bytes of its elements.", nullptr},
+    {"extent", get_extent, nullptr, "Bytes from its first element to behind its last.", nullptr},
     {},
 };
 

@@ -30,29 +30,22 @@ void Arenas::release(std::unique_ptr<Memory> memory) {
   idle_.push_back(std::move(memory));
 }
 
-Plan::Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
-           int buffers, int64_t arena, int commit, int watched)
-    : code_(std::move(code)),
-      operands_(std::move(operands)),
-      attrs_(std::move(attrs)),
-      users_(size_t(buffers)),
-      arena_(arena),
-      commit_(commit) {
-  for (size_t i = 0; i < operands_.size(); ++i)
-    if (operands_[i].buffer >= 0) users_[operands_[i].buffer].push_back(int(i));
-  for (size_t i = operands_.size() - size_t(watched); i < operands_.size(); ++i) check(int(i));
-  std::stable_sort(checks_.begin(), checks_.end(),
+Plan::Plan(Program program, std::vector<Operand> operands, std::vector<char> attrs)
+    : operands_(std::move(operands)), attrs_(std::move(attrs)) {
+  const size_t n = program.arguments.size();
+  program.users.resize(size_t(program.buffers));
+  for (size_t i = 0; i < n; ++i)
+    if (const int buffer = operand(program, i).buffer; buffer >= 0)
+      program.users[size_t(buffer)].push_back(int(i));
+  for (size_t i = n - size_t(program.watched); i < n; ++i)
+    program.checks.push_back({last_to_touch(program, operand(program, i)), int(i)});
+  std::stable_sort(program.checks.begin(), program.checks.end(),
                    [](const FiniteCheck& a, const FiniteCheck& b) { return a.after < b.after; });
+  program_ = std::make_shared<const Program>(std::move(program));
 }
 
 Plan::Plan(const Plan& like, std::vector<Operand> operands, std::vector<char> attrs)
-    : code_(like.code_),
-      operands_(std::move(operands)),
-      attrs_(std::move(attrs)),
-      users_(like.users_),
-      checks_(like.checks_),
-      arena_(like.arena_),
-      commit_(like.commit_) {}
+    : operands_(std::move(operands)), attrs_(std::move(attrs)), program_(like.program_) {}
 
 namespace {
 
@@ -63,16 +56,16 @@ bool overlap(const Operand& a, const Operand& b) {
 
 }  // namespace
 
-bool Plan::touches(const Instruction& i, const Operand& o) const {
-  const Operand* first = operands_.data() + i.first;
+bool Plan::touches(const Program& program, const Instruction& i, const Operand& o) const {
+  const int* first = program.arguments.data() + i.first;
   return std::any_of(first, first + i.n_in + i.n_out,
-                     [&](const Operand& a) { return overlap(a, o); });
+                     [&](int a) { return overlap(operands_[size_t(a)], o); });
 }
 
-void Plan::check(int operand) {
-  int i = commit_ - 1;
-  while (i >= 0 && !touches(code_[size_t(i)], operands_[size_t(operand)])) --i;
-  checks_.push_back({i, operand});
+int Plan::last_to_touch(const Program& program, const Operand& o) const {
+  int i = program.commit - 1;
+  while (i >= 0 && !touches(program, program.code[size_t(i)], o)) --i;
+  return i;
 }
 
 Plan::~Plan() = default;
@@ -99,20 +92,21 @@ OpArgs Plan::args(const Instruction& i, const View* views) const {
   return {i.op, in, i.n_in, in + i.n_in, i.n_out, attrs_.data() + i.attrs, nullptr};
 }
 
-Context::Context(const Plan& plan) : plan_(plan), bound_(plan.users_.size(), nullptr) {
-  views_.reserve(plan.operands_.size());
-  for (const Operand& o : plan.operands_) views_.push_back(o.view);
-  for (const Instruction& i : plan.code_) calls_.push_back(plan.args(i, views_.data()));
+Context::Context(const Plan& plan)
+    : plan_(plan), program_(*plan.program_), bound_(size_t(program_.buffers), nullptr) {
+  views_.reserve(program_.arguments.size());
+  for (int a : program_.arguments) views_.push_back(plan.operands_[size_t(a)].view);
+  for (const Instruction& i : program_.code) calls_.push_back(plan.args(i, views_.data()));
 }
 
 void Context::rebind(int buffer, void* data) {
-  for (int i : plan_.users_[buffer])
-    views_[i].data = static_cast<char*>(data) + plan_.operands_[i].offset;
+  for (int i : program_.users[size_t(buffer)])
+    views_[size_t(i)].data = static_cast<char*>(data) + plan_.operand(program_, size_t(i)).offset;
   bound_[buffer] = data;
 }
 
 void Context::prepare(Memory& memory) {
-  bind(0, memory.arena.reserve(std::max<int64_t>(plan_.arena_, 64)));
+  bind(0, memory.arena.reserve(std::max<int64_t>(program_.arena, 64)));
   if (threads_ != num_threads() || isa_ != &current_isa()) {
     workspace_bytes_ = 0;
     for (const OpArgs& call : calls_)
@@ -146,9 +140,9 @@ bool all_finite(const View& v) {
 }  // namespace
 
 bool Context::finite(int i, size_t* next) const {
-  const std::vector<FiniteCheck>& checks = plan_.checks_;
+  const std::vector<FiniteCheck>& checks = program_.checks;
   for (; *next < checks.size() && checks[*next].after <= i; ++*next)
-    if (!all_finite(views_[size_t(checks[*next].operand)])) return false;
+    if (!all_finite(views_[size_t(checks[*next].argument)])) return false;
   return true;
 }
 

@@ -31,14 +31,24 @@ struct Operand {
 
 struct Instruction {
   const OpInfo* op;
-  int first;  // of its operands: inputs, then outputs
+  int first;  // of its arguments: inputs, then outputs
   int n_in, n_out;
   int64_t attrs;  // where its attributes start
 };
 
-// An operand to be looked at, after an instruction.
+// An argument to be looked at, after an instruction.
 struct FiniteCheck {
-  int after, operand;
+  int after, argument;
+};
+
+// What plans for batches of other sizes have in common.
+struct Program {
+  std::vector<Instruction> code;
+  std::vector<int> arguments;  // the operand that each is; those of `watched` stand last
+  int buffers, commit, watched;
+  int64_t arena;
+  std::vector<std::vector<int>> users;  // of each buffer: its arguments
+  std::vector<FiniteCheck> checks;      // in the order of `after`
 };
 
 // Memory for runs: an arena and a workspace for each that is under way. Plans that share it need
@@ -61,8 +71,8 @@ class Context;
 
 class Plan {
  public:
-  Plan(std::vector<Instruction> code, std::vector<Operand> operands, std::vector<char> attrs,
-       int buffers, int64_t arena, int commit, int watched);  // the watched operands stand last
+  // Finds `users` and `checks` of the program.
+  Plan(Program program, std::vector<Operand> operands, std::vector<char> attrs);
   // The same instructions on operands of other shapes, which lie within those of `like`.
   Plan(const Plan& like, std::vector<Operand> operands, std::vector<char> attrs);
   ~Plan();
@@ -71,24 +81,24 @@ class Plan {
   std::unique_ptr<Context> acquire();
   void release(std::unique_ptr<Context> context);
 
-  const std::vector<Instruction>& code() const { return code_; }
+  const std::vector<Instruction>& code() const { return program_->code; }
   const std::vector<Operand>& operands() const { return operands_; }
   const std::vector<char>& attrs() const { return attrs_; }
-  int commit() const { return commit_; }
+  int commit() const { return program_->commit; }
 
  private:
   friend class Context;
   OpArgs args(const Instruction& i, const View* views) const;
-  bool touches(const Instruction& i, const Operand& o) const;
-  void check(int operand);
+  bool touches(const Program& program, const Instruction& i, const Operand& o) const;
+  // The number of the last instruction that does; -1: none before the commit.
+  int last_to_touch(const Program& program, const Operand& o) const;
+  const Operand& operand(const Program& program, size_t argument) const {
+    return operands_[size_t(program.arguments[argument])];
+  }
 
-  std::vector<Instruction> code_;
   std::vector<Operand> operands_;
   std::vector<char> attrs_;
-  std::vector<std::vector<int>> users_;  // of each buffer: its operands
-  std::vector<FiniteCheck> checks_;      // in the order of `after`
-  int64_t arena_;
-  int commit_;
+  std::shared_ptr<const Program> program_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Context>> idle_;
 };
@@ -119,7 +129,8 @@ class Context {
   bool finite(int i, size_t* next) const;
 
   const Plan& plan_;
-  std::vector<View> views_;
+  const Program& program_;
+  std::vector<View> views_;  // of the arguments
   std::vector<void*> bound_;
   std::vector<OpArgs> calls_;
   void* workspace_ = nullptr;

@@ -77,6 +77,7 @@ class _Pass:
         return grad
 
     def run(self, retain_graph: bool) -> None:
+        trace = tracing()
         while self.heap:
             node = heapq.heappop(self.heap)[1]
             dys = self.grads.pop(node)
@@ -84,12 +85,13 @@ class _Pass:
                 _no_trace()
                 for hook in [*hooks_of(node), *hooks_of(node, last=True)]:
                     hook(self, node, dys)
-            self._capture(node, dys)
+            if self.captured is not None:
+                self._capture(self.captured, node, dys)
             edges = node.edges if self.needed is None else self.needed[node]
-            if all(e is None for e in edges):
+            if all([e is None for e in edges]):
                 continue
             check_usable(node)
-            if (trace := tracing()) is not None:
+            if trace is not None:
                 trace.place(node)
             for edge, grad in node.op.gradients(node, dys, edges):
                 self.send(edge, grad)
@@ -109,11 +111,13 @@ class _Pass:
             for hook in hooks_of(leaf, last=True):
                 hook(leaf)
 
-    def _capture(self, node: Node, dys: list[Tensor | None]) -> None:
-        if self.captured is not None:
-            for slot, dy in enumerate(dys):
-                if (node, slot) in self.captured:
-                    self.captured[node, slot] = dy
+    @staticmethod
+    def _capture(
+        captured: dict[object, Tensor | None], node: Node, dys: list[Tensor | None]
+    ) -> None:
+        for slot, dy in enumerate(dys):
+            if (node, slot) in captured:
+                captured[node, slot] = dy
 
 
 def _no_trace() -> None:

@@ -14,7 +14,7 @@ from nnfast.graph.fewer import fewer
 from nnfast.graph.ir import Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
 from nnfast.graph.plan import Plan
-from nnfast.graph.surroundings import Surroundings, same_entries
+from nnfast.graph.surroundings import Surroundings, is_leaf, same_entries
 from nnfast.graph.symbol import Raises, Symbol, Untraceable
 from nnfast.graph.trace import Trace
 from nnfast.graph.tree import LEAF, flatten, rebuild
@@ -48,10 +48,10 @@ class Entry:
         known = like if like is not None and like._knows(self._objects) else None
         self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
         self._around.hold_arrays()
-        outside = self._around.leaves()
-        held = self._around.tensors()
-        before = like.plan.base.traced.captured() if like is not None else ()
-        trace = Trace(outside, held, before, self._around.all_tensors())
+        there = self._around.all_tensors()
+        outside = [t for t in there if is_leaf(t)]
+        before = like.plan.base.captured if like is not None else []
+        trace = Trace(outside, self._around.tensors(), before, there)
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)

@@ -109,10 +109,11 @@ class Graph:
 
     def captured(self) -> dict[Value, None]:
         """Those of tensors that live outside, in order of their first use."""
-        used = [v.root or v for call in self.calls for v in call.inputs if v is not None]
+        used = dict.fromkeys([m for call in self.calls for m in call.reads()])
         return {v: None for v in used if type(v.source) is Captured}
 
     def changed(self, but: str = "") -> set[int]:
         """The ids of the tensors outside that calls, those of an op left out, change."""
-        changed = [v.source for call in self.calls if call.op.name != but for v in call.changed]
-        return {id(x.tensor) for x in changed if isinstance(x, Captured)}
+        calls = [call for call in self.calls if call.changed and call.op.name != but]
+        changed = [v.source for call in calls for v in call.changed]
+        return {id(x.tensor) for x in changed if type(x) is Captured}

@@ -71,10 +71,6 @@ class Surroundings:
         arrays = {id(x): x for x in self._values() if isinstance(x, np.ndarray)}
         self._arrays = [(x, x.copy()) for x in arrays.values() if x.flags.writeable]
 
-    def leaves(self) -> list[Tensor]:
-        """All that may have gradients: those that it reads, and those of modules."""
-        return [t for t in self.all_tensors() if _is_leaf(t)]
-
     def all_tensors(self) -> set[Tensor]:
         """Those that it reads, and those of modules."""
         held = {t for _, was in self._modules for t in was.values() if isinstance(t, Tensor)}
@@ -155,7 +151,7 @@ def _is_module(x: Any) -> bool:
     return isinstance(x, Module)
 
 
-def _is_leaf(t: Any) -> bool:
+def is_leaf(t: Any) -> bool:
     return isinstance(t, Tensor) and t.node is None and t.requires_grad
 
 

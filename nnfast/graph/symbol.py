@@ -30,7 +30,7 @@ class Symbol(_core.Symbol):
     @property
     def layout(self) -> np.ndarray:
         if self._layout is None:
-            self._layout = _untouched(self.shape, self.dtype, self.value.strides)
+            self._layout = untouched(self.shape, self.dtype, self.value.strides, self.value.extent)
             self._layout.flags.writeable = self.writeable
         return self._layout
 
@@ -44,7 +44,7 @@ class Symbol(_core.Symbol):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        return self.layout.strides
+        return self.value.byte_strides()
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Itself if it is of that dtype; an argument is converted before each run."""
@@ -63,14 +63,17 @@ class Symbol(_core.Symbol):
         raise _looked(self, f".{name}")
 
 
-def _untouched(
-    shape: tuple[int, ...], dtype: np.dtype[Any], strides: tuple[int, ...] | None
+_ROOM = [np.empty(1 << 20, np.uint8)]  # nobody reads or writes it, so that it takes no pages
+
+
+def untouched(
+    shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None, nbytes: int
 ) -> np.ndarray:
-    """An array that lies so."""
-    if strides is None or 0 in shape:
-        return np.empty(shape, dtype)
-    nbytes = dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    return np.ndarray(shape, dtype, np.empty(nbytes, np.uint8), 0, strides)
+    """An array of so many bytes of which only the places of the elements mean something."""
+    room = _ROOM[0]
+    if room.nbytes < nbytes:
+        room = _ROOM[0] = np.empty(nbytes, np.uint8)
+    return np.ndarray(shape, dtype, room, 0, strides)
 
 
 def _looked(symbol: Symbol, how: str) -> Untraceable:

@@ -20,7 +20,7 @@ from nnfast.graph.ir import (
 )
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.symbol import Symbol, Untraceable
-from nnfast.graph.where import Where, here, in_line
+from nnfast.graph.where import in_line, search
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -61,13 +61,11 @@ class Trace(_core.Trace):
             id(grad): t for t, grad in self._grads.items()
             if isinstance(grad, Tensor) and grad not in held
         }  # fmt: skip
-        again = [(x, v) for v in before if (x := self._as_it_was(v)) is not None]
-        self._captured = [x for x, _ in again]
-        self._again = {id(x) for x in self._captured}  # perhaps no more in use
+        self._know([*before], self._leaf_of)
         self._there = outside
-        self._known.update([(id(x), v) for x, v in again])
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
+        self._search = search()
 
     # ---- values ---------------------------------------------------------------------------
 
@@ -172,17 +170,8 @@ class Trace(_core.Trace):
         if a.dtype not in KERNEL_DTYPES or any(s < 0 for s in a.strides):
             raise self.give_up(f"it uses a {a.dtype} array of strides {a.strides}")
         kept = wrap(a) if id(x) in self._made else x  # x may become something else
-        self._captured.append(kept)
         self._keep.append(x)
         return Value(a.shape, a.dtype, strides=a.strides, source=Captured(kept))
-
-    def _as_it_was(self, value: Value) -> Tensor | None:
-        """The tensor that an earlier trace captured, if its value is right in this one too."""
-        assert isinstance(value.source, Captured)
-        x = value.source.tensor
-        a = x.array
-        same = a.shape == value.shape and a.strides == value.strides and a.dtype == value.dtype
-        return x if same and id(x) not in self._leaf_of else None
 
     def _gradient_before(self, grad: Tensor) -> Value:
         """The value of what a leaf has as its gradient whenever the plan runs."""
@@ -194,9 +183,6 @@ class Trace(_core.Trace):
         return Value(a.shape, a.dtype, source=Gradient(leaf))
 
     # ---- calls: csrc/bind/trace.cpp notes them ----------------------------------------------
-
-    def _here(self) -> Where:
-        return here()
 
     def _refuse(self, dtype: Any) -> None:
         raise self.give_up(f"it computes with {dtype}")
@@ -221,6 +207,7 @@ class Trace(_core.Trace):
 
         new, array = self.value(y), x.array
         value = self._known.get(id(x)) or self._from_outside(x)
+        self._met.add(value)
         before = self._assigned.get(value)
         fit = isinstance(value.source, Captured) and array.flags.carray
         if not fit or self._has_view(value, before.inputs[0] if before else None):
@@ -229,7 +216,7 @@ class Trace(_core.Trace):
         self._assigned.pop(value, None)
         if before is not None:
             self.graph.calls.remove(before)
-        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
+        call = Call(clone, [new], [value], clone.pack(None), (value,), self.here())
         self.graph.calls.append(call)
         if new.root is None and new.source is None:
             self._assigned[value] = call
@@ -254,15 +241,15 @@ class Trace(_core.Trace):
         value = self.value(x)
         shape, dtype = result.specs[0]
         assert value is not None and result.compute is not None
-        layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         if op.name == "reshape":
             from nnfast.ops.shape import keeps_memory
 
-            if not value.is_dense() and not keeps_memory(layout, shape):
+            if not value.is_dense() and not keeps_memory(x.array, shape):
                 value = self.value(_copy(x))
                 assert value is not None
             if value.is_dense():
                 return self.symbol(Value(shape, dtype, value.memory, value.offset))
+        layout = x.array.layout if isinstance(x.array, Symbol) else x.array
         new = np.asarray(result.compute(layout))
         strides = new.strides
         if strides and min(strides) < 0:
@@ -286,8 +273,8 @@ class Trace(_core.Trace):
     def shares_memory(self, leaves: Iterable[np.ndarray]) -> bool:
         """Whether a tensor that the function changes lies in the memory of another."""
         changed = self.graph.changed()
-        unused = self._again - changed - {id(v.source.tensor) for v in self.graph.captured()}  # type: ignore[union-attr]
-        arrays = [(t.array, id(t) in changed) for t in self._captured if id(t) not in unused]
+        met = [v.source.tensor for v in self._met if isinstance(v.source, Captured)]
+        arrays = [(t.array, id(t) in changed) for t in met]
         return _core.share_memory([*arrays, *((a, False) for a in leaves)])
 
 

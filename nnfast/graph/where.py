@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from functools import cache
 from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnfast import _core
 
@@ -34,15 +34,14 @@ class _Files(dict[str, str | None]):
 _FILES = _Files({os.path.join(os.path.dirname(__file__), "entry.py"): None})
 
 
-def here() -> Where:
-    """Of the calling code, found in the frames of the interpreter."""
-    module, file, line = _core.innermost(_call(), _FILES)
-    return Where(module, f"{file}:{line}" if line else "")
+def search() -> tuple[Any, ...]:
+    """What the core finds a place with, in the frames of the interpreter: csrc/bind/where.h."""
+    return Where, _call(), _FILES
 
 
 def in_line() -> str:
     """The user's line that is being traced, as the end of a sentence; "" if none is known."""
-    _, file, line = _core.innermost(None, _FILES)
+    file, line = _core.line_of(_FILES)
     return f", in {file}:{line}" if line else ""
 
 

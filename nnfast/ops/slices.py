@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, fail
-from nnfast.graph.ir import dense_strides
-from nnfast.graph.symbol import Symbol
+from nnfast.graph.symbol import Symbol, untouched
 from nnfast.ops.operands import AnyTensor
 from nnfast.ops.record import Result, check_dim, op, out, view
 from nnfast.ops.shape import reshape
@@ -73,8 +73,7 @@ def place(values: AnyTensor, index: Any, shape: tuple[int, ...]) -> Result:
     >>> place(nnfast.ones(2), slice(1, 3), (4,))
     tensor([0., 1., 1., 0.])
     """
-    whole = np.broadcast_to(np.empty((), np.int8), shape)
-    layout = np.lib.stride_tricks.as_strided(whole, shape, dense_strides(shape, 1))
+    layout = untouched(shape, np.int8, None, math.prod(shape))
     part = _indexed(layout, index, "place")
     if part.shape != values.shape:
         fail("place", f"values of shape {part.shape}", f"shape {values.shape}")
