@@ -236,9 +236,12 @@ class _Scan:
 
     def _follow(self, x: Any, attributes: Sequence[str], label: str) -> None:
         """x.a.b.c: each step is read, the last one entered."""
+        from nnfast.graph.compiled import Compiled
         from nnfast.nn.module import Module
 
         for i, name in enumerate(attributes):
+            if isinstance(x, Compiled):
+                x = x.fn
             if isinstance(x, Module):
                 self._reach(x)
             label = f"{label}.{name}"
@@ -288,9 +291,9 @@ class _Scan:
         done: dict[int, set[str]] = {}
         known: dict[type, tuple[set[str], set[str]]] = {}  # of a class: its names, its protocol
         count = -1
-        while count < (count := len(self._objects) + len(self.names)):
+        while count < (count := len(self._objects) + len(self.modules) + len(self.names)):
             names = set(self.names)
-            for x in list(self._objects.values()):
+            for x in [*self._objects.values(), *self.modules]:
                 kind = x if isinstance(x, type) else type(x)
                 if kind not in known:
                     bases = [base for base in kind.__mro__ if not _library(base.__module__)]
@@ -305,11 +308,20 @@ class _Scan:
 
     def _of_object(self, x: Any, kind: type, name: str) -> None:
         instance = None if x is kind else x
-        if instance is not None and name in vars_of(x):
-            self.value(vars_of(x)[name], name)
+        if instance is not None and name in (*vars_of(x), *slots_of(x)):
+            self._own(x, name)
         for base in kind.__mro__:
             if name in vars(base) and not _library(base.__module__):
                 self._member(base, name, vars(base)[name], instance)
+
+    def _own(self, x: Any, name: str) -> None:
+        """Read what an object has of its own; which tensors and modules a module has is known."""
+        from nnfast.nn.module import Module
+
+        now = getattr(x, name, MISSING)
+        if not (isinstance(x, Module) and isinstance(now, Tensor | Module)):
+            self._read(Read("attribute", x, name, name))
+        self.value(now, name)
 
 
 def _is_users(x: Any) -> bool:

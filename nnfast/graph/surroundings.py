@@ -248,5 +248,5 @@ def _put_back(read: Read, x: Any) -> None:
         names.pop(read.name, None) if x is MISSING else names.update({read.name: x})
     elif x is MISSING:
         delattr(read.owner, read.name)
-    elif read.name in vars_of(read.owner):
+    elif read.name in (*vars_of(read.owner), *slots_of(read.owner)):
         setattr(read.owner, read.name, x)
