@@ -260,6 +260,17 @@ def test_attributes_of_what_is_not_called_that_change(make: Callable[[], Any]) -
     assert holder.calls == 2
 
 
+@pytest.mark.parametrize("make", HOLDERS)
+def test_attributes_that_are_new(make: Callable[[], Any]) -> None:
+    def notes(x, holder):
+        holder.calls = len(log)
+        return x * 1.0
+
+    holder, log = make(), [1]
+    falls_back(nnfast.compile(lambda x: notes(x, holder)), X, match="changes")
+    assert holder.calls == 1
+
+
 @pytest.mark.parametrize(
     "read", [lambda m: m.state_dict()["weight"], lambda m: dict(m.named_parameters())["weight"]]
 )

@@ -92,6 +92,7 @@ class _Scan:
         self.modules: dict[Module, None] = {}
         self._seen: dict[Any, Any] = {}  # values keep what the ids stand for alive
         self.names: dict[str, None] = {}  # that the code mentions
+        self._stored: set[str] = set()  # those of attributes that it sets
         self._objects: dict[int, Any] = {}  # whose use is not followed step by step
 
     def call(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -208,6 +209,7 @@ class _Scan:
     ) -> None:
         """Follow the chains of names and attributes in `code` and in what it defines inside."""
         self.names.update(dict.fromkeys(code.co_names))
+        self._stored |= _stores(code)
         if not {"super", "getattr"}.isdisjoint(code.co_names):
             self._objects.update({id(x): x for x in known.values() if _is_users(x)})
         for kind, root, attributes in _chains(code):
@@ -300,7 +302,7 @@ class _Scan:
                     known[kind] = {name for base in bases for name in vars(base)}, _protocol(kind)
                 members, protocol = known[kind]
                 found = names & members | protocol
-                found |= _MADE & members if kind is x else names & vars_of(x).keys()
+                found |= _MADE & members if kind is x else names & {*vars_of(x), *self._stored}
                 before = done.setdefault(id(x), set())
                 for name in sorted(found - before):
                     self._of_object(x, kind, name)
@@ -308,7 +310,7 @@ class _Scan:
 
     def _of_object(self, x: Any, kind: type, name: str) -> None:
         instance = None if x is kind else x
-        if instance is not None and name in (*vars_of(x), *slots_of(x)):
+        if instance is not None and name in (*vars_of(x), *slots_of(x), *self._stored):
             self._own(x, name)
         for base in kind.__mro__:
             if name in vars(base) and not _library(base.__module__):
@@ -392,6 +394,12 @@ def _refuse(x: Any, attributes: Sequence[str], label: str) -> None:
 
 def _among(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == m or name.startswith(f"{m}.") for m in modules)
+
+
+@lru_cache(1 << 12)
+def _stores(code: CodeType) -> set[str]:
+    """The attributes of whatever it may be that the code sets."""
+    return {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
 
 
 @lru_cache(1 << 12)

@@ -375,7 +375,7 @@ class Module(Stateful):
 def _changing(module: Module, name: str) -> None:
     """A module is about to change: plans must look again, and a traced function must not."""
     CHANGES.count += 1
-    if (trace := tracing()) is not None and module in trace.modules:
+    if (trace := tracing()) is not None and (module in trace.modules or module in trace.there):
         raise trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
