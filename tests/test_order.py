@@ -127,6 +127,6 @@ def test_parameters_of_turned_results_can_be_trained() -> None:
     opt = nnfast.optim.SGD([w], lr=0.1)
     (w.mT.exp() * 2.0).sum().backward()
     assert w.grad is not None
-    before = w.numpy().copy()
+    before = w.detach().numpy().copy()
     opt.step()
     np.testing.assert_allclose(w.detach().numpy(), before - 0.1 * w.grad.numpy(), rtol=1e-6)
