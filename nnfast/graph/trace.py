@@ -50,6 +50,7 @@ class Trace(Tracing):
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
+        self.there: set[Module] = set()  # that the function can reach
         self.guards = _core.Guards()
         self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
@@ -153,6 +154,11 @@ class Trace(Tracing):
         """The function made x of data."""
         self._made.add(id(x))
         self._keep.append(x)
+
+    def array_taken(self, x: Tensor) -> None:
+        """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
+        if id(x) not in self._made:
+            raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
         """Whether nobody else sees the memory of x: made by the function, and no view of it."""
