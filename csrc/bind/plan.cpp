@@ -51,7 +51,9 @@ py::object memory_order(int op, const std::string& attrs, const std::vector<Layo
   }
   const Turned t = turned(op_table()[op], in, int(n), of_shape(output), attrs.data());
   if (!t.inputs) return py::none();
-  auto list = [](const Order& order) { return std::vector<int>(order.dim, order.dim + order.ndim); };
+  auto list = [](const Order& order) {
+    return std::vector<int>(order.dim, order.dim + order.ndim);
+  };
   const char* packed = reinterpret_cast<const char*>(t.attrs);
   return py::make_tuple(list(t.inputs), list(t.outputs), py::bytes(packed, attrs.size()));
 }
