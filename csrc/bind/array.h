@@ -41,7 +41,7 @@ bool is_dense(const View& v);
 // All return a new reference, or null with a Python error set.
 // Of that shape and dtype, not filled; in C order, or with its dimensions so in memory.
 PyObject* new_array(const View& like, const Order& order = {});
-void fill_zero(PyObject* array);        // of new_array
+void fill_zero(PyObject* array);  // of new_array
 PyObject* zero_dim(DType t, double value, int64_t integer);
 PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_intptr_t* strides,
                   char* data, bool writable);
