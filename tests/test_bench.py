@@ -242,7 +242,7 @@ def test_compare_with_what_is_no_record(text: str | None, tmp_path: Path) -> Non
     file = tmp_path / "before"
     if text is not None:
         file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(SystemExit, match="expected a file that --json wrote, got .*before: .*Hint"):
+    with pytest.raises(SystemExit, match="expected a file that --json wrote, got /"):
         bench.main(["compare", str(file), str(file)])
 
 

@@ -1,4 +1,4 @@
-"""fuse_norms: a residual and relu become part of a batch norm in training, as do their gradients."""
+"""fuse_norms: a residual and relu become part of a batch norm in training; so do gradients."""
 
 from __future__ import annotations
 

@@ -47,9 +47,8 @@ void sum_and_dot(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n
   const vec<T> c = set1<T>(center);
   const vec<T> scale = relu ? set1<T>(line[0]) : vec<T>{}, bias = relu ? set1<T>(line[1]) : scale;
   for (int64_t i = 0; i < rows; ++i, a += stride, x += stride) {
-    auto centered = [=](int64_t j, int k) __attribute__((always_inline)) {
-      return load_k<T>(x + j, k, center) - c;
-    };
+    auto centered = [=](int64_t j, int k)
+                        __attribute__((always_inline)) { return load_k<T>(x + j, k, center) - c; };
     auto value = [=](vec<T> d, int64_t j, int k) __attribute__((always_inline)) {
       const vec<T> v = load_k<T>(a + j, k);
       return relu ? passed<T>(v, d, scale, bias) : v;
@@ -131,8 +130,7 @@ void normalize_backward(int64_t rows, const T* dy, const T* x, int64_t stride, i
     vec<T> g = load_k<T>(dy + at, k);
     if (bias) g = passed<T>(g, -d, s, parameter(bias + p, columns, j, k));
     if (factor) g = g * parameter(factor + p, columns, j, k);
-    return s * fma(d, parameter(slope + p, columns, j, k),
-                   g - parameter(shift + p, columns, j, k));
+    return s * fma(d, parameter(slope + p, columns, j, k), g - parameter(shift + p, columns, j, k));
   };
   for_parameters(rows, stride, n, columns, dx, past_caches, value);
 }

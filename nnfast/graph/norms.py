@@ -15,7 +15,7 @@ _Y, _MEAN, _RSTD = 0, 1, 3  # outputs of a norm; its inputs are x, weight, bias,
 
 
 def fuse_norms(graph: Graph) -> Graph:
-    """relu, and a sum before it, become part of the batch norm before them; so do their gradients."""
+    """relu, and a sum before it, become part of the batch norm before them; gradients likewise."""
     if not graph.calls_any("batch_norm_train"):
         return graph
     norms = _Norms(graph)
@@ -27,7 +27,7 @@ def fuse_norms(graph: Graph) -> Graph:
 
 
 class _Norms:
-    """Calls so far, and where the batch norms, the gradients of relu and all writes among them are."""
+    """Calls so far, and where batch norms, gradients of relu and all writes are among them."""
 
     def __init__(self, graph: Graph) -> None:
         self.calls: list[Call | None] = []
