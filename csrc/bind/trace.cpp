@@ -99,10 +99,10 @@ py::object values_in(Trace* t, const Op& op, const Inputs& inputs) {
   return values;
 }
 
-bool append_call(Trace* t, Op* op, const py::object& values, const py::object& outputs,
-                 const Signature& s, const py::object& changed, const py::object& where) {
-  auto call = steal(new_call(reinterpret_cast<PyObject*>(op), values.ptr(), outputs.ptr(),
-                             s.packed.ptr(), changed.ptr(), where.ptr()));
+bool append_call(Trace* t, Op* op, PyObject* values, PyObject* outputs, PyObject* attrs,
+                 PyObject* changed, PyObject* where) {
+  auto call =
+      steal(new_call(reinterpret_cast<PyObject*>(op), values, outputs, attrs, changed, where));
   return call && PyList_Append(t->calls, call.ptr()) == 0;
 }
 
@@ -112,21 +112,58 @@ PyObject* tensor_for(Trace* t, PyObject* value, bool writeable) {
 
 // ---- the kinds of calls ------------------------------------------------------------------------
 
+// Whether a value lies in another order than C's.
+bool is_strided(PyObject* value) {
+  Layout layout;
+  if (value == Py_None || !or_null(value_of(value)->strides)) return false;
+  return !read_layout(value_of(value), &layout) || !layout.is_dense();
+}
+
+// The answer of Trace._in_memory_order: a tuple, or None, which it is not asked for in vain.
+py::object in_memory_order(Trace* t, Op* op, const Signature& s, const py::object& given) {
+  bool strided = false;
+  for (Py_ssize_t i = 0; i < op->n_inputs; ++i)
+    strided = strided || is_strided(PyList_GET_ITEM(given.ptr(), i));
+  if (PyErr_Occurred()) return {};
+  if (!strided || op->kernel->inputs == STRIDED || op->kernel->inputs == DENSE || s.outputs.empty())
+    return py::none();
+  return steal(ask(t, "_in_memory_order", reinterpret_cast<PyObject*>(op), given.ptr(),
+                   s.result.ptr(), s.packed.ptr()));
+}
+
+// Symbols of values, a list, as tensors.
+bool fill_symbols(Trace* t, PyObject* values, py::object* outputs) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); ++i) {
+    outputs[i] = steal(tensor_for(t, PyList_GET_ITEM(values, i), true));
+    if (!outputs[i]) return false;
+  }
+  return true;
+}
+
 // Of a kernel: fills `outputs`.
 bool note_kernel(Trace* t, Op* op, const Signature& s, const Inputs& inputs,
                  const py::object& where, py::object* outputs) {
+  auto given = values_in(t, *op, inputs), none = steal(PyTuple_New(0));
+  auto turned = given && none ? in_memory_order(t, op, s, given) : py::object();
+  if (!turned) return false;
+  if (!turned.is_none()) {
+    PyObject *views, *made, *attrs, *results;
+    return PyArg_ParseTuple(turned.ptr(), "O!O!OO!", &PyList_Type, &views, &PyList_Type, &made,
+                            &attrs, &PyList_Type, &results) &&
+           append_call(t, op, views, made, attrs, none.ptr(), where.ptr()) &&
+           fill_symbols(t, results, outputs);
+  }
   const Py_ssize_t n = PyTuple_GET_SIZE(s.specs.ptr());
-  auto values = steal(PyList_New(n));
-  for (Py_ssize_t i = 0; values && i < n; ++i) {
+  auto made = steal(PyList_New(n));
+  for (Py_ssize_t i = 0; made && i < n; ++i) {
     PyObject* spec = PyTuple_GET_ITEM(s.specs.ptr(), i);
     PyObject* value = new_value(PyTuple_GET_ITEM(spec, 0), PyTuple_GET_ITEM(spec, 1));
     if (!value) return false;
-    PyList_SET_ITEM(values.ptr(), i, value);
-    outputs[i] = steal(tensor_for(t, value, true));
-    if (!outputs[i]) return false;
+    PyList_SET_ITEM(made.ptr(), i, value);
   }
-  auto given = values_in(t, *op, inputs);
-  return given && values && append_call(t, op, given, values, s, steal(PyTuple_New(0)), where);
+  return made &&
+         append_call(t, op, given.ptr(), made.ptr(), s.packed.ptr(), none.ptr(), where.ptr()) &&
+         fill_symbols(t, made.ptr(), outputs);
 }
 
 // Of a kernel that changes some of its inputs.
@@ -143,7 +180,9 @@ PyObject* note_change(Trace* t, Op* op, const Signature& s, const Inputs& inputs
     if (inputs.tensors[i] && op->mutates >> i & 1)
       PyList_Append(changed.ptr(), PyList_GET_ITEM(values.ptr(), i));
   auto fixed = steal(values && changed ? PyList_AsTuple(changed.ptr()) : nullptr);
-  if (!fixed || !append_call(t, op, values, changed, s, fixed, where)) return nullptr;
+  if (!fixed ||
+      !append_call(t, op, values.ptr(), changed.ptr(), s.packed.ptr(), fixed.ptr(), where.ptr()))
+    return nullptr;
   Py_RETURN_NONE;
 }
 

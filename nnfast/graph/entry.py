@@ -52,6 +52,7 @@ class Entry:
         outside = [t for t in there if is_leaf(t)]
         before = like.plan.base.captured if like is not None else []
         trace = Trace(outside, self._around.tensors(), before, there)
+        trace.there = self._around.modules()
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)

@@ -18,7 +18,9 @@ from nnfast.graph.ir import (
     Source,
     Value,
 )
-from nnfast.graph.mode import MODE, tracing
+from nnfast.graph.mode import MODE, no_grad, tracing
+from nnfast.graph.order import Turned, made, memory_order
+from nnfast.graph.parts import with_part
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import in_line, search
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
@@ -47,6 +49,7 @@ class Trace(_core.Trace):
         self.graph = Graph(self.calls)
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
+        self.there: set[Module] = set()  # that the function can reach
         self.guards = _core.Guards()
         self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
@@ -66,6 +69,7 @@ class Trace(_core.Trace):
         self._keep: list[Tensor] = []  # so that ids stay unique
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
         self._search = search()
+        self._turned = Turned()
 
     # ---- values ---------------------------------------------------------------------------
 
@@ -134,6 +138,11 @@ class Trace(_core.Trace):
         self._made.add(id(x))
         self._keep.append(x)
 
+    def array_taken(self, x: Tensor) -> None:
+        """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
+        if id(x) not in self._made:
+            raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
+
     def owns(self, x: Tensor) -> bool:
         """Whether nobody else sees the memory of x: made by the function, and no view of it."""
         if not isinstance(x.array, Symbol):
@@ -190,6 +199,19 @@ class Trace(_core.Trace):
     def _refuse_computed(self, op: Op[Any]) -> None:
         raise self.give_up(f"{op.name} runs in NumPy here")
 
+    def _in_memory_order(
+        self, op: Op[Any], inputs: list[Value | None], result: Result, packed: bytes
+    ) -> tuple[list[Value | None], list[Value], bytes, list[Value]] | None:
+        """The inputs, outputs and attributes of a call in the order of memory, and the values that
+        the function gets; None if it runs as it is."""
+        turned = memory_order(op, packed, inputs, result.specs[0][0])
+        if turned is None:
+            return None
+        order, out_order, packed = turned
+        views = [None if v is None else self._turned.of(v, order) for v in inputs]
+        results = [made(*spec, out_order) for spec in result.specs]
+        return views, [there for there, _ in results], packed, [view for _, view in results]
+
     def place(self, node: Node) -> None:
         """The gradient rule of a node is about to run: it belongs where the node was left."""
         self.backward_of = self._places.get(node.number)
@@ -198,10 +220,11 @@ class Trace(_core.Trace):
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
         return not isinstance(x.array, Symbol) and self._source_of(x) in self._there
 
-    def assign(self, x: Tensor, y: Tensor) -> bool:
+    def assign(self, x: Tensor, y: Tensor, since: int, part: Symbol | None = None) -> bool:
         """Note that y is written to the memory of x, which is from outside; False if it cannot be.
 
-        Who reads x from now on reads y, so that of several changes the last is made.
+        Who reads x from now on reads y, so that of several changes the last is made: if y was made
+        since that call, so that nobody else has it. No view of x may be alive but `part`.
         """
         from nnfast.ops.shape import clone
 
@@ -210,19 +233,48 @@ class Trace(_core.Trace):
         self._met.add(value)
         before = self._assigned.get(value)
         fit = isinstance(value.source, Captured) and array.flags.carray
-        if not fit or self._has_view(value, before.inputs[0] if before else None):
+        if not fit or self._has_view(value, before.inputs[0] if before else None, but=part):
             return False
         assert new is not None
+        call = Call(clone, [new], [value], clone.pack(None), (value,), self.here())
         self._assigned.pop(value, None)
         if before is not None:
             self.graph.calls.remove(before)
-        call = Call(clone, [new], [value], clone.pack(None), (value,), self.here())
-        self.graph.calls.append(call)
-        if new.root is None and new.source is None:
+        if any([new in call.outputs for call in self.graph.calls[since:]]):
             self._assigned[value] = call
+        self.graph.calls.append(call)
         _core.note_write(array)
         x._version += 1
         return True
+
+    def assign_part(self, x: Tensor, y: Tensor, since: int) -> bool:
+        """As `assign`, where x is a view of such a tensor: the whole becomes another."""
+        part = x.array.value if isinstance(x.array, Symbol) else None
+        whole = None if part is None else self._whole_of(part)
+        if part is None or whole is None:
+            return False
+        with no_grad():
+            new = with_part(whole, part, y)
+        if new is None or not self.assign(whole, new, since, x.array):
+            return False
+        view = Value(part.shape, part.dtype, self.value(whole), part.offset, part.strides)
+        x.array = self.symbol(view, x.array.writeable).array
+        x._version += 1
+        return True
+
+    def _whole_of(self, part: Value) -> Tensor | None:
+        """The tensor from outside that a value is a view of."""
+        now = [v for v, call in self._assigned.items() if call.inputs[0] is part.root]
+        source = (now[0] if now else part.memory).source
+        found = source.tensor if isinstance(source, Captured) and part.root is not None else None
+        return found if found is not None and found in self._there else None
+
+    def is_there(self, x: Tensor, y: Tensor) -> bool:
+        """Whether y is a view of the same place as x."""
+        a, b = [t.array.value if isinstance(t.array, Symbol) else None for t in (x, y)]
+        if a is None or b is None or a.root is not b.root or a.root is None:
+            return False
+        return (a.offset, a.shape, a.byte_strides()) == (b.offset, b.shape, b.byte_strides())
 
     def _forget(self, x: Tensor) -> None:
         """The memory of x is about to change: what was given these numbers is read where it is."""
@@ -232,9 +284,10 @@ class Trace(_core.Trace):
                 raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
             del self._assigned[value]
 
-    def _has_view(self, *values: Value | None) -> bool:
+    def _has_view(self, *values: Value | None, but: Symbol | None = None) -> bool:
         """Whether somebody holds a view of one of these."""
-        return any(s.value.root in values for s in self.alive() if s.value.root is not None)
+        alive = [s for s in self.alive() if s.value.root is not None]
+        return any([s.value.root in values for s in alive if s is not but])
 
     def _view(self, op: Op[Any], x: Tensor, result: Result) -> Tensor:
         """A view that is seen for the first time."""
