@@ -132,8 +132,8 @@ def test_parameters_of_turned_results_can_be_trained() -> None:
     np.testing.assert_allclose(w.detach().numpy(), before - 0.1 * w.grad.numpy(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 7, 8, 40])
-@pytest.mark.parametrize("m", [2, 3, 6, 50, 1100])
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 40])
+@pytest.mark.parametrize("m", [3, 50, 1100])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_inputs_in_different_orders_meet(n: int, m: int, dtype: type, isa: str) -> None:
     a = np.arange(2 * n * m, dtype=dtype).reshape(2, n, m)
