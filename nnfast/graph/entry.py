@@ -145,7 +145,7 @@ class Entry:
             if t.requires_grad != x.requires_grad
         ]
         trace.find_set()
-        for leaf in [leaf for leaf in trace.leaves if isinstance(leaf.array, Symbol)]:
+        for leaf in [leaf for leaf in trace.leaves if trace.is_inside(leaf)]:
             if id(leaf) in arguments:
                 raise Untraceable("it leaves a gradient in an argument")
             del trace.leaves[leaf]  # made inside, it ends with the function
