@@ -20,7 +20,9 @@ from nnfast.graph.ir import (
     Source,
     Value,
 )
-from nnfast.graph.mode import MODE, Tracing, tracing
+from nnfast.graph.mode import MODE, Tracing, no_grad, tracing
+from nnfast.graph.order import Turned, made, memory_order
+from nnfast.graph.parts import with_part
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
@@ -49,6 +51,7 @@ class Trace(Tracing):
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
+        self.there: set[Module] = set()  # that the function can reach
         self.guards = _core.Guards()
         self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
@@ -73,6 +76,7 @@ class Trace(Tracing):
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
         self._symbols: list[ref[Symbol]] = []
         self._views: list[ref[Symbol]] = []
+        self._turned = Turned()
         self._places: dict[int, Where] = {}  # number of a node -> where it was left
         self.backward_of: Where | None = None  # the node whose gradient rule runs now
 
@@ -151,6 +155,11 @@ class Trace(Tracing):
         """The function made x of data."""
         self._made.add(id(x))
         self._keep.append(x)
+
+    def array_taken(self, x: Tensor) -> None:
+        """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
+        if id(x) not in self._made:
+            raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
         """Whether nobody else sees the memory of x: made by the function, and no view of it."""
@@ -238,15 +247,27 @@ class Trace(Tracing):
         elif packed is None:
             raise self.give_up(f"{op.name} runs in NumPy here")
         else:
-            values = [*starmap(Value, result.specs)]
-            given = [*map(self.value, inputs)]
-            self.graph.calls.append(Call(op, given, values, packed, (), where))
-            outputs = [*map(self.symbol, values)]
+            outputs = self._results(op, [*map(self.value, inputs)], result, packed, where)
         if MODE.grad:
             op._leave_node(inputs, result, outputs)
             if (node := outputs[0].node) is not None:
                 self._places[node.number] = where
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _results(
+        self, op: Op[Any], inputs: list[Value | None], result: Result, packed: bytes, where: Where
+    ) -> list[Tensor]:
+        turned = memory_order(op, packed, inputs, result.specs[0][0]) if result.specs else None
+        if turned is None:
+            values = [*starmap(Value, result.specs)]
+            self.graph.calls.append(Call(op, inputs, values, packed, (), where))
+            return [*map(self.symbol, values)]
+        order, out_order, packed = turned
+        views = [None if v is None else self._turned.of(v, order) for v in inputs]
+        results = [made(*spec, out_order) for spec in result.specs]
+        call = Call(op, views, [there for there, _, _ in results], packed, (), where)
+        self.graph.calls.append(call)
+        return [self.symbol(view, layout) for _, view, layout in results]
 
     def place(self, node: Node) -> None:
         """The gradient rule of a node is about to run: it belongs where the node was left."""
@@ -268,10 +289,11 @@ class Trace(Tracing):
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
         return not isinstance(x.array, Symbol) and self._source_of(x) in self._there
 
-    def assign(self, x: Tensor, y: Tensor) -> bool:
+    def assign(self, x: Tensor, y: Tensor, since: int, part: Symbol | None = None) -> bool:
         """Note that y is written to the memory of x, which is from outside; False if it cannot be.
 
-        Who reads x from now on reads y, so that of several changes the last is made.
+        Who reads x from now on reads y, so that of several changes the last is made: if y was made
+        since that call, so that nobody else has it. No view of x may be alive but `part`.
         """
         from nnfast.ops.shape import clone
 
@@ -279,19 +301,48 @@ class Trace(Tracing):
         value = self._known.get(id(x)) or self._from_outside(x)
         before = self._assigned.get(value)
         fit = isinstance(value.source, Captured) and array.flags.carray
-        if not fit or self._has_view(value, before.inputs[0] if before else None):
+        if not fit or self._has_view(value, before.inputs[0] if before else None, but=part):
             return False
         assert new is not None
+        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
         self._assigned.pop(value, None)
         if before is not None:
             self.graph.calls.remove(before)
-        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
-        self.graph.calls.append(call)
-        if new.root is None and new.source is None:
+        if any([new in call.outputs for call in self.graph.calls[since:]]):
             self._assigned[value] = call
+        self.graph.calls.append(call)
         _core.note_write(array)
         x._version += 1
         return True
+
+    def assign_part(self, x: Tensor, y: Tensor, since: int) -> bool:
+        """As `assign`, where x is a view of such a tensor: the whole becomes another."""
+        part = x.array.value if isinstance(x.array, Symbol) else None
+        whole = None if part is None else self._whole_of(part)
+        if part is None or whole is None:
+            return False
+        with no_grad():
+            new = with_part(whole, part, y)
+        if new is None or not self.assign(whole, new, since, x.array):
+            return False
+        view = Value(part.shape, part.dtype, self.value(whole), part.offset, part.strides)
+        x.array = self.symbol(view, x.array.layout).array
+        x._version += 1
+        return True
+
+    def _whole_of(self, part: Value) -> Tensor | None:
+        """The tensor from outside that a value is a view of."""
+        now = [v for v, call in self._assigned.items() if call.inputs[0] is part.root]
+        source = (now[0] if now else part.memory).source
+        found = source.tensor if isinstance(source, Captured) and part.root is not None else None
+        return found if found is not None and found in self._there else None
+
+    def is_there(self, x: Tensor, y: Tensor) -> bool:
+        """Whether y is a view of the same place as x."""
+        a, b = [t.array.value if isinstance(t.array, Symbol) else None for t in (x, y)]
+        if a is None or b is None or a.root is not b.root or a.root is None:
+            return False
+        return (a.offset, a.shape, a.byte_strides()) == (b.offset, b.shape, b.byte_strides())
 
     def _forget(self, x: Tensor) -> None:
         """The memory of x is about to change: what was given these numbers is read where it is."""
@@ -301,10 +352,10 @@ class Trace(Tracing):
                 raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
             del self._assigned[value]
 
-    def _has_view(self, *values: Value | None) -> bool:
+    def _has_view(self, *values: Value | None, but: Symbol | None = None) -> bool:
         """Whether somebody holds a view of one of these."""
-        views = [s.value.root for weak in self._views if (s := weak()) is not None]
-        return any(root in values for root in views)
+        alive = [s for weak in self._views if (s := weak()) is not None]
+        return any([s.value.root in values for s in alive if s is not but])
 
     def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
         value = self.value(x)
