@@ -228,6 +228,26 @@ def of_random_numbers(t, x):
     return z.grad
 
 
+def statistics(t, x):
+    mean, var = nnfast.zeros(3), nnfast.ones(3)
+    for _ in range(2):
+        F.batch_norm(x * TABLE, mean, var, training=True)
+    return mean + var
+
+
+def test_what_a_kernel_changes_of_them():
+    """It begins anew at each run; nobody may see it by another name."""
+    same_as_eager(statistics, planned)
+
+    def seen(t, x):
+        mean, var = nnfast.zeros(3), nnfast.ones(3)
+        same = mean.detach()
+        F.batch_norm(x * TABLE, mean, var, training=True)
+        return mean + same
+
+    same_as_eager(seen)
+
+
 @pytest.mark.parametrize("fn", [of_zeros, of_data, of_a_parameter, of_a_copy, of_random_numbers])
 def test_leaves_that_the_function_makes(fn):
     same_as_eager(fn, planned)

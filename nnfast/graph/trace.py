@@ -283,11 +283,22 @@ class Trace(Tracing):
         """Note a call that changes some of its inputs."""
         for x in map(inputs.__getitem__, op.changes):
             if x is not None:
+                self._begin_anew(x)
                 self._forget(x)
                 x._version += 1
         values = [*map(self.value, inputs)]
         changed = [v for v in map(values.__getitem__, op.changes) if v is not None]
         self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
+
+    def _begin_anew(self, x: Tensor) -> None:
+        """What the function made of data, and is about to change, is again what it was in the
+        next run."""
+        if isinstance(x.array, Symbol) or id(self._source_of(x)) not in self._made:
+            return
+        shared = id(x) in self._sources or any([x is made for made in self._sources.values()])
+        if shared or self._has_view(self.value(x)):
+            raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
+        x.array = _copy(x).array
 
     def is_outside(self, x: Tensor) -> bool:
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
