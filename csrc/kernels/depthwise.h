@@ -466,7 +466,11 @@ void depthwise_sums(int k, int stride, const PlaneArgs<T>& d, const T* dy, T* su
 // y[i] = the sum of the lanes of vector i, i < n.
 template <class T>
 void add_lanes(int64_t n, const T* sums, T* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = reduce_add<T>(load<T>(sums + i * kLanes<T>));
+  for_lanes<T>(n, [&](int64_t i, int k) __attribute__((always_inline)) {
+    vec<T> part[kLanes<T>] = {};
+    for (int l = 0; l < k; ++l) part[l] = load<T>(sums + (i + l) * kLanes<T>);
+    store_n<T>(y + i, reduce_each<T>(part), k);
+  });
 }
 
 #undef NNF_DEPTHWISE
