@@ -245,6 +245,15 @@ def algorithm(op: int, attrs: bytes, inputs: list[tuple[int, ...]], output: tupl
 def takes_strides(op: int, /) -> bool:
     """Whether it reads inputs of any strides, or C-contiguous ones only."""
 
+def memory_order(
+    op: int,
+    attrs: bytes,
+    inputs: Sequence[tuple[tuple[int, ...], tuple[int, ...]] | None],
+    output: tuple[int, ...],
+) -> tuple[list[int], list[int], bytes] | None:
+    """(orders of the dimensions of inputs and of outputs, attributes) in which a call runs, as its
+    inputs, (shape, strides) or None, lie in memory; None: as it is."""
+
 def place(blocks: Sequence[tuple[int, int, int]]) -> tuple[list[int], int]:
     """Offsets for blocks (bytes, first, last), and how many bytes they take together: two overlap
     only if the calls from first to last, at which they are used, do not."""

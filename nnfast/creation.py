@@ -91,7 +91,10 @@ def _nested(data: Any) -> Any:
         first = first[0]
     if not isinstance(first, Tensor) or first is data:
         return data
-    return [_nested(x) if isinstance(x, list | tuple) else as_array(x, "tensor") for x in data]
+    return [
+        x._values() if isinstance(x, Tensor) else _nested(x) if isinstance(x, list | tuple) else x
+        for x in data
+    ]
 
 
 def from_numpy(array: np.ndarray) -> Tensor:

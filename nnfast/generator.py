@@ -13,6 +13,7 @@ import numpy as np
 
 from nnfast.device import CPU, device
 from nnfast.errors import DTypeError, fail
+from nnfast.graph.mode import only_eagerly
 from nnfast.graph.trace import refreshed
 from nnfast.tensor import Tensor, as_array, int64, wrap
 
@@ -47,6 +48,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`, an integer of up to 64 bits; returns itself."""
+        only_eagerly("manual_seed")
         if not isinstance(seed, int | np.integer):
             fail("manual_seed", "an integer", repr(seed), error=DTypeError)
         if not -(2**63) <= seed < 2**64:
@@ -89,6 +91,7 @@ class Generator:
 
     def set_state(self, new_state: Any) -> None:
         """Go on from what `get_state` returned."""
+        only_eagerly("set_state")
         state = as_array(new_state, "set_state")
         if state.shape != (2,) or state.dtype != int64:
             fail("set_state", "what get_state returned", f"{state.dtype} {state.shape}")

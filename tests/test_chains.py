@@ -54,9 +54,9 @@ def test_rows_with_a_step_are_read_where_they_lie():
 
 
 def test_columns_are_left_to_the_map_itself():
-    x = randn(30, 40)
-    compiled = same_bits(lambda x: (x.mT.exp() + 1.0) * 2.0, x)
-    assert names(compiled) == ["exp", "chain[add mul]"]
+    x, y = randn(30, 40), randn(40, 30)
+    compiled = same_bits(lambda x, y: ((x.mT + y).exp() + 1.0) * 2.0, x, y)
+    assert names(compiled) == ["add", "chain[exp add mul]"]
 
 
 def test_what_others_read_is_written():

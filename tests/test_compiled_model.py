@@ -51,7 +51,7 @@ def test_parameters_and_state():
 
 
 def test_attributes():
-    """Those of the model are set in the model; others are its own or missing."""
+    """They are set in the model, and taken away there."""
     model = net()
     predict = nnfast.compile(model)
     predict.training = False
@@ -59,12 +59,49 @@ def test_attributes():
     predict.head = nn.Linear(4, 5)
     assert predict(randn(2, 3)).shape == (2, 5)
     predict.note = "mine"
-    assert predict.note == "mine" and not hasattr(model, "note")
+    assert predict.note == model.note == "mine"
+    del predict.note
+    assert not hasattr(model, "note")
     for compiled in (predict, nnfast.compile(lambda x: x)):
         with pytest.raises(AttributeError, match="nothing"):
             compiled.nothing  # noqa: B018
     with pytest.raises(AttributeError, match="'Compiled' object has no attribute 'train'"):
         nnfast.compile(lambda x: x).train()
+
+
+def test_it_is_a_module():
+    """Of the same length, with the same parts; so are the parts of a model that are compiled."""
+    model = mlp(3, 4, 2)
+    predict = nnfast.compile(model)
+    assert isinstance(predict, nn.Module) and isinstance(nnfast.compile(predict), nn.Module)
+    assert not isinstance(nnfast.compile(lambda x: x), nn.Module)
+    assert len(predict) == 3 and predict and predict[-1] is model[2] and list(predict) == [*model]
+    assert isinstance(predict[:2], nn.Sequential) and len(predict + model) == 6
+    assert predict.append(nn.Tanh()) is predict and len(model) == 4
+    predict[1] = nn.ReLU()
+    del predict[3]
+    x = randn(5, 3)
+    with nnfast.no_grad():
+        assert predict(x).tolist() == model(x).tolist()
+    linear = nnfast.compile(nn.Linear(2, 2))
+    assert linear and not hasattr(linear, "__len__")
+    around = nn.Sequential(predict, linear)
+    assert [*around.children()] == [predict, linear]
+    assert around.apply(lambda m: setattr(m, "seen", True))[0][0].seen
+    table = nnfast.compile(nn.ModuleDict({"a": model}))
+    assert "a" in table and table["a"] is model and [*table] == ["a"]
+
+
+def test_hooks():
+    """They are those of the module; with them it runs eagerly and says so."""
+    predict = nnfast.compile(nn.Linear(2, 2))
+    seen = []
+    handle = predict.register_forward_hook(lambda module, x, y: seen.append(module))
+    falls_back(predict, randn(1, 2), match="hooks")
+    assert seen == [predict.fn] * 2
+    handle.remove()
+    predict(randn(1, 2))
+    assert len(seen) == 2
 
 
 def test_training_with_a_compiled_model():

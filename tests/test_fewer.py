@@ -251,7 +251,7 @@ PROGRAMS = (
     looks, mean, same_at_first, whole_at_first, part, last, stepped, squared, of_columns, packed,
     leaky, of_a_weight, turned, parts, constant,
 )  # fmt: skip
-OTHERS = (looks, same_at_first, part, last, stepped, squared, of_columns, packed, leaky)
+OTHERS = (looks, same_at_first, part, last, stepped, squared, packed, leaky)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

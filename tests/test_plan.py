@@ -104,6 +104,12 @@ def test_a_number_that_always_changes_is_told_once(monkeypatch):
         for k in range(8):
             assert f(nnfast.ones(2), k / 2).tolist() == [k / 2, k / 2]
     assert len(notes) == 1
+    monkeypatch.setattr(graph_compiled, "PLAN_BYTES", 30000)  # so that few are kept
+    g = nnfast.compile(lambda x, k: x * k)
+    with pytest.warns(UserWarning, match="give what changes as a tensor") as notes:
+        for k in range(12):
+            g(nnfast.ones(2), float(k)), g(nnfast.ones(k), 0.5)
+    assert len(notes) == 1 and len(g._entries) == 3
     shapes = planned(lambda x, k: x * k)
     for n in range(8):
         assert shapes(nnfast.ones(n), float(n)).tolist() == [n] * n

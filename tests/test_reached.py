@@ -194,6 +194,83 @@ def test_a_method_that_an_instance_replaces() -> None:
     assert by_name(X).tolist() == (X - 1).tolist()
 
 
+class Rated(nn.Module):
+    def forward(self, x):
+        return x
+
+
+class Called:
+    def __call__(self, x):
+        return x
+
+
+class Slotted(Called):
+    __slots__ = ("calls", "rate", "table")
+
+
+class Listed(list):
+    """A list with attributes."""
+
+
+def rated(x, holder):
+    return x * holder.rate * holder.table["b"]
+
+
+def counts(x, holder):
+    holder.calls = holder.calls + 1
+    return x * 1.0
+
+
+HOLDERS = [Rated, lambda: nnfast.compile(Rated()), lambda: nn.Linear(1, 1), Called, Slotted, Listed]
+
+
+@pytest.mark.parametrize("make", HOLDERS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda holder: lambda x: rated(x, holder),
+        lambda holder: lambda x: rated(x, [holder][0]),
+        lambda holder: lambda x: rated(x, {"a": holder}["a"]),
+        lambda holder: lambda x: x * getattr(holder, "rate") * getattr(holder, "table")["b"],  # noqa: B009
+        lambda holder: functools.partial(rated, holder=holder),
+    ],
+)
+def test_attributes_of_what_is_not_called(make: Callable[[], Any], way: Any) -> None:
+    """Of modules, of objects that can be called, with slots, of lists: read by a helper."""
+    holder = make()
+    holder.rate, holder.table = 2.0, {"b": 1.0}
+    fn = way(holder)
+    f = planned(fn)
+    for change in (
+        lambda: None,
+        lambda: setattr(holder, "rate", 5.0),
+        lambda: holder.table.update(b=3.0),
+        lambda: setattr(holder, "table", {"b": 7.0}),
+    ):
+        change()
+        for _ in range(2):
+            assert f(X).tolist() == fn(X).tolist()
+
+
+@pytest.mark.parametrize("make", HOLDERS)
+def test_attributes_of_what_is_not_called_that_change(make: Callable[[], Any]) -> None:
+    holder = make()
+    holder.calls = 0
+    falls_back(nnfast.compile(lambda x: counts(x, holder)), X, match="changes")
+    assert holder.calls == 2
+
+
+@pytest.mark.parametrize("make", HOLDERS)
+def test_attributes_that_are_new(make: Callable[[], Any]) -> None:
+    def notes(x, holder):
+        holder.calls = len(log)
+        return x * 1.0
+
+    holder, log = make(), [1]
+    falls_back(nnfast.compile(lambda x: notes(x, holder)), X, match="changes")
+    assert holder.calls == 1
+
+
 @pytest.mark.parametrize(
     "read", [lambda m: m.state_dict()["weight"], lambda m: dict(m.named_parameters())["weight"]]
 )

@@ -192,7 +192,7 @@ bool is_dense(const View& v) {
   return true;
 }
 
-PyObject* new_array(const View& like) {
+PyObject* new_array(const View& like, const Order& order) {
   static_assert(sizeof(Py_intptr_t) == sizeof(int64_t));
   PyObject* descr = dtypes[int(like.dtype)];
   int64_t bytes = item_size(like.dtype);
@@ -201,9 +201,12 @@ PyObject* new_array(const View& like) {
   void* data = is_pooled(bytes) ? pool_take(bytes) : nullptr;
   if (!data && PyErr_Occurred()) return nullptr;
   Py_INCREF(descr);
+  Py_intptr_t strides[kMaxDims], step = item_size(like.dtype);
+  for (int i = order.ndim - 1; i >= 0; step *= like.shape[order.dim[i--]])
+    strides[order.dim[i]] = step;
   PyObject* array = api->PyArray_NewFromDescr_(
       api->PyArray_Type_, descr, like.ndim, reinterpret_cast<const Py_intptr_t*>(like.shape),
-      nullptr, data, data ? kContiguous | kAligned | kWritable : 0, nullptr);
+      order ? strides : nullptr, data, data ? kContiguous | kAligned | kWritable : 0, nullptr);
   if (data && array) own(array);
   if (data && !array) pool_give(data);
   return array;

@@ -5,6 +5,7 @@
 
 #include "base/view.h"
 #include "bind/bind.h"
+#include "ops/order.h"
 
 namespace nnf {
 
@@ -38,8 +39,9 @@ bool make_view(PyObject* o, bool output, View* v);
 bool is_dense(const View& v);
 
 // All return a new reference, or null with a Python error set.
-PyObject* new_array(const View& like);  // of that shape and dtype, in C order, not filled
-void fill_zero(PyObject* array);        // of new_array
+// Of that shape and dtype, not filled; in C order, or with its dimensions so in memory.
+PyObject* new_array(const View& like, const Order& order = {});
+void fill_zero(PyObject* array);  // of new_array
 PyObject* zero_dim(DType t, double value, int64_t integer);
 PyObject* view_of(PyObject* array, int ndim, const Py_intptr_t* shape, const Py_intptr_t* strides,
                   char* data, bool writable);

@@ -157,31 +157,61 @@ PyObject* compute(const Op& op, const Signature& s, const Inputs& inputs) {
   return array;
 }
 
-// Runs the kernel; `outputs` are arrays as the signature says.
-bool run_kernel(const Op& op, const Signature& s, const Inputs& inputs, PyObject* const* outputs,
-                int n_outputs) {
-  View in[kMaxArgs], out[kMaxArgs];
-  Copies copies;
-  for (int i = 0; i < op.n_inputs; ++i) {
+// The inputs as the kernel sees them.
+bool make_views(const Op& op, const Inputs& inputs, View* in) {
+  for (int i = 0; i < op.n_inputs; ++i)
     if (!make_view(inputs.array(i), false, &in[i])) return false;
-    if (op.kernel->inputs == DENSE && !copies.make_dense(&in[i])) return false;
-  }
-  for (int i = 0; i < n_outputs; ++i)
-    if (!make_view(outputs[i], true, &out[i])) return false;
-  OpArgs args{op.kernel, in, op.n_inputs, out, n_outputs, PyBytes_AS_STRING(s.packed.ptr()),
-              nullptr};
+  return true;
+}
+
+// Runs the kernel, which reads in C order what it does not read with any strides.
+bool run_kernel(const Op& op, const void* attrs, View* in, const View* out, int n_out) {
+  Copies copies;
+  for (int i = 0; i < op.n_inputs; ++i)
+    if (!takes_strides(op.kernel->inputs) && !copies.make_dense(&in[i])) return false;
+  OpArgs args{op.kernel, in, op.n_inputs, out, n_out, attrs, nullptr};
   return run_op(*op.kernel, args);
 }
 
 PyObject* mutate(const Op& op, const Signature& s, const Inputs& inputs) {
-  PyObject* changed[kMaxArgs];
+  View in[kMaxArgs], out[kMaxArgs];
   int n = 0;
+  if (!make_views(op, inputs, in)) return nullptr;
   for (int i = 0; i < op.n_inputs; ++i)
-    if (inputs.tensors[i] && op.mutates >> i & 1) changed[n++] = inputs.array(i);
-  if (!run_kernel(op, s, inputs, changed, n)) return nullptr;
+    if (inputs.tensors[i] && op.mutates >> i & 1)
+      if (!make_view(inputs.array(i), true, &out[n++])) return nullptr;
+  if (!run_kernel(op, PyBytes_AS_STRING(s.packed.ptr()), in, out, n)) return nullptr;
   for (int i = 0; i < op.n_inputs; ++i)
     if (inputs.tensors[i] && op.mutates >> i & 1) ++tensor_of(inputs.tensors[i])->version;
   Py_RETURN_NONE;
+}
+
+// Whether an input lies in memory in another order than C's.
+bool may_turn(const Op& op, const Inputs& inputs) {
+  for (int i = 0; i < op.n_inputs; ++i)
+    if (inputs.tensors[i] && !(array_of(inputs.array(i))->flags & kContiguous)) return true;
+  return false;
+}
+
+// The outputs of an op that a kernel computes; false with an error set.
+bool run_fresh(const Op& op, const Signature& s, const Inputs& inputs, py::object* outputs) {
+  const int n = int(s.outputs.size());
+  View in[kMaxArgs], out[kMaxArgs];
+  Turned turn;
+  const void* attrs = PyBytes_AS_STRING(s.packed.ptr());
+  if (!make_views(op, inputs, in)) return false;
+  if (n && may_turn(op, inputs)) turn = turned(*op.kernel, in, op.n_inputs, s.outputs[0], attrs);
+  for (int i = 0; i < n; ++i) {
+    PyObject* y = new_array(s.outputs[size_t(i)], turn.outputs);
+    outputs[i] = py::reinterpret_steal<py::object>(y);
+    if (!y || !make_view(y, !turn.inputs, &out[i])) return false;
+  }
+  if (turn.inputs) {
+    attrs = turn.attrs;
+    for (int i = 0; i < op.n_inputs; ++i) in[i] = turned(in[i], turn.inputs);
+    for (int i = 0; i < n; ++i) out[i] = turned(out[i], turn.outputs);
+  }
+  return run_kernel(op, attrs, in, out, n);
 }
 
 const Saves* saves_of(Op* op, unsigned wanted) {
@@ -236,18 +266,18 @@ PyObject* note(Op* op, const Signature& s, const Inputs& inputs) {
 PyObject* execute(Op* op, const std::shared_ptr<const Signature>& s, const Inputs& inputs) {
   if (op->mutates) return mutate(*op, *s, inputs);
   py::object outputs[kMaxArgs];
-  PyObject* arrays[kMaxArgs];
   PyObject* tensors[kMaxArgs];
   const bool computed = !s->compute.is_none();
   const int n = computed ? 1 : int(s->outputs.size());
+  if (computed)
+    outputs[0] = py::reinterpret_steal<py::object>(compute(*op, *s, inputs));
+  else if (!run_fresh(*op, *s, inputs, outputs))
+    return nullptr;
   for (int i = 0; i < n; ++i) {
-    PyObject* y = computed ? compute(*op, *s, inputs) : new_array(s->outputs[size_t(i)]);
-    outputs[i] = py::reinterpret_steal<py::object>(wrap(y));
+    outputs[i] = py::reinterpret_steal<py::object>(wrap(outputs[i].release().ptr()));
     if (!outputs[i]) return nullptr;
-    arrays[i] = y;
     tensors[i] = outputs[i].ptr();
   }
-  if (!computed && !run_kernel(*op, *s, inputs, arrays, n)) return nullptr;
   if (mode().grad && !record(op, s, inputs, tensors, n)) return nullptr;
   if (n == 1) return outputs[0].release().ptr();
   PyObject* all = PyTuple_New(n);

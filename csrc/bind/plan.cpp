@@ -1,9 +1,11 @@
 // Plan: made once from lists that nnfast/graph/plan.py prepares, run with one call.
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "bind/bound_plan.h"
 #include "ops/conv_choice.h"
+#include "ops/order.h"
 
 namespace py = pybind11;
 
@@ -28,6 +30,32 @@ std::string algorithm(int op, const std::string& attrs, const std::vector<Shape>
   const View out = of_shape(output);
   return conv_algorithm(
       {&op_table()[op], in.data(), int(in.size()), &out, 1, attrs.data(), nullptr});
+}
+
+// Shape and strides of an input, in bytes: they are compared alone.
+using Layout = std::optional<std::pair<Shape, Shape>>;
+
+// How an op runs in the order of memory (ops/order.h): the orders of inputs and outputs, and its
+// attributes; None if it runs as it is.
+py::object memory_order(int op, const std::string& attrs, const std::vector<Layout>& inputs,
+                        const Shape& output) {
+  if (op < 0 || op >= op_count() || attrs.size() != op_table()[op].attrs_size)
+    throw py::value_error("_core.memory_order: no such call");
+  View in[kMaxArgs];
+  const size_t n = std::min(inputs.size(), size_t(kMaxArgs));
+  for (size_t k = 0; k < n; ++k) {
+    if (!inputs[k]) continue;
+    in[k] = of_shape(inputs[k]->first);
+    in[k].data = in;  // any but null
+    std::copy_n(inputs[k]->second.begin(), in[k].ndim, in[k].stride);
+  }
+  const Turned t = turned(op_table()[op], in, int(n), of_shape(output), attrs.data());
+  if (!t.inputs) return py::none();
+  auto list = [](const Order& order) {
+    return std::vector<int>(order.dim, order.dim + order.ndim);
+  };
+  const char* packed = reinterpret_cast<const char*>(t.attrs);
+  return py::make_tuple(list(t.inputs), list(t.outputs), py::bytes(packed, attrs.size()));
 }
 
 // (bytes, first, last): memory that is used from call `first` to call `last`.
@@ -98,11 +126,15 @@ void bind_plan(py::module_& m) {
   m.def("algorithm", &algorithm, py::arg("op"), py::arg("attrs"), py::arg("inputs"),
         py::arg("output"),
         "How a call on arrays of such shapes is computed; '' where there is one way only.");
+  m.def("memory_order", &memory_order, py::arg("op"), py::arg("attrs"), py::arg("inputs"),
+        py::arg("output"),
+        "(orders of the dimensions of inputs and of outputs, attributes) in which a call runs, as "
+        "its inputs, (shape, strides) or None, lie in memory; None: as it is.");
   m.def("place", &place, py::arg("blocks"),
         "Offsets for blocks (bytes, first, last), and how many bytes they take together: two "
         "overlap only if the calls from first to last, at which they are used, do not.");
   m.def(
-      "takes_strides", [](int op) { return op_table()[op].inputs == STRIDED; },
+      "takes_strides", [](int op) { return takes_strides(op_table()[op].inputs); },
       "Whether an op reads inputs of any strides, or C-contiguous ones only.");
   m.def(
       "is_map", [](int op) { return op_table()[op].run == ops::map; },

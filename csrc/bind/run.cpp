@@ -53,7 +53,7 @@ PyObject* run(PyObject*, PyObject* const* argv, Py_ssize_t argc) {
   if (!make_views(argv[2], false, in, &args.n_in)) return nullptr;
   if (!make_views(argv[3], true, out, &args.n_out)) return nullptr;
   Copies copies;
-  if (op.inputs == DENSE)
+  if (!takes_strides(op.inputs))
     for (int i = 0; i < args.n_in; ++i)
       if (!copies.make_dense(&in[i])) return nullptr;
   if (!run_op(op, args)) return nullptr;

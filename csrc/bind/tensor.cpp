@@ -2,6 +2,8 @@
 
 #include <structmember.h>
 
+#include <cstring>
+
 #include "bind/array.h"
 
 namespace py = pybind11;
@@ -74,18 +76,38 @@ PyObject* get_ndim(PyObject* self, void*) {
   return a ? PyLong_FromLong(a->nd) : of_stand_in(self, "ndim");
 }
 
+// Whether the Python code that runs now is not nnfast's.
+bool is_users_code() {
+  PyObject* globals = PyEval_GetGlobals();
+  PyObject* name = globals ? PyDict_GetItemString(globals, "__name__") : nullptr;
+  const char* text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+  if (!text || std::strncmp(text, "nnfast", 6)) return true;
+  return text[6] != '\0' && text[6] != '.';
+}
+
+// Tells who traces that the user takes or replaces the array; false with an error set if it must
+// not be.
+bool may_take(PyObject* self) {
+  if (!mode().trace || !array_or_null(self) || !is_users_code()) return true;
+  PyObject* answer = PyObject_CallMethod(mode().trace, "array_taken", "O", self);
+  Py_XDECREF(answer);
+  return answer;
+}
+
 PyObject* get_array(PyObject* self, void*) {
   PyObject* array = tensor_of(self)->array;
   if (!array) {
     PyErr_SetString(PyExc_AttributeError, "array");
     return nullptr;
   }
+  if (!may_take(self)) return nullptr;
   ++tensor_of(self)->touched;
   Py_INCREF(array);
   return array;
 }
 
 int set_array(PyObject* self, PyObject* array, void*) {
+  if (!may_take(self)) return -1;
   ++tensor_of(self)->touched;
   Py_XINCREF(array);
   Py_XSETREF(tensor_of(self)->array, array);

@@ -8,7 +8,9 @@
 
 namespace nnf {
 
-enum InputLayout : bool { STRIDED, DENSE };
+// What an op reads; see ops.def.
+enum InputLayout : uint8_t { STRIDED, MAPPED, DENSE, REDUCED, ALONG };
+constexpr bool takes_strides(InputLayout inputs) { return inputs < DENSE; }
 
 struct OpInfo {
   const char* name;

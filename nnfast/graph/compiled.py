@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, update_wrapper, wraps
+from itertools import islice
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -31,6 +32,7 @@ R = TypeVar("R")
 MODES = 4  # plans kept of one kind of arguments: train and eval, with and without gradients
 TRIES = 32  # kinds of arguments without a plan, after which a function that has none is left alone
 NUMBERS = 64  # plans that differ in numbers alone, after which a note says so
+RECENT = 8  # kinds that a new one is compared with
 REFUSED = 1000  # kinds that are remembered as such
 PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their common arena
 
@@ -38,7 +40,7 @@ PLAN_BYTES = 64 << 20  # that all plans of a function may take, besides their co
 class Compiled(Generic[P, R]):
     """A function that runs as plans; see `compile`.
 
-    That of a module has what the module has: `train()`, `parameters()`, `state_dict()`, ...
+    That of a module is a module too, and has what the module has, under the same names.
 
     >>> import nnfast
     >>> double = nnfast.compile(lambda x: 2 * x)
@@ -46,23 +48,27 @@ class Compiled(Generic[P, R]):
     tensor([2., 2.])
     """
 
+    def __new__(cls, fn: Callable[P, R], *options: Any, **named: Any) -> Compiled[P, R]:
+        return object.__new__(_compiled_as(fn) if _is_module(fn) else cls)
+
     def __init__(
         self,
         fn: Callable[P, R],
         memory_limit: int | None = None,
         disable: Collection[str] = (),
     ) -> None:
-        self.fn = fn
-        self._disable = disable
         update_wrapper(self, fn, updated=())
+        self._disable = disable
         self._limit = memory_limit
         self._entries: OrderedDict[Any, list[Entry]] = OrderedDict()  # the latest used last
         self._refused: set[Any] = set()  # kinds of arguments that have no plan
         self._tries = 0  # that found none
         self._arenas = _core.Arenas()  # memory that all plans share, one run at a time
         self._latest: Entry | None = None
+        self._by_numbers = 0  # plans made for arguments that differ from others in numbers alone
         self._noted = False
         self._step = [0]  # calls so far
+        self.fn = fn  # from here on attributes are those of a module
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         self._step[0] += 1
@@ -118,20 +124,21 @@ class Compiled(Generic[P, R]):
             raise StateError("compile", message) from None
 
     def __getattr__(self, name: str) -> Any:
-        """Of a module: what it has, as `train`, `parameters` and `state_dict`."""
+        """Of a module: what it has of its own."""
         fn = self.__dict__.get("fn")
         if not _is_module(fn) or name.startswith("__"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-        found = getattr(fn, name)
-        return _returning(self, found) if getattr(found, "__self__", None) is fn else found
+        return getattr(fn, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         fn = self.__dict__.get("fn")
-        own = name in self.__dict__ or name.startswith("__") or not _is_module(fn)
-        if own or not hasattr(fn, name):
+        if name in self.__dict__ or name.startswith("__") or not _is_module(fn):
             object.__setattr__(self, name, value)
         else:
             setattr(fn, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.fn, name) if _is_module(self.fn) else object.__delattr__(self, name)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else MethodType(self, instance)
@@ -175,16 +182,25 @@ class Compiled(Generic[P, R]):
             check_limit(entry.plan, self._limit)
         known = [e for e in self._entries.get(key, ()) if e.plan.core.fits()]
         self._entries[key] = [entry, *known[: MODES - 1]]
+        self._count_numbers(key)
         self._used(key, entry)
-        if len(self._entries) == NUMBERS and len({_but_for_numbers(k) for k in self._entries}) == 1:
-            warnings.warn(
-                f"nnfast.compile: {NUMBERS} plans differ in the numbers alone that "
-                f"{_name_of(self.fn)} is called with: give what changes as a tensor.",
-                stacklevel=4,
-            )
         while len(self._entries) > 1 and self._bytes() > PLAN_BYTES:
             self._entries.popitem(last=False)
         return entry
+
+    def _count_numbers(self, key: Any) -> None:
+        """Say so if plan after plan is made for other numbers."""
+        kind = _but_for_numbers(key)
+        others = [k for k in islice(reversed(self._entries), RECENT) if k != key]
+        if kind not in map(_but_for_numbers, others):
+            return
+        self._by_numbers += 1
+        if self._by_numbers == NUMBERS:
+            warnings.warn(
+                f"nnfast.compile: {NUMBERS} plans differ in the numbers alone that "
+                f"{_name_of(self.fn)} is called with: give what changes as a tensor.",
+                stacklevel=5,
+            )
 
     def _refuse(self, key: Any) -> None:
         if key in self._entries:  # other arguments of this kind have a plan
@@ -258,8 +274,8 @@ def compile(
     Gradients that an update in the function used up are not kept: `grad` then holds a note that
     says so. Gradients that it only computes are left in `grad`, as in eager code.
 
-    A compiled module is used as the module: `train()`, `parameters()`, `state_dict()` and all else
-    that it has are the module's, under the same names. So it may be part of another module, whose
+    A compiled module is a module: `train()`, `parameters()`, `state_dict()`, its length, its parts
+    and all else that it has are those of the one it is made of. So it may be part of another, whose
     `state_dict` has the keys that it would have without `compile`. Gradients do not go through its
     results: to train, compile the whole step.
 
@@ -296,6 +312,28 @@ def _is_module(fn: Any) -> bool:
     from nnfast.nn.module import Module
 
     return isinstance(fn, Module)
+
+
+class _OfModule:
+    """What a module has in its class, as an attribute of the compiled one."""
+
+    def __init__(self, kind: type, name: str) -> None:
+        self.kind, self.name = kind, name
+
+    def __get__(self, compiled: Any, owner: type | None = None) -> Any:
+        if compiled is None:
+            return getattr(self.kind, self.name)
+        found = getattr(compiled.fn, self.name)
+        return _returning(compiled, found) if isinstance(found, MethodType) else found
+
+
+def _compiled_as(module: Any) -> type[Compiled[Any, Any]]:
+    """The class of a compiled module: a module too, whose members are those of the one it is of."""
+    from nnfast.nn.module import Module
+
+    kind = type(module)
+    members = {name: _OfModule(kind, name) for name in set(dir(kind)) - set(dir(Compiled))}
+    return type("Compiled", (Compiled, Module), members)
 
 
 def _returning(compiled: Any, method: Any) -> Any:

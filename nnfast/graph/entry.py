@@ -52,6 +52,7 @@ class Entry:
         held = self._around.tensors()
         before = like.plan.base.traced.captured() if like is not None else ()
         trace = Trace(outside, held, before, self._around.all_tensors())
+        trace.there = self._around.modules()
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)

@@ -30,6 +30,12 @@ def tracing() -> Trace | None:
     return trace if isinstance(trace, Tracing) else None
 
 
+def only_eagerly(what: str) -> None:
+    """Let a function that is traced run eagerly: what it calls has an effect that no plan has."""
+    if (trace := tracing()) is not None:
+        raise trace.give_up(f"it calls {what}")
+
+
 class Changes:
     """Counts changes to modules and new hooks, so that a plan knows when to look at them."""
 

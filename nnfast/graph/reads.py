@@ -92,6 +92,7 @@ class _Scan:
         self.modules: dict[Module, None] = {}
         self._seen: dict[Any, Any] = {}  # values keep what the ids stand for alive
         self.names: dict[str, None] = {}  # that the code mentions
+        self._stored: set[str] = set()  # those of attributes that it sets
         self._objects: dict[int, Any] = {}  # whose use is not followed step by step
 
     def call(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -208,6 +209,7 @@ class _Scan:
     ) -> None:
         """Follow the chains of names and attributes in `code` and in what it defines inside."""
         self.names.update(dict.fromkeys(code.co_names))
+        self._stored |= _stores(code)
         if not {"super", "getattr"}.isdisjoint(code.co_names):
             self._objects.update({id(x): x for x in known.values() if _is_users(x)})
         for kind, root, attributes in _chains(code):
@@ -236,9 +238,12 @@ class _Scan:
 
     def _follow(self, x: Any, attributes: Sequence[str], label: str) -> None:
         """x.a.b.c: each step is read, the last one entered."""
+        from nnfast.graph.compiled import Compiled
         from nnfast.nn.module import Module
 
         for i, name in enumerate(attributes):
+            if isinstance(x, Compiled):
+                x = x.fn
             if isinstance(x, Module):
                 self._reach(x)
             label = f"{label}.{name}"
@@ -288,16 +293,16 @@ class _Scan:
         done: dict[int, set[str]] = {}
         known: dict[type, tuple[set[str], set[str]]] = {}  # of a class: its names, its protocol
         count = -1
-        while count < (count := len(self._objects) + len(self.names)):
+        while count < (count := len(self._objects) + len(self.modules) + len(self.names)):
             names = set(self.names)
-            for x in list(self._objects.values()):
+            for x in [*self._objects.values(), *self.modules]:
                 kind = x if isinstance(x, type) else type(x)
                 if kind not in known:
                     bases = [base for base in kind.__mro__ if not _library(base.__module__)]
                     known[kind] = {name for base in bases for name in vars(base)}, _protocol(kind)
                 members, protocol = known[kind]
                 found = names & members | protocol
-                found |= _MADE & members if kind is x else names & vars_of(x).keys()
+                found |= _MADE & members if kind is x else names & {*vars_of(x), *self._stored}
                 before = done.setdefault(id(x), set())
                 for name in sorted(found - before):
                     self._of_object(x, kind, name)
@@ -305,11 +310,20 @@ class _Scan:
 
     def _of_object(self, x: Any, kind: type, name: str) -> None:
         instance = None if x is kind else x
-        if instance is not None and name in vars_of(x):
-            self.value(vars_of(x)[name], name)
+        if instance is not None and name in (*vars_of(x), *slots_of(x), *self._stored):
+            self._own(x, name)
         for base in kind.__mro__:
             if name in vars(base) and not _library(base.__module__):
                 self._member(base, name, vars(base)[name], instance)
+
+    def _own(self, x: Any, name: str) -> None:
+        """Read what an object has of its own; which tensors and modules a module has is known."""
+        from nnfast.nn.module import Module
+
+        now = getattr(x, name, MISSING)
+        if not (isinstance(x, Module) and isinstance(now, Tensor | Module)):
+            self._read(Read("attribute", x, name, name))
+        self.value(now, name)
 
 
 def _is_users(x: Any) -> bool:
@@ -380,6 +394,12 @@ def _refuse(x: Any, attributes: Sequence[str], label: str) -> None:
 
 def _among(name: str, modules: tuple[str, ...]) -> bool:
     return any(name == m or name.startswith(f"{m}.") for m in modules)
+
+
+@lru_cache(1 << 12)
+def _stores(code: CodeType) -> set[str]:
+    """The attributes of whatever it may be that the code sets."""
+    return {step.argval for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
 
 
 @lru_cache(1 << 12)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +16,9 @@ from nnfast.graph.mode import CHANGES
 from nnfast.graph.reads import CONTAINERS, MISSING, Read, is_record, reads, slots_of, vars_of
 from nnfast.graph.symbol import Untraceable
 from nnfast.tensor import Tensor
+
+if TYPE_CHECKING:
+    from nnfast.nn.module import Module
 
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _LARGEST = 1 << 20  # bytes of a NumPy array whose contents are compared at each call
@@ -79,6 +82,10 @@ class Surroundings:
         """Those that it reads, and those of modules."""
         held = {t for _, was in self._modules for t in was.values() if isinstance(t, Tensor)}
         return self.tensors() | held
+
+    def modules(self) -> set[Module]:
+        """Those that it can reach."""
+        return {m for m, _ in self._modules}
 
     def guards(self) -> _core.Guards:
         """As `guard`."""
@@ -248,5 +255,5 @@ def _put_back(read: Read, x: Any) -> None:
         names.pop(read.name, None) if x is MISSING else names.update({read.name: x})
     elif x is MISSING:
         delattr(read.owner, read.name)
-    elif read.name in vars_of(read.owner):
+    elif read.name in (*vars_of(read.owner), *slots_of(read.owner)):
         setattr(read.owner, read.name, x)

@@ -21,6 +21,7 @@ from nnfast.graph.ir import (
     Value,
 )
 from nnfast.graph.mode import MODE, Tracing, tracing
+from nnfast.graph.order import Turned, made, memory_order
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
@@ -49,6 +50,7 @@ class Trace(Tracing):
         self.graph = Graph()
         self.broken: Untraceable | None = None
         self.modules: dict[Module, None] = {}  # that were called
+        self.there: set[Module] = set()  # that the function can reach
         self.guards = _core.Guards()
         self.checks: list[tuple[Value, Callable[[np.ndarray], None], int]] = []
         self.done: list[Callable[[], object]] = []  # to do after each run
@@ -73,6 +75,7 @@ class Trace(Tracing):
         self._sources: dict[int, Tensor] = {}  # id of an alias -> the tensor it was made of
         self._symbols: list[ref[Symbol]] = []
         self._views: list[ref[Symbol]] = []
+        self._turned = Turned()
         self._places: dict[int, Where] = {}  # number of a node -> where it was left
         self.backward_of: Where | None = None  # the node whose gradient rule runs now
 
@@ -151,6 +154,11 @@ class Trace(Tracing):
         """The function made x of data."""
         self._made.add(id(x))
         self._keep.append(x)
+
+    def array_taken(self, x: Tensor) -> None:
+        """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
+        if id(x) not in self._made:
+            raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
         """Whether nobody else sees the memory of x: made by the function, and no view of it."""
@@ -238,15 +246,27 @@ class Trace(Tracing):
         elif packed is None:
             raise self.give_up(f"{op.name} runs in NumPy here")
         else:
-            values = [*starmap(Value, result.specs)]
-            given = [*map(self.value, inputs)]
-            self.graph.calls.append(Call(op, given, values, packed, (), where))
-            outputs = [*map(self.symbol, values)]
+            outputs = self._results(op, [*map(self.value, inputs)], result, packed, where)
         if MODE.grad:
             op._leave_node(inputs, result, outputs)
             if (node := outputs[0].node) is not None:
                 self._places[node.number] = where
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _results(
+        self, op: Op[Any], inputs: list[Value | None], result: Result, packed: bytes, where: Where
+    ) -> list[Tensor]:
+        turned = memory_order(op, packed, inputs, result.specs[0][0]) if result.specs else None
+        if turned is None:
+            values = [*starmap(Value, result.specs)]
+            self.graph.calls.append(Call(op, inputs, values, packed, (), where))
+            return [*map(self.symbol, values)]
+        order, out_order, packed = turned
+        views = [None if v is None else self._turned.of(v, order) for v in inputs]
+        results = [made(*spec, out_order) for spec in result.specs]
+        call = Call(op, views, [there for there, _, _ in results], packed, (), where)
+        self.graph.calls.append(call)
+        return [self.symbol(view, layout) for _, view, layout in results]
 
     def place(self, node: Node) -> None:
         """The gradient rule of a node is about to run: it belongs where the node was left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnfast.errors import fail
+from nnfast.graph.mode import only_eagerly
 from nnfast.nn.init.data import weighted
 from nnfast.nn.init.fill import _set
 from nnfast.nn.module import Module
@@ -48,6 +49,7 @@ class LotteryTicket:
 
         Of each layer, or of all together.
         """
+        only_eagerly("prune")
         if not 0 <= fraction <= 1:
             fail("prune", "a fraction from 0 to 1", f"{fraction}")
         sizes = [abs(w.array[mask]) for w, mask in zip(self._weights, self.masks, strict=True)]

@@ -10,7 +10,6 @@ import numpy as np
 from nnfast.device import check_device
 from nnfast.errors import ArgumentError, DTypeError, NNFastError, StateError, fail
 from nnfast.graph.backward import clear_gradient
-from nnfast.graph.compiled import Compiled
 from nnfast.graph.mode import CHANGES, tracing
 from nnfast.nn.hooks import call_with_hooks
 from nnfast.nn.parameter import Buffer, Parameter, is_temporary
@@ -84,7 +83,7 @@ class Module(Stateful):
         kind: Kind | None = None
         if isinstance(value, Parameter):
             kind = "parameter"
-        elif _is_module(value):
+        elif isinstance(value, Module):
             kind = "module"
         elif isinstance(value, Buffer):
             kind = "temporary buffer" if is_temporary(value) else "buffer"
@@ -373,15 +372,10 @@ class Module(Stateful):
         return self._own("module")
 
 
-def _is_module(x: Any) -> bool:
-    """Whether it is a module, or a compiled one, which has all that a module has."""
-    return isinstance(x, Module) or (isinstance(x, Compiled) and isinstance(x.fn, Module))
-
-
 def _changing(module: Module, name: str) -> None:
     """A module is about to change: plans must look again, and a traced function must not."""
     CHANGES.count += 1
-    if (trace := tracing()) is not None and module in trace.modules:
+    if (trace := tracing()) is not None and (module in trace.modules or module in trace.there):
         raise trace.give_up(f"it changes '{name}' of a {type(module).__name__}")
 
 
@@ -420,7 +414,7 @@ def _check_kind(where: str, name: str, kind: Kind, value: Any) -> None:
         "module": (Module, "an nn.Module"),
     }
     cls, article = wanted[kind]
-    if value is None or isinstance(value, cls) or (cls is Module and _is_module(value)):
+    if value is None or isinstance(value, cls):
         return
     hint = ""
     if isinstance(value, type) and issubclass(value, Module):

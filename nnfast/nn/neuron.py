@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnfast.errors import fail
-from nnfast.graph.mode import no_grad
+from nnfast.graph.mode import no_grad, only_eagerly
 from nnfast.nn.linear import Linear
 from nnfast.ops.update import add_
 from nnfast.tensor import Tensor
@@ -17,6 +17,7 @@ class Neuron(Linear):
 
     def reset_parameters(self) -> None:
         """Forget everything."""
+        only_eagerly("reset_parameters")
         for p in self.parameters():
             p.array[...] = 0
             p._version += 1

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnfast import ops
 from nnfast.errors import fail
+from nnfast.graph.mode import only_eagerly
 from nnfast.nn.checks import number, whole
 from nnfast.nn.linear import empty_parameter
 from nnfast.nn.module import Module
@@ -111,6 +112,7 @@ class _BatchNorm(Tracked):
 
 def fill(t: Tensor | None, value: int) -> None:
     """All elements become `value`."""
+    only_eagerly("reset_parameters")
     if t is not None:
         t.array[...] = value
         t._version += 1

@@ -11,7 +11,8 @@ from nnfast.tensor import Tensor
 class Parameter(Tensor):
     """A tensor that becomes a parameter of the module it is assigned to.
 
-    Shares the memory of `data`, or copies it where that is read-only, since training writes it.
+    Shares the memory of `data`, or copies it where training could not write it: where it is
+    read-only, or belongs to `data` alone and is not in C order.
 
     >>> from nnfast import nn, ones
     >>> nn.Parameter(ones(2))
@@ -31,7 +32,8 @@ class Parameter(Tensor):
                 DTypeError,
             )
         super().__init__(data)
-        if not self.array.flags.writeable:
+        flags = self.array.flags
+        if not flags.writeable or (flags.owndata and not flags.c_contiguous):
             self.array = self.array.copy()
         if requires_grad:
             self.requires_grad_()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
+from nnfast.graph.mode import only_eagerly
 from nnfast.nn.hooks import Hook, Hooked, register
 from nnfast.tensor import Tensor, as_array, wrap
 
@@ -75,6 +76,7 @@ class Stateful(Hooked):
 
         Errors: ArgumentError that names every missing, unexpected and ill-shaped key.
         """
+        only_eagerly("load_state_dict")
         if not isinstance(state_dict, Mapping):
             fail(
                 "load_state_dict",

@@ -132,9 +132,9 @@ def _at_least_1(counts: Tensor, like: Tensor) -> Tensor:
 
 def _starts(offsets: Any, n: int, last_too: bool) -> np.ndarray:
     """Where the bags start, and where the last ends; a plan holds for these alone."""
-    array = as_tensor(offsets, NAME).array
-    follow(lambda: array.tolist())
-    values = np.array(array.tolist(), int64)
+    given = as_tensor(offsets, NAME)
+    follow(lambda: given.array.tolist())
+    values = np.array(given.array.tolist(), int64)
     starts = values if last_too else np.append(values, n)
     if last_too and (len(values) == 0 or values[-1] > n):
         fail(NAME, f"offsets, the last of them at most {n}", f"{values.tolist()}")

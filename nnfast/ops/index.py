@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, fail
-from nnfast.graph.symbol import Symbol
+from nnfast.graph.mode import tracing
 from nnfast.graph.trace import on_values, seen_below
 from nnfast.ops.along import gather, scattered_zeros
 from nnfast.ops.elementwise import broadcast_shape, broadcast_shapes, cast
@@ -194,7 +194,7 @@ def _understood(p: Any) -> Any:
     if x.dtype.kind not in "iu":
         raise NumberError("getitem", f"expected integers or a mask as index, got {x.dtype}.")
     x = integers(x, "getitem", "index")
-    return x.array.item() if x.ndim == 0 and not isinstance(x.array, Symbol) else x
+    return x if x.ndim or tracing() is not None else x.array.item()
 
 
 def _listed(p: Any) -> Tensor:
@@ -241,7 +241,7 @@ def _counted(name: str, index: Tensor, n: int) -> Tensor:
     if seen_below(index, n):
         return index
     on_values(index, lambda numbers: check_range(name, numbers, -n, n), n)
-    if isinstance(index.array, Symbol) or (index.array < 0).any():
+    if tracing() is not None or (index.array < 0).any():
         return _where(index < 0, index + n, index)
     return index
 

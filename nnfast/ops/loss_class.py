@@ -9,7 +9,7 @@ import numpy as np
 from nnfast.errors import DTypeError, fail
 from nnfast.ops.elementwise import cast, where
 from nnfast.ops.loss import _check_no_nan, _reduce
-from nnfast.ops.operands import IntTensor, as_tensor
+from nnfast.ops.operands import IntTensor, as_tensor, integers
 from nnfast.ops.record import Result, op, out, outs
 from nnfast.ops.reduce import sum
 from nnfast.ops.shape import expand, reshape
@@ -23,7 +23,7 @@ from nnfast.ops.softmax import (
     log_softmax,
     softmax_cross_entropy,
 )
-from nnfast.tensor import Tensor, float32, float64, int64, wrap
+from nnfast.tensor import Tensor, float32, float64, int64
 
 
 class SelectAttrs(NamedTuple):
@@ -182,7 +182,7 @@ def _classes(
     if x.shape[1] == 0:
         fail(name, "at least one class", "none", **shown)
     if not soft:
-        t = t if t.dtype == int64 else wrap(t.array.astype(int64))
+        t = t if t.dtype == int64 else integers(t, name, "target")
     elif t.dtype != x.dtype:
         fail(name, f"probabilities of input's dtype {x.dtype}", str(t.dtype), error=DTypeError)
     else:

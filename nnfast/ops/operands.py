@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from nnfast.errors import DTypeError, describe, fail
+from nnfast.graph.mode import tracing
+from nnfast.graph.symbol import Symbol
+from nnfast.graph.trace import follow, refreshed
 from nnfast.tensor import Tensor, as_array, bool_, float32, float64, int64, wrap
 
 if TYPE_CHECKING:
@@ -88,6 +91,8 @@ def integers(x: Any, where: str, name: str) -> Tensor:
     array = as_array(x, where)
     if array.dtype == int64:
         return x if isinstance(x, Tensor) else wrap(array)
+    if array.dtype.kind in "iu" and isinstance(x, Tensor) and tracing() is not None:
+        return _read_anew(x)
     if array.dtype.kind in "iu":
         return wrap(array.astype(int64))
     fail(
@@ -98,6 +103,14 @@ def integers(x: Any, where: str, name: str) -> Tensor:
         DTypeError,
         **{name: array},
     )
+
+
+def _read_anew(x: Tensor) -> Tensor:
+    """x as int64: an argument is converted before each run, and so is a tensor from outside."""
+    if isinstance(x.array, Symbol):
+        return wrap(x.array.astype(int64))
+    follow(lambda: x.array.shape)
+    return refreshed(lambda: x.array, x.array.shape, int64)
 
 
 def _promote(op: Op[Any], operands: list[Any]) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from nnfast.errors import fail
 from nnfast.graph.mode import MODE
+from nnfast.graph.trace import follow
 from nnfast.ops.activation import relu, sigmoid, tanh
 from nnfast.ops.composite import pull_back
 from nnfast.ops.join import cat
@@ -272,6 +273,7 @@ def _scan(
         sizes = [N] * (input.shape[0] // max(N, 1))
     else:
         sizes = batch_sizes.array.tolist()
+        follow(lambda: batch_sizes.array.tolist())
     first = [0]
     for n in sizes:
         first.append(first[-1] + n)

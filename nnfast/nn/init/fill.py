@@ -14,6 +14,7 @@ import numpy as np
 
 from nnfast.errors import DTypeError, fail
 from nnfast.generator import Generator, default_generator
+from nnfast.graph.mode import only_eagerly
 from nnfast.ops.random import _normal, _uniform
 from nnfast.tensor import Tensor, float32, float64
 
@@ -387,6 +388,7 @@ def _draw(op: Any, tensor: Tensor, generator: Generator | None, dtype: Any = Non
 
 def _set(where: str, tensor: Tensor, values: Any) -> Tensor:
     """Write values into the tensor's memory."""
+    only_eagerly(where)
     if tensor.dtype.kind != "f" or not tensor.array.flags.writeable:
         fail(where, "a writable float tensor", str(tensor.dtype), error=DTypeError, tensor=tensor)
     tensor.array[...] = np.reshape(values, tensor.shape) if np.ndim(values) else values

@@ -52,14 +52,14 @@ class PackedSequence(NamedTuple):
 
 def _numbers(where: str, x: Any) -> list[int]:
     """The integers in a list or tensor; a plan that is traced holds only for these."""
-    array = as_tensor(x, where).array
+    given = as_tensor(x, where)
 
     def read() -> list[int]:
-        values: list[int] = array.tolist()
+        values: list[int] = given.array.tolist()
         return values
 
     follow(read)
-    found = read()
+    found, array = read(), given.array
     if array.ndim != 1 or array.dtype.kind not in "iu":
         fail(where, "a vector of integers", f"{array.dtype} of shape {array.shape}")
     return found

@@ -1,0 +1,68 @@
+"""Calls in the order of memory: what an op of transposed inputs leaves, lies as they do.
+
+The core says for which calls that is so, and in which order (csrc/ops/order.h); eager calls do the
+same. In a graph such a call has views of its inputs whose dimensions stand in that order, mostly
+the memory itself; what the function gets is a view of what the call makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnfast import _core
+from nnfast.graph.ir import Value, dense_strides
+
+if TYPE_CHECKING:
+    from nnfast.ops.record import Op
+
+Order = Sequence[int]
+
+
+def memory_order(
+    op: Op[Any], packed: bytes, inputs: Sequence[Value | None], shape: tuple[int, ...]
+) -> tuple[Order, Order, bytes] | None:
+    """The orders of inputs and outputs, and the attributes; None if the call runs as it is."""
+    if all([v is None or v.is_dense() for v in inputs]):
+        return None
+    layouts = [None if v is None else (v.shape, v.byte_strides()) for v in inputs]
+    return _core.memory_order(op.id, packed, layouts, shape)
+
+
+class Turned(dict[tuple[Value, tuple[int, ...]], Value]):
+    """Values with their dimensions in another order, each once, so that passes see it is one."""
+
+    def of(self, value: Value, order: Order) -> Value:
+        """The view of a value; the memory itself if it lies so. Dimensions it lacks are 1."""
+        key = value, tuple(order)
+        found = self.get(key)
+        if found is None:
+            found = self[key] = self._view(value, order)
+        return found
+
+    @staticmethod
+    def _view(value: Value, order: Order) -> Value:
+        lacks = len(order) - len(value.shape)
+        shape, strides = (1,) * lacks + value.shape, (0,) * lacks + value.byte_strides()
+        view = Value(
+            tuple([shape[d] for d in order]), value.dtype, value.memory, value.offset,
+            tuple([strides[d] for d in order]),
+        )  # fmt: skip
+        root = value.memory
+        whole = view.shape == root.shape and not view.offset and root.strides is None
+        return root if whole and view.is_dense() else view
+
+
+def made(
+    shape: tuple[int, ...], dtype: Any, order: Order
+) -> tuple[Value, Value, np.ndarray | None]:
+    """What a call in that order makes, the view of it of that shape, and the view's layout."""
+    there = Value(tuple([shape[d] for d in order]), np.dtype(dtype))
+    if list(order) == sorted(order):
+        return there, there, None
+    steps = dense_strides(there.shape, there.dtype.itemsize)
+    strides = tuple([steps[list(order).index(d)] for d in range(len(order))])
+    layout = np.empty(there.shape, dtype).transpose(np.argsort(order))
+    return there, Value(shape, there.dtype, there, 0, strides), layout

@@ -1,0 +1,132 @@
+"""Ops of transposed inputs run in the order of memory."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import nnfast
+from nnfast import nn
+from nnfast.nn import functional as F
+from tests.passes import names, randn, same_bits
+
+PERMUTATIONS = list(itertools.permutations(range(4)))
+SHAPE = (3, 5, 1, 4)
+
+# What each gives of an array; along a dimension.
+ALONG = {
+    "sum": (lambda v, d: v.sum(d), lambda v, d: v.sum(d)),
+    "mean, kept": (lambda v, d: v.mean(d, keepdim=True), lambda v, d: v.mean(d, keepdims=True)),
+    "amax": (lambda v, d: v.amax(d), lambda v, d: v.max(d)),
+    "max": (lambda v, d: v.max(d)[0], lambda v, d: v.max(d)),
+    "argmin": (lambda v, d: v.argmin(d), lambda v, d: v.argmin(d)),
+    "var": (lambda v, d: v.var(d), lambda v, d: v.var(d, ddof=1) if v.shape[d] > 1 else None),
+    "cumsum": (lambda v, d: v.cumsum(d), lambda v, d: v.cumsum(d)),
+    "cat": (lambda v, d: nnfast.cat([v, v * 2], d), lambda v, d: np.concatenate([v, v * 2], d)),
+    "softmax": (
+        lambda v, d: F.softmax(v, d),
+        lambda v, d: np.exp(v) / np.exp(v).sum(d, keepdims=True),
+    ),
+}
+TURNED = {
+    "relu": (lambda v: v.relu(), lambda v: np.maximum(v, 0)),
+    "chain": (lambda v: (v.exp() + v) * 2.0, lambda v: (np.exp(v) + v) * 2),
+    "where": (lambda v: nnfast.where(v > 0, v, 0.5), lambda v: np.where(v > 0, v, 0.5)),
+    "sum of all": (lambda v: v.sum(), lambda v: v.sum()),
+    "two dims": (lambda v: v.sum((1, 3)), lambda v: v.sum((1, 3))),
+    "less the sum": (lambda v: v - v.sum((0, 3), True), lambda v: v - v.sum((0, 3), keepdims=True)),
+    "a row": (lambda v: v + nnfast.arange(v.shape[-1]), lambda v: v + np.arange(v.shape[-1])),
+    "mixed": (lambda v: v + v.contiguous(), lambda v: v + v),
+    "a part": (lambda v: v[:, 1:].tanh(), lambda v: np.tanh(v[:, 1:])),
+}  # fmt: skip
+
+
+def agree(f, reference, x: np.ndarray, perm) -> None:
+    """The values of NumPy, in eager code and, with the same bits, in a plan."""
+    v = np.transpose(x.astype(np.float64), perm)
+    want = reference(v)
+    if want is None:
+        return
+    fn = lambda x: f(x.permute(*perm))
+    got = fn(nnfast.tensor(x))
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-5, atol=1e-5)
+    same_bits(fn, nnfast.tensor(x))
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_values_in_every_order(name: str, rng: np.random.Generator, isa: str) -> None:
+    x = rng.standard_normal(SHAPE).astype(np.float32)
+    for perm in PERMUTATIONS:
+        agree(*TURNED[name], x, perm)
+
+
+@pytest.mark.parametrize("name", ALONG)
+def test_values_along_a_dimension(name: str, rng: np.random.Generator) -> None:
+    x = rng.standard_normal(SHAPE).astype(np.float32)
+    f, reference = ALONG[name]
+    for perm in PERMUTATIONS:
+        for d in range(4):
+            agree(lambda v, d=d: f(v, d), lambda v, d=d: reference(v, d), x, perm)
+
+
+def test_results_lie_as_the_inputs_do() -> None:
+    x, b = randn(4, 5, 6, 7), randn(5)
+    v = x.permute(0, 2, 3, 1)
+    for y in (v.exp(), v + b, v * v, v.softmax(-1), v > 0, nnfast.cat([v, v], 0)):
+        assert y.stride() == v.stride()
+    assert v.sum(-1).is_contiguous() and v.mean((1, 2)).is_contiguous()
+    assert (v + v.contiguous()).is_contiguous()  # no order suits both
+    assert x.exp().is_contiguous() and x[:, :, :1].exp().is_contiguous()
+
+
+def test_what_is_not_once_in_memory_stays_in_c_order() -> None:
+    row = randn(6)
+    for v in (row.expand(5, 6).mT, row.reshape(6, 1).expand(6, 5).mT):
+        y = v * 2.0
+        assert y.is_contiguous() and np.array_equal(y.numpy(), v.numpy() * 2)
+    x = nnfast.from_numpy(randn(5, 6).numpy()[::-1].T)
+    assert (x * 2.0).is_contiguous() and np.array_equal((x * 2.0).numpy(), x.numpy() * 2)
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (3, 30_000), (30_000, 3)])
+def test_bits_do_not_depend_on_threads(shape: tuple[int, int]) -> None:
+    v = randn(*shape).mT
+    fs = [lambda: v.exp() + v, lambda: v.sum(0), lambda: v.sum(1), lambda: v.softmax(0)]
+    bits, before = [], nnfast.get_num_threads()
+    try:
+        for n in (1, 2, 3):
+            nnfast.set_num_threads(n)
+            bits.append([f().numpy().tobytes() for f in fs])
+    finally:
+        nnfast.set_num_threads(before)
+    assert bits[0] == bits[1] == bits[2]
+
+
+def test_gradients_of_turned_inputs() -> None:
+    x, w = randn(3, 4, 5, requires_grad=True), randn(4, 6)
+
+    def loss(v, w):
+        h = (v.tanh() * v).matmul(w).relu()
+        return (h.softmax(1).amax(-1) ** 2).sum() + h.mean((0, 2)).exp().sum()
+
+    a, b = loss(x.permute(0, 2, 1), w), loss(x.permute(0, 2, 1).contiguous(), w)
+    (da,), (db,) = nnfast.autograd.grad(a, [x]), nnfast.autograd.grad(b, [x])
+    np.testing.assert_allclose(da.numpy(), db.numpy(), rtol=2e-5, atol=1e-6)
+
+
+def test_a_chain_in_a_plan_reads_memory_in_order() -> None:
+    x = randn(30, 40)
+    compiled = same_bits(lambda x: ((x.mT.exp() + 1.0) * 2.0).sum(0), x)
+    assert names(compiled) == ["chain[exp add mul]", "sum"]
+
+
+def test_parameters_of_turned_results_can_be_trained() -> None:
+    w = nn.Parameter(randn(3, 4).mT * 0.1)
+    opt = nnfast.optim.SGD([w], lr=0.1)
+    (w.mT.exp() * 2.0).sum().backward()
+    assert w.grad is not None
+    before = w.detach().numpy().copy()
+    opt.step()
+    np.testing.assert_allclose(w.detach().numpy(), before - 0.1 * w.grad.numpy(), rtol=1e-6)
