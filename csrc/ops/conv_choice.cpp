@@ -72,11 +72,12 @@ double gemm_work(ConvDirection d, const ConvLayer& s) {
 }
 
 // The gradient of the weight, in vector operations for a pixel of dy, as measured: the pixels that
-// each tap sees are found for each strip of channels, few accumulators wait for each other, and dy
-// is turned.
+// each tap sees are found for each strip of channels of large images, few accumulators wait for
+// each other, and dy is turned.
 double channels_weight_work(const ConvShape& s) {
   constexpr int64_t kStrip = 64;
-  const double V = ceil_div(s.O, kLanes), found = 4.0 * ceil_div(s.O, kStrip), CV = s.C * V;
+  const double V = ceil_div(s.O, kLanes), CV = s.C * V;
+  const double found = s.OH * s.OW <= kSmallImage ? 0 : 4.0 * ceil_div(s.O, kStrip);
   const double rows = taps_inside(s.OH, s.H, s.at.ph, s.KH, s.at.dh, s.at.sh) / double(s.OH);
   const double cols = taps_inside(s.OW, s.W, s.at.pw, s.KW, s.at.dw, s.at.sw) / double(s.OW);
   return rows * cols * (std::max({CV, 2 * V, 4.0}) / 0.95 + found) + 22 * V;
