@@ -156,9 +156,13 @@ class Trace(Tracing):
         self._made.add(id(x))
         self._keep.append(x)
 
+    def is_inside(self, x: Tensor) -> bool:
+        """Whether x is an argument, or what the function computed, or made of data."""
+        return isinstance(x.array, Symbol) or id(x) in self._made
+
     def array_taken(self, x: Tensor) -> None:
         """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
-        if id(x) not in self._made:
+        if not self.is_inside(x):
             raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
@@ -454,10 +458,14 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -
     computes itself is not checked: its kernels are safe with any values.
     """
     trace = tracing()
-    if trace is None or not isinstance(x.array, Symbol):
+    value = None if trace is None else trace.value(x)
+    if trace is None or value is None:
+        return check(x.array)
+    if any([value.memory in call.writes() for call in trace.graph.calls if call.changed]):
+        return None
+    if isinstance(value.source, Captured):
         check(x.array)
-    if trace is not None and (value := trace.value(x)) is not None:
-        trace.checks.append((value, check, below))
+    trace.checks.append((value, check, below))
 
 
 def seen_below(x: Tensor, n: int) -> bool:
