@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bench import compare, report, run
 
@@ -45,7 +46,19 @@ def write(file: Path, text: str) -> None:
 
 def load(file: Path) -> report.Record:
     """What --json wrote."""
-    return json.loads(file.read_text())
+    try:
+        record: report.Record = json.loads(file.read_text())
+        return record if "rows" in record else unusable(file, "no rows in it")
+    except (OSError, ValueError, TypeError) as error:
+        unusable(file, getattr(error, "strerror", "") or "no such text in it")
+
+
+def unusable(file: Path, why: str) -> NoReturn:
+    """End with the one line that says what is wrong."""
+    sys.exit(
+        f"bench: expected a file that --json wrote, got {file}: {why}. "
+        "Hint: first `python -m bench SUBJECT --json FILE`."
+    )
 
 
 def measure(options: argparse.Namespace) -> int:

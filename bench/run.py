@@ -33,7 +33,7 @@ def measure(subjects: list[str], options: argparse.Namespace) -> report.Record:
     """Measure and print; returns what --json writes."""
     absent = {p: m for p in options.peers if (m := harness.missing(p))}
     libraries = ["nnfast", *(p for p in options.peers if p not in absent)]
-    record: report.Record = {"header": header(libraries), "peaks": {}, "figures": {}}
+    record: report.Record = {"header": header(libraries, options.isa), "peaks": {}, "figures": {}}
     record |= {"rows": [], "failed": []}
     for peer, modules in absent.items():
         record["header"][f"skipped: {peer}"] = f"{', '.join(modules)} not installed"
@@ -109,9 +109,10 @@ def _row(
     }
 
 
-def header(libraries: list[str]) -> dict[str, str]:
+def header(libraries: list[str], isa: str = "") -> dict[str, str]:
     """Where the figures come from."""
     nnfast = importlib.import_module("nnfast")
+    config = nnfast.config.config()
     versions = [f"{x} {importlib.metadata.version(x)}" for x in libraries if x != "nnfast"]
     git = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
@@ -123,7 +124,8 @@ def header(libraries: list[str]) -> dict[str, str]:
     return {
         "CPU": machine.cpu(),
         "Python": platform.python_version(),
-        "compiler": nnfast.config.config()["compiler"],
+        "ISA": f"{isa or nnfast._core.isa()} of {config['isas of this machine']}",
+        "compiler": config["compiler"],
         "versions": ", ".join([f"nnfast {nnfast.__version__}", *versions]),
         "commit": git.stdout.strip() or "no git checkout",
     }

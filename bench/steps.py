@@ -117,6 +117,7 @@ def _torch(how: str, name: str, x: np.ndarray, y: np.ndarray, *weights: np.ndarr
     adam = torch.optim.Adam(module.parameters(), LR, fused=bool(how))
     step = _step(torch, name, module, adam)
     if how == "compile":
+        torch.compiler.reset()  # or it gives up after some networks: their steps have one code
         step = torch.compile(step)
     return Trainer(module, lambda x, y: step(x, y).detach(), (inputs, targets))
 

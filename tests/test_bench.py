@@ -69,7 +69,7 @@ def test_figures(record: report.Record) -> None:
 
 
 def test_header_and_peak(record: report.Record) -> None:
-    assert {"CPU", "compiler", "versions", "commit"} <= record["header"].keys()
+    assert {"CPU", "ISA", "compiler", "versions", "commit"} <= record["header"].keys()
     assert list(record["peaks"]) == [f"{ISAS[-1]}, threads 1"]
 
 
@@ -235,6 +235,15 @@ def test_compare(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     bench.main(["compare", *files])
     text = capsys.readouterr().out
     assert "2.00x  numpy 0.50 -> 1.00" in text and "only before: 1 rows; only after: 1" in text
+
+
+@pytest.mark.parametrize("text", [None, "", "[1]", "{}", "\xff"])
+def test_compare_with_what_is_no_record(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "before"
+    if text is not None:
+        file.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SystemExit, match="expected a file that --json wrote, got /"):
+        bench.main(["compare", str(file), str(file)])
 
 
 # ---- the command ----------------------------------------------------------------------------

@@ -33,33 +33,55 @@ void centered_dot_cols(int64_t rows, const T* a, const T* x, int64_t stride, int
   });
 }
 
-// sums[0] = the sum of a, sums[1] = that of a (x - center), side by side if the registers suffice.
+// Elements of dy that relu lets pass, if it was given y = d scale + bias, d = x - center.
 template <class T>
-void sum_and_dot_rows(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n, T center,
-                      T* sums) {
+NNF_INLINE vec<T> passed(vec<T> dy, vec<T> d, vec<T> scale, vec<T> bias) {
+  return fma(d, scale, bias) > 0 ? dy : vec<T>{};
+}
+
+template <class T, bool relu>
+void sum_and_dot(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n, T center,
+                 const T* line, T* sums) {
   constexpr int L = kLanes<T>, A = kAccumulators<T>;
   VirtualLanes<T, Sum> sum, dot;
   const vec<T> c = set1<T>(center);
+  const vec<T> scale = relu ? set1<T>(line[0]) : vec<T>{}, bias = relu ? set1<T>(line[1]) : scale;
   for (int64_t i = 0; i < rows; ++i, a += stride, x += stride) {
-    auto times = [=](vec<T> v, int64_t j, int k) __attribute__((always_inline)) {
-      return v * (load_k<T>(x + j, k, center) - c);
+    auto centered = [=](int64_t j, int k)
+                        __attribute__((always_inline)) { return load_k<T>(x + j, k, center) - c; };
+    auto value = [=](vec<T> d, int64_t j, int k) __attribute__((always_inline)) {
+      const vec<T> v = load_k<T>(a + j, k);
+      return relu ? passed<T>(v, d, scale, bias) : v;
     };
     int64_t done = 0;
     if constexpr (2 * A < NNF_VECTOR_REGISTERS)
       for (; done + A * L <= n; done += A * L) {
 #pragma GCC unroll 16
         for (int r = 0; r < A; ++r) {
-          vec<T> v = load<T>(a + done + r * L);
+          const vec<T> d = centered(done + r * L, L);
+          vec<T> v = value(d, done + r * L, L);
           in_register(v);
           sum.acc[r] = sum.acc[r] + v;
-          dot.acc[r] = dot.acc[r] + times(v, done + r * L, L);
+          dot.acc[r] = dot.acc[r] + v * d;
         }
       }
-    sum.add(n - done, [=](int64_t j, int k) { return load_k<T>(a + done + j, k); });
-    dot.add(n - done,
-            [=](int64_t j, int k) { return times(load_k<T>(a + done + j, k), done + j, k); });
+    sum.add(n - done, [=](int64_t j, int k) __attribute__((always_inline)) {
+      return value(relu ? centered(done + j, k) : vec<T>{}, done + j, k);
+    });
+    dot.add(n - done, [=](int64_t j, int k) __attribute__((always_inline)) {
+      const vec<T> d = centered(done + j, k);
+      return value(d, done + j, k) * d;
+    });
   }
   sums[0] = sum.result(), sums[1] = dot.result();
+}
+
+// sums[0] = the sum of a, sums[1] = that of a (x - center), side by side if the registers suffice.
+// `line`: scale and bias, of what relu lets pass of a alone; or null.
+template <class T>
+void sum_and_dot_rows(int64_t rows, const T* a, const T* x, int64_t stride, int64_t n, T center,
+                      const T* line, T* sums) {
+  (line ? sum_and_dot<T, true> : sum_and_dot<T, false>)(rows, a, x, stride, n, center, line, sums);
 }
 
 // A parameter: one for the row, or one a column.
@@ -82,28 +104,33 @@ NNF_INLINE void for_parameters(int64_t rows, int64_t stride, int64_t n, bool col
   }
 }
 
-// y = (x - center) scale + shift. y may be x. past_caches as in MapArgs.
+// y = (x - center) scale + shift, plus the residual, if there is one, and through relu, if so said.
+// y may be x. past_caches as in MapArgs.
 template <class T>
 void normalize(int64_t rows, const T* x, int64_t stride, int64_t n, const T* center, const T* scale,
-               const T* shift, bool columns, T* y, bool past_caches) {
+               const T* shift, bool columns, const T* residual, bool relu, T* y, bool past_caches) {
   auto value = [=](int64_t at, int64_t p, int64_t j, int k) __attribute__((always_inline)) {
     const vec<T> d = load_k<T>(x + at, k) - parameter(center + p, columns, j, k);
-    return fma(d, parameter(scale + p, columns, j, k), parameter(shift + p, columns, j, k));
+    vec<T> v = fma(d, parameter(scale + p, columns, j, k), parameter(shift + p, columns, j, k));
+    if (residual) v = v + load_k<T>(residual + at, k);
+    return relu ? (v < 0 ? vec<T>{} : v) : v;
   };
   for_parameters(rows, stride, n, columns, y, past_caches, value);
 }
 
-// dx = scale (dy factor - shift - (x - center) slope), the factor 1 if it is null. dx may be dy.
+// dx = scale (dy factor - shift - (x - center) slope), the factor 1 if it is null; of what relu
+// lets pass of dy alone, if there is a bias. dx may be dy.
 template <class T>
 void normalize_backward(int64_t rows, const T* dy, const T* x, int64_t stride, int64_t n,
                         const T* factor, const T* center, const T* scale, const T* shift,
-                        const T* slope, bool columns, T* dx, bool past_caches) {
+                        const T* slope, const T* bias, bool columns, T* dx, bool past_caches) {
   auto value = [=](int64_t at, int64_t p, int64_t j, int k) __attribute__((always_inline)) {
-    const vec<T> d = parameter(center + p, columns, j, k) - load_k<T>(x + at, k);
-    const vec<T> g = load_k<T>(dy + at, k);
-    const vec<T> e = (factor ? g * parameter(factor + p, columns, j, k) : g) -
-                     parameter(shift + p, columns, j, k);
-    return parameter(scale + p, columns, j, k) * fma(d, parameter(slope + p, columns, j, k), e);
+    const vec<T> c = parameter(center + p, columns, j, k), s = parameter(scale + p, columns, j, k);
+    const vec<T> d = c - load_k<T>(x + at, k);
+    vec<T> g = load_k<T>(dy + at, k);
+    if (bias) g = passed<T>(g, -d, s, parameter(bias + p, columns, j, k));
+    if (factor) g = g * parameter(factor + p, columns, j, k);
+    return s * fma(d, parameter(slope + p, columns, j, k), g - parameter(shift + p, columns, j, k));
   };
   for_parameters(rows, stride, n, columns, dx, past_caches, value);
 }

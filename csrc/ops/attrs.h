@@ -72,9 +72,10 @@ struct CrossEntropyAttrs {
   LossReduction reduction;
 };
 
-// norm.cpp
+// norm.cpp. relu: of y.
 struct BatchNormAttrs {
   double eps;
+  int64_t relu;
 };
 struct RunningStatsAttrs {
   double momentum, unbias;  // unbias: n / (n - 1)

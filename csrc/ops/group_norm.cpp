@@ -68,7 +68,7 @@ void sum_and_dot(int64_t n, const T* a, const T* x, T center, double* sums) {
   sums[0] = sums[1] = 0;
   for (int64_t i = 0; i < n; i += kPart) {
     T part[2];
-    kernels<T>().sum_and_dot_rows(1, a + i, x + i, 0, least(kPart, n - i), center, part);
+    kernels<T>().sum_and_dot_rows(1, a + i, x + i, 0, least(kPart, n - i), center, nullptr, part);
     sums[0] += double(part[0]), sums[1] += double(part[1]);
   }
 }
@@ -93,8 +93,8 @@ void run_forward(const OpArgs& args) {
         center[j] = mean, scale[j] = w ? w[first + j] * rstd : rstd;
         shift[j] = b ? b[first + j] : T(0);
       }
-      kernels<T>().normalize(channels, x + c * g.L, g.L, g.L, center, scale, shift, false,
-                             y + c * g.L, past);
+      kernels<T>().normalize(channels, x + c * g.L, g.L, g.L, center, scale, shift, false, nullptr,
+                             false, y + c * g.L, past);
     }
   });
 }
@@ -127,8 +127,8 @@ void run_backward(const OpArgs& args) {
     }
     for (int64_t c = 0; c < g.D; c += kChannels)
       kn.normalize_backward(least(kChannels, g.D - c), dy + c * g.L, x + c * g.L, g.L, g.L,
-                            w ? w + first + c : nullptr, center, scale, shift, slope, false,
-                            dx + c * g.L, past);
+                            w ? w + first + c : nullptr, center, scale, shift, slope, nullptr,
+                            false, dx + c * g.L, past);
   });
   const int64_t C = g.G * g.D;
   parallel_for(C, 2.0 * double(g.N) * double(C), [&](int64_t c, int) {

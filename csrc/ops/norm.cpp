@@ -1,6 +1,7 @@
 // Batch normalization.
-//   batch_norm_train:          (x, w?, b?) -> y, and mean, var and rstd of each channel
-//   batch_norm_train_backward: (dy, x, mean, rstd, w?) -> dx, dw, db
+//   batch_norm_train:          (x, w?, b?, residual?) -> y, and mean, var and rstd of each channel
+//   batch_norm_train_backward: (dy, x, mean, rstd, w?, b?) -> dx, dw, db; b if relu followed, not
+//                              after a residual: what relu was given is computed again
 //   batch_norm_eval:           (x, mean, var, w?, b?) -> y
 //   batch_norm_update:         (mean, var) of a batch into (running_mean, running_var), in place
 // x is seen as N x C x L elements. A channel is cut, by shape alone, into chunks whose sums are
@@ -125,18 +126,29 @@ void chunk_squares(const Channels& g, const Chunk& k, const T* x, const T* cente
         kernels<T>().centered_squares_rows(k.rows, x + i * g.L, g.row(), k.length, center[i]);
 }
 
-// sums[i] = the sum of a, dots[i] = that of a (x - center[i]).
+// Of a batch norm whose results go through relu: what they are made with.
+template <class T>
+struct Relu {
+  const T *rstd, *w, *b;  // w and b may be null
+  bool on;
+
+  T scale(int64_t c) const { return w ? w[c] * rstd[c] : rstd[c]; }
+  T bias(int64_t c) const { return b ? b[c] : T(0); }
+};
+
+// sums[i] = the sum of a, dots[i] = that of a (x - center[i]); of what relu lets pass of a.
 template <class T>
 void chunk_sums_and_dots(const Channels& g, const Chunk& k, const T* a, const T* x, const T* center,
-                         T* sums, T* dots) {
+                         const Relu<T>& relu, T* sums, T* dots) {
   if (g.narrow) chunk_sums(g, k, a, sums);
   const int64_t at = (k.n * g.C + k.c) * g.L + k.l;
   a += at, x += at;
   if (g.narrow) return narrow_dots(g, k, a, x, center, dots);
   for (int64_t i = 0; i < k.channels; ++i) {
+    const T line[2] = {relu.scale(k.c + i), relu.bias(k.c + i)};
     T both[2];
     kernels<T>().sum_and_dot_rows(k.rows, a + i * g.L, x + i * g.L, g.row(), k.length, center[i],
-                                  both);
+                                  relu.on ? line : nullptr, both);
     sums[i] = both[0], dots[i] = both[1];
   }
 }
@@ -155,31 +167,32 @@ struct Parts {
 };
 
 // What normalizing makes of x: y = (x - center) scale + shift, dx = (dy - shift - (x - center)
-// slope) scale. One value a channel, or one a column of `narrow` images.
+// slope) scale. One value a channel, or one a column of `narrow` images. bias: see Relu.
 template <class T>
 struct Parameters {
   const Channels& g;
-  T *center, *scale, *shift, *slope;
+  T *center, *scale, *shift, *slope, *bias;
 
   Parameters(const OpArgs& args, const Channels& g) : g(g) {
     T* memory = reinterpret_cast<T*>(static_cast<char*>(args.workspace) + parts_bytes(g));
     center = memory, scale = center + size(g), shift = scale + size(g), slope = shift + size(g);
+    bias = slope + size(g);
   }
   static int64_t size(const Channels& g) { return round_up(g.narrow ? g.row() : g.C, 16); }
   static int64_t parts_bytes(const Channels& g) {
     return round_up(g.chunks * g.C * 2 * int64_t(sizeof(double)), 64);
   }
-  void set(int64_t c, T center_, T scale_, T shift_, T slope_) {
+  void set(int64_t c, T center_, T scale_, T shift_, T slope_ = 0, T bias_ = 0) {
     const int64_t n = g.narrow ? g.L : 1;
     for (int64_t i = c * n; i < (c + 1) * n; ++i)
-      center[i] = center_, scale[i] = scale_, shift[i] = shift_, slope[i] = slope_;
+      center[i] = center_, scale[i] = scale_, shift[i] = shift_, slope[i] = slope_, bias[i] = bias_;
   }
 };
 
 int64_t workspace_bytes(const View& x) {
   if (x.size == 0) return 0;
   const Channels g(x);
-  return Parameters<double>::parts_bytes(g) + 4 * Parameters<double>::size(g) * item_size(x.dtype);
+  return Parameters<double>::parts_bytes(g) + 5 * Parameters<double>::size(g) * item_size(x.dtype);
 }
 
 // Calls f(rows, n, offset in x, offset of the parameters) for blocks of x, in parallel: rows of n
@@ -200,13 +213,14 @@ void for_blocks(const Channels& g, double cost, F&& f) {
 }
 
 template <class T>
-void normalize(const OpArgs& args, const Channels& g, const Parameters<T>& p) {
+void normalize(const OpArgs& args, const Channels& g, const Parameters<T>& p,
+               const T* residual = nullptr, bool relu = false) {
   const bool past = past_caches(args);
   const T* x = args.in[0].ptr<T>();
   T* y = args.out[0].ptr<T>();
   for_blocks(g, 1, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
     kernels<T>().normalize(rows, x + at, stride, n, p.center + c, p.scale + c, p.shift + c,
-                           g.narrow, y + at, past);
+                           g.narrow, residual ? residual + at : nullptr, relu, y + at, past);
   });
 }
 
@@ -224,7 +238,8 @@ void run_train(const OpArgs& args) {
     parts.put(k, sums, squares);
   });
   Parameters<T> p(args, g);
-  const T eps = T(args.attributes<BatchNormAttrs>().eps);
+  const auto& attrs = args.attributes<BatchNormAttrs>();
+  const T eps = T(attrs.eps);
   parallel_for(g.C, 4.0 * g.chunks * g.C, [&](int64_t c, int) {
     double total = 0, squares = 0;
     for (int64_t k = 0; k < g.chunks; ++k) total += parts.at(k, c)[0];
@@ -236,9 +251,25 @@ void run_train(const OpArgs& args) {
     mean[c] = T(m);
     var[c] = T(squares / g.count());
     rstd[c] = 1 / std::sqrt(var[c] + eps);
-    p.set(c, mean[c], w ? w[c] * rstd[c] : rstd[c], b ? b[c] : T(0), T(0));
+    p.set(c, mean[c], w ? w[c] * rstd[c] : rstd[c], b ? b[c] : T(0));
   });
-  normalize(args, g, p);
+  normalize(args, g, p, args.n_in > 3 ? args.in[3].ptr<T>() : nullptr, attrs.relu);
+}
+
+// dx = what relu lets pass of dy, of narrow channels.
+template <class T>
+void pass_narrow(const Channels& g, Parameters<T>& p, const Relu<T>& relu, const T* mean,
+                 const T* dy, const T* x, T* dx) {
+  for (int64_t c = 0; c < g.C; ++c) p.set(c, mean[c], relu.scale(c), relu.bias(c));
+  const auto backward = kernels<T>().map[int(Map::relu_backward)];
+  for_blocks(g, 2, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
+    kernels<T>().normalize(rows, x + at, stride, n, p.center + c, p.scale + c, p.shift + c, true,
+                           nullptr, false, dx + at, false);
+    for (int64_t i = 0; i < rows; ++i) {
+      T* row = dx + at + i * stride;
+      backward({n, dy + at + i * stride, row, nullptr, 1, 1, 0, row, {}});
+    }
+  });
 }
 
 // dx = w rstd (dy - db / n - (x - mean) rstd dw / n), dw = rstd sum dy (x - mean), db = sum dy.
@@ -248,25 +279,30 @@ void run_train_backward(const OpArgs& args) {
   const T *dy = args.in[0].ptr<T>(), *x = args.in[1].ptr<T>();
   const T *mean = args.in[2].ptr<T>(), *rstd = args.in[3].ptr<T>(), *w = args.in[4].ptr<T>();
   T *dx = args.out[0].ptr<T>(), *dw = args.out[1].ptr<T>(), *db = args.out[2].ptr<T>();
+  const bool after_relu = args.attributes<BatchNormAttrs>().relu;
+  const Relu<T> relu{rstd, w, args.n_in > 5 ? args.in[5].ptr<T>() : nullptr,
+                     after_relu && !g.narrow};
+  Parameters<T> p(args, g);
+  if (after_relu && g.narrow) pass_narrow(g, p, relu, mean, dy, x, dx), dy = dx;
   const Parts parts{static_cast<double*>(args.workspace), g.C};
   for_chunks(g, 2, [&](const Chunk& k) {
     T sums[kColumns], dots[kColumns];
-    chunk_sums_and_dots(g, k, dy, x, mean + k.c, sums, dots);
+    chunk_sums_and_dots(g, k, dy, x, mean + k.c, relu, sums, dots);
     parts.put(k, sums, dots);
   });
-  Parameters<T> p(args, g);
   const T n = T(g.count());
   parallel_for(g.C, 2.0 * g.chunks * g.C, [&](int64_t c, int) {
     double total = 0, dots = 0;
     for (int64_t k = 0; k < g.chunks; ++k) total += parts.at(k, c)[0], dots += parts.at(k, c)[1];
     db[c] = T(total);
     dw[c] = T(dots) * rstd[c];
-    p.set(c, mean[c], w ? w[c] * rstd[c] : rstd[c], db[c] / n, rstd[c] * (dw[c] / n));
+    p.set(c, mean[c], relu.scale(c), db[c] / n, rstd[c] * (dw[c] / n), relu.bias(c));
   });
   const bool past = past_caches(args);
   for_blocks(g, 2, [&](int64_t rows, int64_t n, int64_t stride, int64_t at, int64_t c) {
     kernels<T>().normalize_backward(rows, dy + at, x + at, stride, n, nullptr, p.center + c,
-                                    p.scale + c, p.shift + c, p.slope + c, g.narrow, dx + at, past);
+                                    p.scale + c, p.shift + c, p.slope + c,
+                                    relu.on ? p.bias + c : nullptr, g.narrow, dx + at, past);
   });
 }
 
@@ -278,7 +314,7 @@ void run_eval(const OpArgs& args) {
   Parameters<T> p(args, g);
   const T eps = T(args.attributes<BatchNormAttrs>().eps);
   for (int64_t c = 0; c < g.C; ++c)
-    p.set(c, mean[c], (w ? w[c] : T(1)) / std::sqrt(var[c] + eps), b ? b[c] : T(0), T(0));
+    p.set(c, mean[c], (w ? w[c] : T(1)) / std::sqrt(var[c] + eps), b ? b[c] : T(0));
   normalize(args, g, p);
 }
 

@@ -7,8 +7,9 @@ has to run again, for what it did to the first is right for the second:
 - prune, mask_pooled, fold_batch_norm, join_updates, hoist_constants, recompute and commit go by who
   reads and changes what, and where values come from;
 - make_dense goes by strides; fuse_chains too, and by whether a map reads something of the shape
-  that it makes; fuse_epilogues by that, and by views being all of their memory. A map broadcasts
-  dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay equal;
+  that it makes; fuse_norms by that, fuse_epilogues also by views being all of their memory. A map
+  broadcasts dimensions of 1 alone: where these stay 1, and no other becomes 1, equal shapes stay
+  equal;
 - form_outer goes by dimensions of 1, and makes nothing that has those of the batch;
 - join_places goes by parts not meeting: they do not when they have fewer elements;
 - what share_common leaves out is compared, and so is what constants are made of;

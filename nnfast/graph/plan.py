@@ -19,6 +19,7 @@ from nnfast.graph.fold import fold_batch_norm
 from nnfast.graph.hoist import hoist_constants
 from nnfast.graph.ir import Argument, Call, Captured, Graph, Refreshed, Source, Value, dense_strides
 from nnfast.graph.memory import Block, keep, plan_memory
+from nnfast.graph.norms import fuse_norms
 from nnfast.graph.outer import form_outer
 from nnfast.graph.pack import pack_weights
 from nnfast.graph.places import join_places
@@ -41,6 +42,7 @@ PASSES: dict[str, Callable[[Graph], Graph]] = {
     "mask_pooled": mask_pooled,
     "fold_batch_norm": fold_batch_norm,
     "fuse_epilogues": fuse_epilogues,
+    "fuse_norms": fuse_norms,
     "form_outer": form_outer,
     "join_updates": join_updates,
     "make_dense": make_dense,

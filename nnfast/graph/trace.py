@@ -20,8 +20,9 @@ from nnfast.graph.ir import (
     Source,
     Value,
 )
-from nnfast.graph.mode import MODE, Tracing, tracing
+from nnfast.graph.mode import MODE, Tracing, no_grad, tracing
 from nnfast.graph.order import Turned, made, memory_order
+from nnfast.graph.parts import with_part
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import Where, here, in_line
 from nnfast.tensor import KERNEL_DTYPES, Tensor, wrap
@@ -155,9 +156,13 @@ class Trace(Tracing):
         self._made.add(id(x))
         self._keep.append(x)
 
+    def is_inside(self, x: Tensor) -> bool:
+        """Whether x is an argument, or what the function computed, or made of data."""
+        return isinstance(x.array, Symbol) or id(x) in self._made
+
     def array_taken(self, x: Tensor) -> None:
         """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
-        if id(x) not in self._made:
+        if not self.is_inside(x):
             raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
@@ -278,20 +283,32 @@ class Trace(Tracing):
         """Note a call that changes some of its inputs."""
         for x in map(inputs.__getitem__, op.changes):
             if x is not None:
+                self._begin_anew(x)
                 self._forget(x)
                 x._version += 1
         values = [*map(self.value, inputs)]
         changed = [v for v in map(values.__getitem__, op.changes) if v is not None]
         self.graph.calls.append(Call(op, values, changed, packed, tuple(changed), where))
 
+    def _begin_anew(self, x: Tensor) -> None:
+        """What the function made of data, and is about to change, is again what it was in the
+        next run."""
+        if isinstance(x.array, Symbol) or id(self._source_of(x)) not in self._made:
+            return
+        shared = id(x) in self._sources or any([x is made for made in self._sources.values()])
+        if shared or self._has_view(self.value(x)):
+            raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
+        x.array = _copy(x).array
+
     def is_outside(self, x: Tensor) -> bool:
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
         return not isinstance(x.array, Symbol) and self._source_of(x) in self._there
 
-    def assign(self, x: Tensor, y: Tensor) -> bool:
+    def assign(self, x: Tensor, y: Tensor, since: int, part: Symbol | None = None) -> bool:
         """Note that y is written to the memory of x, which is from outside; False if it cannot be.
 
-        Who reads x from now on reads y, so that of several changes the last is made.
+        Who reads x from now on reads y, so that of several changes the last is made: if y was made
+        since that call, so that nobody else has it. No view of x may be alive but `part`.
         """
         from nnfast.ops.shape import clone
 
@@ -299,19 +316,48 @@ class Trace(Tracing):
         value = self._known.get(id(x)) or self._from_outside(x)
         before = self._assigned.get(value)
         fit = isinstance(value.source, Captured) and array.flags.carray
-        if not fit or self._has_view(value, before.inputs[0] if before else None):
+        if not fit or self._has_view(value, before.inputs[0] if before else None, but=part):
             return False
         assert new is not None
+        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
         self._assigned.pop(value, None)
         if before is not None:
             self.graph.calls.remove(before)
-        call = Call(clone, [new], [value], clone.pack(None), (value,), self.backward_of or here())
-        self.graph.calls.append(call)
-        if new.root is None and new.source is None:
+        if any([new in call.outputs for call in self.graph.calls[since:]]):
             self._assigned[value] = call
+        self.graph.calls.append(call)
         _core.note_write(array)
         x._version += 1
         return True
+
+    def assign_part(self, x: Tensor, y: Tensor, since: int) -> bool:
+        """As `assign`, where x is a view of such a tensor: the whole becomes another."""
+        part = x.array.value if isinstance(x.array, Symbol) else None
+        whole = None if part is None else self._whole_of(part)
+        if part is None or whole is None:
+            return False
+        with no_grad():
+            new = with_part(whole, part, y)
+        if new is None or not self.assign(whole, new, since, x.array):
+            return False
+        view = Value(part.shape, part.dtype, self.value(whole), part.offset, part.strides)
+        x.array = self.symbol(view, x.array.layout).array
+        x._version += 1
+        return True
+
+    def _whole_of(self, part: Value) -> Tensor | None:
+        """The tensor from outside that a value is a view of."""
+        now = [v for v, call in self._assigned.items() if call.inputs[0] is part.root]
+        source = (now[0] if now else part.memory).source
+        found = source.tensor if isinstance(source, Captured) and part.root is not None else None
+        return found if found is not None and found in self._there else None
+
+    def is_there(self, x: Tensor, y: Tensor) -> bool:
+        """Whether y is a view of the same place as x."""
+        a, b = [t.array.value if isinstance(t.array, Symbol) else None for t in (x, y)]
+        if a is None or b is None or a.root is not b.root or a.root is None:
+            return False
+        return (a.offset, a.shape, a.byte_strides()) == (b.offset, b.shape, b.byte_strides())
 
     def _forget(self, x: Tensor) -> None:
         """The memory of x is about to change: what was given these numbers is read where it is."""
@@ -321,10 +367,10 @@ class Trace(Tracing):
                 raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
             del self._assigned[value]
 
-    def _has_view(self, *values: Value | None) -> bool:
+    def _has_view(self, *values: Value | None, but: Symbol | None = None) -> bool:
         """Whether somebody holds a view of one of these."""
-        views = [s.value.root for weak in self._views if (s := weak()) is not None]
-        return any(root in values for root in views)
+        alive = [s for weak in self._views if (s := weak()) is not None]
+        return any([s.value.root in values for s in alive if s is not but])
 
     def _view(self, op: Op[Any], x: Tensor | None, result: Result) -> Tensor:
         value = self.value(x)
@@ -423,10 +469,14 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -
     computes itself is not checked: its kernels are safe with any values.
     """
     trace = tracing()
-    if trace is None or not isinstance(x.array, Symbol):
+    value = None if trace is None else trace.value(x)
+    if trace is None or value is None:
+        return check(x.array)
+    if any([value.memory in call.writes() for call in trace.graph.calls if call.changed]):
+        return None
+    if isinstance(value.source, Captured):
         check(x.array)
-    if trace is not None and (value := trace.value(x)) is not None:
-        trace.checks.append((value, check, below))
+    trace.checks.append((value, check, below))
 
 
 def seen_below(x: Tensor, n: int) -> bool:

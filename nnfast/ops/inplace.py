@@ -37,6 +37,8 @@ def change(name: str, x: Tensor, compute: Callable[[Tensor], Any]) -> Tensor:
             "change it under no_grad(), or compute a new tensor.",
         )
     before = _before(x)
+    trace = tracing()
+    since = 0 if trace is None else len(trace.graph.calls)
     y = as_tensor(compute(before), name)
     holders = 2 + (sys.getrefcount(before) > 2)  # of x.array: x, this call, a node that saved it
     del before
@@ -47,8 +49,8 @@ def change(name: str, x: Tensor, compute: Callable[[Tensor], Any]) -> Tensor:
         fail(name, "a result of the tensor's kind", got, "convert it first.", DTypeError)
     if y.dtype != x.dtype:
         y = cast(y, x.dtype)
-    if tracing() is not None or (MODE.grad and (x.requires_grad or y.requires_grad)):
-        return _become(name, x, y, holders)
+    if trace is not None or (MODE.grad and (x.requires_grad or y.requires_grad)):
+        return _become(name, x, y, holders, since)
     return write(name, x, y.array)
 
 
@@ -76,12 +78,17 @@ def written(name: str, x: Tensor) -> None:
     _core.note_write(x.array)
 
 
-def _become(name: str, x: Tensor, y: Tensor, holders: int) -> Tensor:
-    """x takes on the array of y and, where histories are recorded, the history of y."""
+def _become(name: str, x: Tensor, y: Tensor, holders: int, since: int) -> Tensor:
+    """x takes on the array of y and, where histories are recorded, the history of y.
+
+    `since`: the call of a trace with which y was begun.
+    """
     alone = sys.getrefcount(x.array) <= holders
     if (trace := tracing()) is not None:
         recorded = MODE.grad and (x.requires_grad or y.requires_grad)
-        if not recorded and trace.is_outside(x) and trace.assign(x, y):
+        if not recorded and trace.is_outside(x) and trace.assign(x, y, since):
+            return x
+        if not recorded and alone and trace.assign_part(x, y, since):
             return x
         if not (alone and trace.owns(x)):
             raise trace.give_up(f"{name} changes a tensor of shape {x.shape} that others see")

@@ -20,7 +20,10 @@ from nnfast.tensor import Tensor
 
 
 class BatchNormAttrs(NamedTuple):
+    """relu: of the results, or what their gradient has passed; see graph/norms.py."""
+
     eps: float
+    relu: int = 0
 
 
 class RunningStatsAttrs(NamedTuple):

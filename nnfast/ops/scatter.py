@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnfast.errors import ArgumentError, fail
-from nnfast.graph.mode import MODE, tracing
+from nnfast.graph.mode import MODE, no_grad, tracing
 from nnfast.ops.along import scatter_, scattered
 from nnfast.ops.elementwise import broadcast_shapes, cast, where
 from nnfast.ops.index import along_one, as_mask, getitem, is_basic
@@ -53,6 +53,10 @@ def __setitem__(input: Tensor, index: Any, value: Any) -> None:
     v = as_tensor(value, "setitem")
     if tracing() is None and not (MODE.grad and (input.requires_grad or v.requires_grad)):
         return _assign(input, index, v)
+    if (trace := tracing()) is not None and is_basic(index) and trace.is_outside(input):
+        with no_grad():
+            if trace.is_there(getitem(input, index), v):  # x[0] += 1 has done it
+                return
     change("setitem", input, lambda x: _put_at("setitem", x, index, v, False))
 
 
