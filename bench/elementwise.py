@@ -289,6 +289,30 @@ TABLE = {
             "onnxruntime": ("Transpose", {"perm": [1, 0]}),
         },
     ),
+    "relu of a transpose": Op(
+        "arithmetic",
+        table,
+        (1, 1),
+        lambda a: np.maximum(a.T, 0),
+        {
+            "nnfast": lambda nn, a: partial(nn.relu, a.mT),
+            "numpy": lambda np, a: lambda: np.maximum(a.T, np.float32(0)),
+            "torch": lambda torch, a: partial(torch.relu, a.mT),
+            "jax": lambda jax, a: jax.nn.relu(a.T),
+        },
+    ),
+    "add a transpose": Op(
+        "arithmetic",
+        lambda n: (table(n)[0], table(n)[0][::-1]),
+        (2, 1),
+        lambda a, b: a + b.T,
+        {
+            "nnfast": lambda nn, a, b: lambda: a + b.mT,
+            "numpy": lambda np, a, b: lambda: a + b.T,
+            "torch": lambda torch, a, b: lambda: a + b.mT,
+            "jax": lambda jax, a, b: a + b.T,
+        },
+    ),
     # ---- reductions
     "sum": _reduction(
         lambda x: x.sum(),

@@ -309,11 +309,9 @@ def _filled(where: str, size: Any, value: Any, dtype: Any, requires_grad: bool) 
 def leaf(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     """A tensor on an array that was made here: nothing about it needs to be checked."""
     x = wrap(array)
-    if requires_grad:
-        x.requires_grad_()
     if (trace := tracing()) is not None:
         trace.made(x)
-    return x
+    return x.requires_grad_() if requires_grad else x
 
 
 def sizes(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:

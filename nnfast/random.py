@@ -297,9 +297,8 @@ def _integers(
     values = refreshed(draw, shape, int64)
     if tracing() is not None:
         values = clone(values)  # a call, so that all draws are made, in their order
-    if target == int64 and not requires_grad:
-        return values
-    return Tensor(values.array.astype(target, copy=False), requires_grad)
+    y = values if target == int64 else cast(values, target)
+    return y.requires_grad_() if requires_grad else y
 
 
 def _integer(where: str, name: str, value: Any) -> int:

@@ -10,7 +10,6 @@ from nnfast import _core
 from nnfast.errors import ArgumentError, DTypeError, StateError, fail
 from nnfast.facts import Facts
 from nnfast.graph.mode import tracing
-from nnfast.graph.symbol import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,10 +50,10 @@ class Tensor(_core.Tensor, Facts, Methods):
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = as_array(data, "Tensor")
-        if requires_grad:
-            self.requires_grad_()
         if (trace := tracing()) is not None:
             trace.made(self)
+        if requires_grad:
+            self.requires_grad_()
 
     # ---- the array ------------------------------------------------------------------------
 
@@ -276,7 +275,7 @@ class Tensor(_core.Tensor, Facts, Methods):
                 "convert it with x.float().",
                 DTypeError,
             )
-        if (trace := tracing()) is not None and not isinstance(self.array, Symbol):
+        if (trace := tracing()) is not None and not trace.is_inside(self):
             raise trace.give_up("it calls requires_grad_ of a tensor outside")
         if not requires_grad and self.node is not None:
             fail("requires_grad_", "a leaf", "a result of an op", "use x.detach().")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from nnfast.ops.conv import conv2d_weight
 from tests.conv_layers import Layer, check_error_and_threads
 
 DIRECT: list[Layer] = [
@@ -43,3 +45,22 @@ DEPTHWISE: list[Layer] = [
 )
 def test_error_and_threads(isa: str, way: str, layer: Layer, dtype: str) -> None:
     check_error_and_threads(way, layer, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(3, 5), (7, 7), (9, 14), (5, 16), (4, 33), (11, 64)])
+def test_an_infinity_reaches_the_weights_of_the_taps_that_see_it(
+    isa: str, size: tuple[int, int], stride: int, dtype: str
+) -> None:
+    """Not those of others: what lies behind a row or the last one is multiplied by nothing."""
+    H, W = size
+    OH, OW = ((n - 1) // stride + 1 for n in size)
+    for h, w in {(0, W - 1), (H - 1, 0), (H - 1, W - 1), (H // 2, W - 1), (H - 1, W // 2)}:
+        x = np.zeros((1, 1, H, W), dtype)
+        x[0, 0, h, w] = np.inf
+        padded = np.pad(x[0, 0], 1)
+        rows, cols = (slice(0, (n - 1) * stride + 1, stride) for n in (OH, OW))
+        sees = [[padded[i:, j:][rows, cols].max() for j in range(3)] for i in range(3)]
+        dw = conv2d_weight(np.ones((1, 1, OH, OW), dtype), x, (3, 3), stride=stride, padding=1)
+        assert np.array_equal(dw.numpy()[0, 0], sees), (h, w)

@@ -108,6 +108,24 @@ def test_bad_input_is_named():
         step(rows(), T)
 
 
+def test_a_mask_is_not_to_blame():
+    """Where something else is: the infinities of a buffer may be meant."""
+    net = mlp(4, 2)
+    mask = nnfast.tensor([0.0, -np.inf])
+    step = planned(
+        trainer(
+            lambda x: (net(x) + mask).softmax(-1), optim.SGD(net.parameters(), lr=0.1), F.mse_loss
+        )
+    )
+    x = rows()
+    x.numpy()[1, 2] = np.nan
+    with pytest.raises(NonFiniteError, match=r"argument 0 .*1 NaN in rows 1, before"):
+        step(x, T)
+    mask.numpy()[0] = -np.inf
+    with pytest.raises(NonFiniteError, match=r"a tensor of shape \(2,\): 2 infinite"):
+        step(rows(), T)
+
+
 def test_infinities_that_are_meant():
     """A mask of -inf is no bad number, nor is inference."""
     net = mlp(4, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,43 @@ def test_every_path_and_layout_gives_the_product(
         for threads in (1, 3):
             _core.set_num_threads(threads)
             assert product(left, right).tobytes() == y.tobytes(), (order, threads)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", PATHS)
+def test_what_tiles_do_at_their_end_gives_the_bits_of_the_ops_it_stands_for(
+    isa: str, shape: tuple[int, int, int], dtype: str
+) -> None:
+    """A bias, relu, both: tiles do that before they store, on whatever path."""
+    m, n, k = shape
+    x, w, bias = normal(m, k, dtype=dtype), normal(n, k, dtype=dtype), normal(n, dtype=dtype)
+    for weight in (w, stored(w, "t")):
+        terms = run("linear", MatmulAttrs(), x, weight, shape=(m, n))
+        for b, activation in ((bias, 0), (None, 1), (bias, 1)):
+            fused = run("linear", MatmulAttrs(1.0, activation), x, weight, b, shape=(m, n))
+            y = terms if b is None else terms + b
+            y = F.relu(nnfast.tensor(y)).numpy() if activation else y
+            assert fused.tobytes() == y.tobytes(), (b is None, activation)
+
+
+@pytest.fixture
+def machines_cache() -> Iterator[None]:
+    yield
+    _core.set_second_cache(-1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_do_not_depend_on_the_caches(isa: str, machines_cache: None, dtype: str) -> None:
+    """Blocks of one panel and of many, of one block of K and of a piece."""
+    for m, n, k in [(140, 600, 700), (1030, 530, 2600), (129, 66, 20)]:
+        a, b = normal(m, k, dtype=dtype), normal(k, n, dtype=dtype)
+        for right in (b, stored(b, "t")):
+            y = product(a, right)
+            for size in (0, 1 << 17, 1 << 19, 1 << 22, 1 << 30):
+                _core.set_second_cache(size)
+                for threads in (1, 2):
+                    _core.set_num_threads(threads)
+                    assert product(a, right).tobytes() == y.tobytes(), (m, size, threads)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

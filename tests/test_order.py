@@ -130,3 +130,19 @@ def test_parameters_of_turned_results_can_be_trained() -> None:
     before = w.detach().numpy().copy()
     opt.step()
     np.testing.assert_allclose(w.detach().numpy(), before - 0.1 * w.grad.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 40])
+@pytest.mark.parametrize("m", [3, 50, 1100])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_inputs_in_different_orders_meet(n: int, m: int, dtype: type, isa: str) -> None:
+    a = np.arange(2 * n * m, dtype=dtype).reshape(2, n, m)
+    b = a[:, ::-1].reshape(2, m, n).copy()
+    x, y = nnfast.from_numpy(a), nnfast.from_numpy(b)
+    turned = a.transpose(0, 2, 1)
+    assert np.array_equal((x.mT + y).numpy(), turned + b)
+    assert np.array_equal((y - x.mT + y[:, :1]).numpy(), b - turned + b[:, :1])
+    assert np.array_equal((x.mT > y).numpy(), turned > b)
+    assert np.array_equal(nnfast.where(x.mT > y, x.mT, y).numpy(), np.maximum(turned, b))
+    assert np.array_equal(x.mT.contiguous().numpy(), turned)
+    assert np.array_equal(x[:, : n - 1].mT.contiguous().numpy(), turned[:, :, : n - 1])

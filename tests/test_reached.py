@@ -3,6 +3,8 @@ stale; which arguments are one tensor, and what is asked of them, is as in eager
 
 from __future__ import annotations
 
+import array
+import contextvars
 import datetime
 import functools
 import io
@@ -10,7 +12,10 @@ import itertools
 import queue
 import random
 import sys
+import threading
+import types
 import uuid
+import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -261,6 +266,21 @@ def test_attributes_of_what_is_not_called_that_change(make: Callable[[], Any]) -
 
 
 @pytest.mark.parametrize("make", HOLDERS)
+def test_attributes_of_any_name(make: Callable[[], Any]) -> None:
+    """Where names are put together, all attributes are read."""
+
+    def rate(holder, n):
+        return getattr(holder, f"rate{n}")
+
+    holder = make() if make is not Slotted else Called()
+    holder.rate1 = 2.0
+    f = planned(lambda x: x * rate(holder, 1))
+    for value in (2.0, 3.0, 3.0):
+        holder.rate1 = value
+        assert f(X).tolist() == (X * value).tolist()
+
+
+@pytest.mark.parametrize("make", HOLDERS)
 def test_attributes_that_are_new(make: Callable[[], Any]) -> None:
     def notes(x, holder):
         holder.calls = len(log)
@@ -393,9 +413,63 @@ def test_a_layer_of_a_compiled_module_is_replaced() -> None:
     assert drop(X).tolist() == X.tolist()
 
 
+def puts(batch):
+    batch["double"] = batch["x"] * 2
+    return batch["double"].sum()
+
+
+def appends(batch):
+    batch["more"].append(batch["x"])
+    return batch["x"].sum()
+
+
+def pops(batch):
+    return batch.pop("x").sum()
+
+
+@pytest.mark.parametrize("fn", [puts, appends, pops])
+def test_lists_and_dicts_that_are_given_and_changed(fn) -> None:
+    compiled, found = nnfast.compile(fn), []
+    for _ in range(2):
+        eager, batch = {"x": X, "more": []}, {"x": X, "more": []}
+        want = fn(eager).item()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("warnings.warn", lambda message, **k: found.append(message))
+            assert compiled(batch).item() == want
+        assert {k: len(v) for k, v in batch.items()} == {k: len(v) for k, v in eager.items()}
+    assert len(found) == 1 and "changes a list or dict" in found[0]
+
+
+def test_gradients_of_arguments() -> None:
+    """What the function does may depend on them, or it may set them."""
+    ask, put = nnfast.compile(lambda x: x * (2 if x.grad is None else 3)), nnfast.compile(sets)
+    x = nnfast.ones(2, requires_grad=True)
+    assert ask(x).tolist() == [2, 2]
+    x.grad = nnfast.ones(2)
+    assert [y.tolist() for y in falls_back(ask, x, match="gradient of an argument")] == [[3, 3]] * 2
+    x.grad = None
+    assert ask(x).tolist() == [2, 2]
+    falls_back(put, X, match="leaves a gradient in an argument")
+    assert X.grad.tolist() == (X * 2).tolist()
+    X.grad = None
+
+
+def sets(x):
+    x.grad = x * 2
+    return x.sum()
+
+
 # ---- what gives something else at each call, or writes ------------------------------------------
 
 RNG, OLD_RNG = np.random.default_rng(0), np.random.RandomState(0)
+RATED = Called()
+WEAK, EVENT, VARIABLE = (
+    weakref.ref(RATED),
+    threading.Event(),
+    contextvars.ContextVar("v", default=2),
+)
+RATED.rate, NUMERALS = 2.0, array.array("d", [2.0])
+VIEW, PROXY = memoryview(NUMERALS), types.MappingProxyType({"rate": 2.0})
 PLAIN_RNG, NUMBERS = random.Random(0), itertools.count()
 
 
@@ -408,6 +482,12 @@ PLAIN_RNG, NUMBERS = random.Random(0), itertools.count()
         lambda x: x + NUMBERS.__next__(),
         lambda x: x * (uuid.uuid4().int % 1000),
         lambda x: x * datetime.datetime.now().microsecond,
+        lambda x: x * WEAK().rate,
+        lambda x: x * VARIABLE.get(),
+        lambda x: x * 2 if EVENT.is_set() else x,
+        lambda x: x * NUMERALS[0],
+        lambda x: x * memoryview(NUMERALS)[0] * VIEW[0],
+        lambda x: x * PROXY["rate"],
     ],
 )
 def test_what_gives_something_else_at_each_call_is_asked_each_time(draw):

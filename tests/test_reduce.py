@@ -75,3 +75,18 @@ def test_the_slope_of_a_deviation_of_zero_is_zero() -> None:
     y.sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [[0.0, 0.0, 0.0], [-0.5, 0.0, 0.5]]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 16, 17, 64, 255, 256, 257])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_extremes_of_short_rows(n: int, dtype: type, isa: str, rng: np.random.Generator) -> None:
+    for rows in (1, 7, 16, 35):
+        x = rng.integers(-9, 9, (rows, n)).astype(dtype)  # many equals: the first counts
+        if dtype != np.int64:
+            x[rng.random(x.shape) < 0.02] = np.nan
+        t = nnfast.tensor(x)
+        for (values, index), at in ((t.max(1), x.argmax(1)), (t.min(1), x.argmin(1))):
+            np.testing.assert_array_equal(index.numpy(), at)
+            np.testing.assert_array_equal(
+                values.numpy(), np.take_along_axis(x, at[:, None], 1)[:, 0]
+            )

@@ -162,3 +162,92 @@ def test_arrays_of_what_the_function_makes():
     """Nobody else sees them."""
     assert planned(lambda x: x * nnfast.tensor([1.0, 2.0, 3.0]).array[1])(X).tolist() == [2, 4, 6]
     assert planned(lambda x: nnfast.ones(*x.array.shape) * x)(X).tolist() == X.tolist()
+
+
+def test_values_that_the_function_replaces_are_not_looked_at():
+    """Not those that were there before, which the op does not see."""
+    rows = nnfast.tensor([0, 9, 1])
+    for part in (slice(None), slice(1, None)):
+        pick = planned(
+            lambda i, part=part: (rows[part].copy_(i[part]), F.embedding(rows, TABLE))[1]
+        )
+        for numbers in ([0, 1, 2], [2, 2, 1]):
+            rows.array[...] = [0, 9, 9]
+            assert pick(nnfast.tensor(numbers))[1].tolist() == TABLE[numbers[1]].tolist()
+
+
+# ---- what the function makes itself ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: x * nnfast.randint(0, 9, (3,), dtype=nnfast.float32),
+        lambda x: x * nnfast.randint(-5, 5, (3,), dtype=nnfast.float64),
+        lambda x: x * nnfast.randperm(3, dtype=nnfast.float32),
+        lambda x: nnfast.where(nnfast.randint(0, 2, (3,), dtype=nnfast.bool), x, 0),
+        lambda x: nnfast.randint_like(x, 9),
+        lambda x: nnfast.zeros(3).random_(0, 9) * x,
+    ],
+)
+def test_random_integers_of_other_dtypes(draw):
+    found = []
+    for wrap in (lambda fn: fn, planned):
+        nnfast.manual_seed(0)
+        run = wrap(draw)
+        found.append([(y.dtype, y.tolist()) for y in (run(X) for _ in range(4))])
+    assert found[0] == found[1]
+
+
+def of_zeros(t, x):
+    d = nnfast.zeros(3, requires_grad=True)
+    (t.linear(x + d) ** 2).sum().backward()
+    return x + 0.1 * d.grad.sign()
+
+
+def of_data(t, x):
+    d = nnfast.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    return nnfast.autograd.grad((d * t.w * x).sum(), [d])[0]
+
+
+def of_a_parameter(t, x):
+    d = nn.Parameter(nnfast.zeros(3))
+    ((x + d) ** 2).sum().backward()
+    return d.grad
+
+
+def of_a_copy(t, x):
+    d = x.clone().detach().requires_grad_()
+    (t.linear(d) ** 2).sum().backward()
+    return d.grad
+
+
+def of_random_numbers(t, x):
+    z = nnfast.randn(3, requires_grad=True)
+    ((x * z) ** 2).sum().backward()
+    return z.grad
+
+
+def statistics(t, x):
+    mean, var = nnfast.zeros(3), nnfast.ones(3)
+    for _ in range(2):
+        F.batch_norm(x * TABLE, mean, var, training=True)
+    return mean + var
+
+
+def test_what_a_kernel_changes_of_them():
+    """It begins anew at each run; nobody may see it by another name."""
+    same_as_eager(statistics, planned)
+
+    def seen(t, x):
+        mean, var = nnfast.zeros(3), nnfast.ones(3)
+        same = mean.detach()
+        F.batch_norm(x * TABLE, mean, var, training=True)
+        return mean + same
+
+    same_as_eager(seen)
+
+
+@pytest.mark.parametrize("fn", [of_zeros, of_data, of_a_parameter, of_a_copy, of_random_numbers])
+def test_leaves_that_the_function_makes(fn):
+    same_as_eager(fn, planned)

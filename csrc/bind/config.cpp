@@ -47,6 +47,8 @@ void bind_config(py::module_& m) {
   m.def("largest_cache", largest_cache);
   m.def("set_largest_cache", set_largest_cache, py::arg("bytes"),
         "Outputs beyond that size are written past the caches; negative: the machine's own.");
+  m.def("set_second_cache", set_second_cache, py::arg("bytes"),
+        "Matrix products are cut into blocks that fill it; negative: the machine's own.");
   m.def("force_conv", force_conv, py::arg("name"),
         "Compute convolutions by that algorithm where it can ('': by the fastest). False if there "
         "is none of that name.");

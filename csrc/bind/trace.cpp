@@ -171,9 +171,10 @@ PyObject* note_change(Trace* t, Op* op, const Signature& s, const Inputs& inputs
                       const py::object& where) {
   for (int i = 0; i < op->n_inputs; ++i) {
     if (!inputs.tensors[i] || !(op->mutates >> i & 1)) continue;
-    if (PyDict_GET_SIZE(t->assigned) && !steal(ask(t, "_forget", inputs.tensors[i])))
-      return nullptr;
-    ++tensor_of(inputs.tensors[i])->version;
+    PyObject* x = inputs.tensors[i];
+    if (!is_symbol(tensor_of(x)->array) && !steal(ask(t, "_begin_anew", x))) return nullptr;
+    if (PyDict_GET_SIZE(t->assigned) && !steal(ask(t, "_forget", x))) return nullptr;
+    ++tensor_of(x)->version;
   }
   auto values = values_in(t, *op, inputs), changed = steal(PyList_New(0));
   for (int i = 0; values && changed && i < op->n_inputs; ++i)

@@ -172,6 +172,22 @@ void pack_taps(int m, int taps, const T* w, int64_t step, T* const* to) {
     }
 }
 
+// y[0], y[2], ... y[2 n - 2] = x[0], x[1], ...; what lies between stays, what lies behind is not
+// touched.
+template <class T>
+NNF_INLINE void spread_row(const T* x, int64_t n, T* y) {
+  constexpr int L = kLanes<T>;
+  for_lanes<T>(n, [&](int64_t j, int k) __attribute__((always_inline)) {
+    T* to = y + 2 * j;
+    const int all = 2 * k - 1, first = all < L ? all : L, second = all - first;
+    const vec<T> a = load_k<T>(to, first), b = second > 0 ? load_n<T>(to + L, second) : vec<T>{};
+    vec<T> low, high;
+    interleave<T>(load_k<T>(x + j, k), odd_lanes<T>(a, b), low, high);
+    store_k<T>(to, low, first);
+    if (second > 0) store_n<T>(to + L, high, second);
+  });
+}
+
 // Columns [q0, q0 + n) of a block (m x n, row stride ldb) go to the grid's pixels in m planes:
 // pixel q lies at (q / OW) * row_step + (q % OW) * col_step.
 template <class T>
@@ -179,8 +195,15 @@ void scatter_pixels(int64_t m, int64_t q0, int64_t n, const T* block, int64_t ld
                     int64_t row_step, int64_t col_step, int64_t plane, T* y) {
   for (int64_t i = 0; i < m; ++i, block += ldb, y += plane) {
     int64_t ow = q0 % OW, row = q0 / OW * row_step;
-    for (int64_t j = 0; j < n; ow = 0, row += row_step)
-      for (; ow < OW && j < n; ++ow, ++j) y[row + ow * col_step] = block[j];
+    for (int64_t j = 0; j < n; ow = 0, row += row_step) {
+      const int64_t len = OW - ow < n - j ? OW - ow : n - j;
+      T* to = y + row + ow * col_step;
+      if (col_step == 2)
+        spread_row<T>(block + j, len, to);
+      else
+        for (int64_t l = 0; l < len; ++l) to[l * col_step] = block[j + l];
+      j += len;
+    }
   }
 }
 

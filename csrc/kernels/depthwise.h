@@ -131,8 +131,8 @@ constexpr int kNarrowTall = kManyRegisters ? 7 : 4;
 
 // Every S-th column of a row of the image from x on as V vectors and both their neighbours, then
 // the columns next to them, if S is 2. Before x there is nothing, if it is the first; of the last
-// vector and its neighbour there are some elements alone.
-template <class T, int S, int V, Where kWhere>
+// vector and its neighbour there are some elements alone. Three taps see one column before x.
+template <class T, int K, int S, int V, Where kWhere>
 NNF_INLINE void load_row(const T* x, bool first, const int* some, vec<T> (&part)[S][V + 2]) {
   constexpr int L = kLanes<T>, kAlone = kWhere == Where::alone;
 #pragma GCC unroll 4
@@ -147,6 +147,8 @@ NNF_INLINE void load_row(const T* x, bool first, const int* some, vec<T> (&part)
     }
     if constexpr (S == 1)
       part[0][v] = from[0];
+    else if (K == 3 && v == 0)
+      part[1][0] = from[1];
     else
       part[0][v] = even_lanes<T>(from[0], from[1]), part[1][v] = odd_lanes<T>(from[0], from[1]);
   }
@@ -188,7 +190,8 @@ NNF_INLINE void see_rows(const PlaneArgs<T>& d, int64_t oh, int64_t ow, F f) {
   for (int i = 0; i < (R - 1) * S + K; ++i) {
     const int64_t h = oh * S - d.ph + i;
     vec<T> part[S][V + 2] = {};
-    if (h >= 0 && h < d.H) load_row<T, S, V, kWhere>(d.x + h * d.W + S * ow, ow == 0, some, part);
+    if (h >= 0 && h < d.H)
+      load_row<T, K, S, V, kWhere>(d.x + h * d.W + S * ow, ow == 0, some, part);
     see_taps<T, K, S, V>(i, part, f);
   }
 }
@@ -390,36 +393,43 @@ NNF_INLINE void sum_rows(const T* x, int64_t ld, const int64_t* off, const T* dy
   if constexpr (First + I < K) sum_rows<T, K, S, First + I>(x, ld, off, dy, OW, rows, sum);
 }
 
-// sum[i][j] += over a plane that is in_place, dy times what tap (i, j) sees.
-template <class T, int K, int S, Where kWhere>
+// sum[i][j] += over R rows of a plane that is in_place, a vector from (oh, ow) on, dy times what
+// tap (i, j) sees. Lanes behind the last result may see the end of a row: nothing is multiplied
+// there.
+template <class T, int K, int S, int R, Where kWhere>
 NNF_INLINE void sum_place(const PlaneArgs<T>& d, int64_t oh, int64_t ow, const T* dy,
                           vec<T> (&sum)[K][K]) {
-  constexpr int R = kNarrowTall, L = kLanes<T>;
+  constexpr int L = kLanes<T>;
   const int n = kWhere == Where::inside ? L : lanes_of(d.OW - ow, L);
+  const mask<T> counted = iota<int_of<T>>() < int_of<T>(n);
   vec<T> v[R];
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
-    v[r] = r < d.OH - oh ? load_k<T>(dy + (oh + r) * d.OW + ow, n) : vec<T>{};
+  for (int r = 0; r < R; ++r) v[r] = load_k<T>(dy + (oh + r) * d.OW + ow, n);
   const auto add = [&](int i, int j, const vec<T>(&seen)[1]) __attribute__((always_inline)) {
+    const bool behind = kWhere != Where::inside && j < K / 2;
+    const vec<T> x = behind ? (vec<T>)((mask<T>)seen[0] & counted) : seen[0];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
-      if (i >= r * S && i - r * S < K) sum[i - r * S][j] = fma(v[r], seen[0], sum[i - r * S][j]);
+      if (i >= r * S && i - r * S < K) sum[i - r * S][j] = fma(v[r], x, sum[i - r * S][j]);
   };
   see_rows<T, K, S, 1, R, kWhere>(d, oh, ow, add);
 }
-template <class T, int K, int S>
-NNF_INLINE void place_sums(const PlaneArgs<T>& d, const T* dy, vec<T> (&sum)[K][K]) {
-  constexpr int R = kNarrowTall, L = kLanes<T>;
-  if (d.OW <= L) {
-    for (int64_t oh = 0; oh < d.OH; oh += R) sum_place<T, K, S, Where::alone>(d, oh, 0, dy, sum);
-    return;
-  }
-  for (int64_t oh = 0; oh < d.OH; oh += R) {
-    sum_place<T, K, S, Where::edge>(d, oh, 0, dy, sum);
-    int64_t ow = L;
-    for (; S * (ow + 2 * L) <= d.W; ow += L) sum_place<T, K, S, Where::inside>(d, oh, ow, dy, sum);
-    for (; ow < d.OW; ow += L) sum_place<T, K, S, Where::edge>(d, oh, ow, dy, sum);
-  }
+
+// The same over whole rows, R of them.
+template <class T, int K, int S, int R>
+NNF_INLINE void sum_place_rows(const PlaneArgs<T>& d, int64_t oh, const T* dy,
+                               vec<T> (&sum)[K][K]) {
+  constexpr int L = kLanes<T>;
+  if (d.OW <= L) return sum_place<T, K, S, R, Where::alone>(d, oh, 0, dy, sum);
+  sum_place<T, K, S, R, Where::edge>(d, oh, 0, dy, sum);
+  int64_t ow = L;
+  for (; S * (ow + 2 * L) <= d.W; ow += L) sum_place<T, K, S, R, Where::inside>(d, oh, ow, dy, sum);
+  for (; ow < d.OW; ow += L) sum_place<T, K, S, R, Where::edge>(d, oh, ow, dy, sum);
+}
+template <class T, int K, int S, int R = kNarrowTall>
+NNF_INLINE void place_sums(const PlaneArgs<T>& d, int64_t oh, const T* dy, vec<T> (&sum)[K][K]) {
+  for (; d.OH - oh >= R; oh += R) sum_place_rows<T, K, S, R>(d, oh, dy, sum);
+  if constexpr (R > 1) place_sums<T, K, S, R / 2>(d, oh, dy, sum);
 }
 
 template <class T, int K, int S>
@@ -430,7 +440,7 @@ void sum_plane(const PlaneArgs<T>& d, const T* dy, T* sums) {
       vec<T> sum[K][K];
 #pragma GCC unroll 9
       for (int t = 0; t < K * K; ++t) sum[t / K][t % K] = load<T>(sums + t * L);
-      place_sums<T, K, S>(d, dy, sum);
+      place_sums<T, K, S>(d, 0, dy, sum);
 #pragma GCC unroll 9
       for (int t = 0; t < K * K; ++t) store<T>(sums + t * L, sum[t / K][t % K]);
       return;
@@ -456,7 +466,11 @@ void depthwise_sums(int k, int stride, const PlaneArgs<T>& d, const T* dy, T* su
 // y[i] = the sum of the lanes of vector i, i < n.
 template <class T>
 void add_lanes(int64_t n, const T* sums, T* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = reduce_add<T>(load<T>(sums + i * kLanes<T>));
+  for_lanes<T>(n, [&](int64_t i, int k) __attribute__((always_inline)) {
+    vec<T> part[kLanes<T>] = {};
+    for (int l = 0; l < k; ++l) part[l] = load<T>(sums + (i + l) * kLanes<T>);
+    store_n<T>(y + i, reduce_each<T>(part), k);
+  });
 }
 
 #undef NNF_DEPTHWISE

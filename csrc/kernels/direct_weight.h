@@ -61,12 +61,16 @@ void weight_pixels(const WeightArgs<T>& d, int taps, const int64_t* offset, cons
       add([n = int(run.len)](const T* p)
               __attribute__((always_inline)) { return load_n<T>(p, n); });
   }
-  // Known indices: any other would keep the sums in memory.
-#pragma GCC unroll 5
+  T sums[M * K + L];
+#pragma GCC unroll 8
+  for (int first = 0; first < M * K; first += L) {
+    vec<T> part[L];
+#pragma GCC unroll 16
+    for (int i = 0, t = first; i < L; ++i, ++t) part[i] = t < M * K ? acc[t / K][t % K] : vec<T>{};
+    store<T>(sums + first, reduce_each<T>(part));
+  }
   for (int i = 0; i < M; ++i)
-#pragma GCC unroll 5
-    for (int k = 0; k < K; ++k)
-      if (k < taps) dw[i * d.ld + k] += reduce_add<T>(acc[i][k]);
+    for (int k = 0; k < K && k < taps; ++k) dw[i * d.ld + k] += sums[i * K + k];
 }
 
 // There are tiles of kPixelTaps taps and of one or two fewer.

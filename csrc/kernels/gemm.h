@@ -5,6 +5,7 @@
 // filled with zeros; vectors past it are undefined.
 #pragma once
 
+#include "kernels/epilogue.h"
 #include "kernels/table.h"
 #include "kernels/transpose.h"
 #include "simd/vec.h"
@@ -21,97 +22,134 @@ constexpr int kMR = NNF_VECTOR_BYTES == 64       ? 14
 template <class T>
 constexpr int kNR = 2 * kLanes<T>;
 
-// C = or += what was summed; the last vector of a row has `last` columns.
+// C = or += what was summed, and then as `ep` says of the columns from j on, if there is one; the
+// last vector of a row has `last` columns.
 template <class T, int M, int V>
-NNF_INLINE void store_tile(const vec<T> (&acc)[M][V], T* c, int64_t ldc, int last,
-                           bool accumulate) {
+NNF_INLINE void store_tile(vec<T> (&acc)[M][V], T* c, int64_t ldc, int last, bool accumulate,
+                           const Epilogue<T>* ep, int64_t j) {
   constexpr int L = kLanes<T>;
+  if (accumulate) {
+#pragma GCC unroll 14
+    for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v)
+        acc[i][v] = load_k<T>(c + i * ldc + v * L, v < V - 1 ? L : last) + acc[i][v];
+    }
+  }
+  if (ep && ep->col_bias) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      const vec<T> bias = load_k<T>(ep->col_bias + j + v * L, v < V - 1 ? L : last);
+#pragma GCC unroll 14
+      for (int i = 0; i < M; ++i) acc[i][v] = acc[i][v] + bias;
+    }
+  }
+  if (ep && ep->act == Activation::relu) {
+#pragma GCC unroll 14
+    for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v] = activate<T>(acc[i][v], Activation::relu, T(0));
+    }
+  }
 #pragma GCC unroll 14
   for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      T* p = c + i * ldc + v * L;
-      if (v < V - 1 || last == L) {
-        store<T>(p, accumulate ? load<T>(p) + acc[i][v] : acc[i][v]);
-      } else {
-        store_n<T>(p, accumulate ? load_n<T>(p, last) + acc[i][v] : acc[i][v], last);
-      }
-    }
+    for (int v = 0; v < V; ++v) store_k<T>(c + i * ldc + v * L, acc[i][v], v < V - 1 ? L : last);
   }
 }
 
-// What a tile will store to comes near.
-template <class T, int M, int V>
-NNF_INLINE void ask_for_tile(const T* c, int64_t ldc) {
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * kLanes<T>, 1);
+// Where rows of A begin that are rs apart: a pointer for each three of them, as an address can add
+// one or two rs. Compilers must not see more in it: they would hold an offset for each row, more
+// than there are registers for.
+template <class T, int M>
+struct RowPointers {
+  static constexpr int kPointers = (M + 2) / 3;
+  const T* p[kPointers];
+
+  NNF_INLINE RowPointers(const T* a, int64_t rs) {
+#pragma GCC unroll 8
+    for (int g = 0; g < kPointers; ++g) {
+      p[g] = a + 3 * g * rs;
+      asm("" : "+r"(p[g]));
+    }
+  }
+  NNF_INLINE void advance(int64_t step) {
+#pragma GCC unroll 8
+    for (int g = 0; g < kPointers; ++g) p[g] += step;
+  }
+};
+
+// acc += the products of a column of A and a row of B. RS is rs if that is 1, else 0.
+template <class T, int M, int V, int RS>
+NNF_INLINE void add_products(const RowPointers<T, RS ? 1 : M>& rows, int64_t rs, const T* b,
+                             int64_t step, int last, vec<T> (&acc)[M][V]) {
+  constexpr int L = kLanes<T>;
+  vec<T> bv[V];
+#pragma GCC unroll 8
+  for (int v = 0; v < V; ++v) bv[v] = load_k<T>(b + v / 2 * step + v % 2 * L, v < V - 1 ? L : last);
+#pragma GCC unroll 14
+  for (int i = 0; i < M; ++i) {
+    const vec<T> ai = set1<T>(RS ? rows.p[0][i] : rows.p[i / 3][i % 3 * rs]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) acc[i][v] = fma(ai, bv[v], acc[i][v]);
+  }
+}
+
+// acc += A B over kc, while rows of C, which it is for, come near. Pairs of vectors of a row of B
+// are `step` apart; its last vector has `last` columns.
+template <class T, int M, int V, int RS>
+NNF_INLINE void multiply(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb,
+                         int64_t step, int last, const T* c, int64_t ldc, vec<T> (&acc)[M][V]) {
+  RowPointers<T, RS ? 1 : M> rows(a, rs);
+  int64_t k = 0;
+  for (; k < M && k < kc; ++k, rows.advance(cs), b += ldb, c += ldc) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) __builtin_prefetch(c + v * kLanes<T>, 1);
+    add_products<T, M, V, RS>(rows, rs, b, step, last, acc);
+  }
+  for (; k < kc; ++k, rows.advance(cs), b += ldb)
+    add_products<T, M, V, RS>(rows, rs, b, step, last, acc);
 }
 
 template <class T, int M, int V>
-void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool accumulate) {
+void tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int n, bool accumulate,
+          const Epilogue<T>* ep) {
   constexpr int L = kLanes<T>;
   vec<T> acc[M][V] = {};
-  ask_for_tile<T, M, V>(c, ldc);
-  for (int64_t k = 0; k < kc; ++k, a += kMR<T>, b += kNR<T>) {
-    vec<T> bv[V];
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) bv[v] = load<T>(b + v * L);
-#pragma GCC unroll 14
-    for (int i = 0; i < M; ++i) {
-      vec<T> ai = set1<T>(a[i]);
-#pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) acc[i][v] = fma(ai, bv[v], acc[i][v]);
-    }
-  }
-  store_tile<T, M, V>(acc, c, ldc, n - (V - 1) * L, accumulate);
+  multiply<T, M, V, 1>(kc, a, 1, kMR<T>, b, kNR<T>, 0, L, c, ldc, acc);
+  store_tile<T, M, V>(acc, c, ldc, n - (V - 1) * L, accumulate, ep, 0);
 }
 
 template <class T, int M>
-void tile_rows(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int n,
-               bool accumulate) {
+void tile_rows(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int n, bool accumulate,
+               const Epilogue<T>* ep) {
   if constexpr (M > 1) {
-    if (m < M) return tile_rows<T, M - 1>(kc, a, b, c, ldc, m, n, accumulate);
+    if (m < M) return tile_rows<T, M - 1>(kc, a, b, c, ldc, m, n, accumulate, ep);
   }
   if (n > kLanes<T>)
-    tile<T, M, 2>(kc, a, b, c, ldc, n, accumulate);
+    tile<T, M, 2>(kc, a, b, c, ldc, n, accumulate, ep);
   else
-    tile<T, M, 1>(kc, a, b, c, ldc, n, accumulate);
+    tile<T, M, 1>(kc, a, b, c, ldc, n, accumulate, ep);
 }
 
 // C (m x n, row stride ldc) = or += A B over kc, from one panel of each; 1 <= m <= kMR,
-// 1 <= n <= kNR. Each element sums its kc products in order of k, starting from 0.
+// 1 <= n <= kNR. Each element sums its kc products in order of k, starting from 0. If `ep`, which
+// must be quick, is given, it follows.
 template <class T>
-void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int n,
-               bool accumulate) {
-  tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate);
+void gemm_tile(int64_t kc, const T* a, const T* b, T* c, int64_t ldc, int m, int n, bool accumulate,
+               const Epilogue<T>* ep) {
+  tile_rows<T, kMR<T>>(kc, a, b, c, ldc, m, n, accumulate, ep);
 }
 
-constexpr int64_t kBrief = 16;  // products of an element; for no more it is not worth to ask
-
-// Of a strip: A is read where it lies. Pairs of vectors of a row of B are `step` apart: one after
-// the other, with a short one at the end, or in panels.
-template <class T, int M, int V>
+// Of a strip, which begins at column j of C: A is read where it lies. Pairs of vectors of a row of
+// B lie one after the other, with a short one at the end, or in panels.
+template <class T, int M, int V, int RS>
 void strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb, int64_t step,
-           T* c, int64_t ldc, int n, bool accumulate) {
-  constexpr int L = kLanes<T>;
-  const int last = n - (V - 1) * L;  // columns in the last vector
+           T* c, int64_t j, int64_t ldc, int n, bool accumulate, const Epilogue<T>* ep) {
+  const int last = n - (V - 1) * kLanes<T>;
   vec<T> acc[M][V] = {};
-  if (kc > kBrief) ask_for_tile<T, M, V>(c, ldc);
-  for (int64_t k = 0; k < kc; ++k, a += cs, b += ldb) {
-    vec<T> bv[V];
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) {
-      const T* p = b + v / 2 * step + v % 2 * L;
-      bv[v] = v < V - 1 || last == L ? load<T>(p) : load_n<T>(p, last);
-    }
-#pragma GCC unroll 14
-    for (int i = 0; i < M; ++i) {
-      const vec<T> ai = set1<T>(a[i * rs]);
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) acc[i][v] = fma(ai, bv[v], acc[i][v]);
-    }
-  }
-  store_tile<T, M, V>(acc, c, ldc, last, accumulate);
+  multiply<T, M, V, RS>(kc, a, rs, cs, b, ldb, step, last, c + j, ldc, acc);
+  store_tile<T, M, V>(acc, c + j, ldc, last, accumulate, ep, j);
 }
 
 constexpr int kRowsAtOnce = 8;
@@ -252,31 +290,39 @@ constexpr int wide(int m) {
   return m * 8 + 8 < NNF_VECTOR_REGISTERS ? 8 : m * 4 + 4 < NNF_VECTOR_REGISTERS ? 4 : 2;
 }
 
-template <class T, int M>
+template <class T, int M, int RS>
 void strip_rows(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb,
-                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate) {
+                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate,
+                const Epilogue<T>* ep) {
   if constexpr (M > 1) {
-    if (m < M) return strip_rows<T, M - 1>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate);
+    if (m < M)
+      return strip_rows<T, M - 1, RS>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate, ep);
   }
   constexpr int L = kLanes<T>, W = wide(M);
   int64_t j = 0;
   const auto at = [&] { return b + j / kNR<T> * step; };
   if constexpr (W > 2)
     for (; n - j >= W * L; j += W * L)
-      strip<T, M, W>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, W * L, accumulate);
+      strip<T, M, W, RS>(kc, a, rs, cs, at(), ldb, step, c, j, ldc, W * L, accumulate, ep);
   for (; n - j > L; j += kNR<T>)
-    strip<T, M, 2>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, int(n - j < kNR<T> ? n - j : kNR<T>),
-                   accumulate);
-  if (n > j) strip<T, M, 1>(kc, a, rs, cs, at(), ldb, step, c + j, ldc, int(n - j), accumulate);
+    strip<T, M, 2, RS>(kc, a, rs, cs, at(), ldb, step, c, j, ldc,
+                       int(n - j < kNR<T> ? n - j : kNR<T>), accumulate, ep);
+  if (n > j)
+    strip<T, M, 1, RS>(kc, a, rs, cs, at(), ldb, step, c, j, ldc, int(n - j), accumulate, ep);
 }
 
-// C (m x n, row stride ldc) = or += A B over kc, 1 <= m <= kMR. A is not packed: it has strides
-// rs cs. kNR columns of B lie side by side, in rows ldb apart; the next ones are `step` further on.
-// The same sums as gemm_tile.
+// C (m x n, row stride ldc) = or += A B over kc, 1 <= m <= kMR, and m <= kRowsInPlace unless rs is
+// 1. A is not packed: it has strides rs cs. kNR columns of B lie side by side, in rows ldb apart;
+// the next ones are `step` further on. The same sums as gemm_tile, and the same end.
 template <class T>
 void gemm_strip(int64_t kc, const T* a, int64_t rs, int64_t cs, const T* b, int64_t ldb,
-                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate) {
-  strip_rows<T, kMR<T>>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate);
+                int64_t step, T* c, int64_t ldc, int m, int64_t n, bool accumulate,
+                const Epilogue<T>* ep) {
+  constexpr int S = kMR<T> < kRowsInPlace ? kMR<T> : kRowsInPlace;
+  if (rs == 1)
+    strip_rows<T, kMR<T>, 1>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate, ep);
+  else
+    strip_rows<T, S, 0>(kc, a, rs, cs, b, ldb, step, c, ldc, m, n, accumulate, ep);
 }
 
 // scale * a panel of R >= r vectors of k elements, transposed in registers where they follow each

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/table.h"
+#include "kernels/transpose.h"
 #include "simd/vec.h"
 
 namespace nnf {
@@ -219,7 +220,7 @@ void reduce_cols(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t 
 
 // The index of the greatest (least) of n > 0 elements, the first of equals; NaN beats all.
 template <class T>
-int64_t arg_row(Reduction r, int64_t n, const T* x, T* value) {
+NNF_INLINE int64_t arg_row(Reduction r, int64_t n, const T* x, T* value) {
   constexpr int L = kLanes<T>, kBlock = 8 * L;
   *value = reduce_rows<T>(r, 1, x, 0, n);
   const vec<T> best = set1<T>(*value), one = set1<T>(T(1));
@@ -237,26 +238,74 @@ int64_t arg_row(Reduction r, int64_t n, const T* x, T* value) {
   return i;
 }
 
+// The greatest (least) so far in each lane, and its number below 2^31: the first of equals; NaN
+// beats all.
+template <class T, bool least>
+struct Extreme {
+  vec<T> best;
+  mask<T> at{};
+
+  NNF_INLINE explicit Extreme(vec<T> first) : best(first) {}
+  NNF_INLINE void meet(vec<T> a, int64_t i) {
+    const mask<T> wins = (least ? a < best : a > best) | ((a != a) & (best == best));
+    best = wins ? a : best;
+    at = wins ? mask<T>{} + int_of<T>(i) : at;
+  }
+  NNF_INLINE void put(int k, T* values, int64_t* index) const {
+    store_k<T>(values, best, k);
+    for (int l = 0; l < k; ++l) index[l] = at[l];
+  }
+};
+
+// Of `count` short rows of n elements: kLanes rows at once.
+template <class T, bool least>
+NNF_INLINE void arg_short(int64_t count, int64_t n, const T* x, T* values, int64_t* index) {
+  constexpr int L = kLanes<T>;
+  for (int64_t row = 0; row < count; row += L) {
+    const int rows = count - row < L ? int(count - row) : L;
+    const T* p = x + row * n;
+    vec<T> r[L];
+    load_transposed<T>(p, n, rows, n < L ? int(n) : L, r);
+    Extreme<T, least> found(r[0]);
+    for (int64_t j = 0; j < n; j += L) {
+      const int cols = n - j < L ? int(n - j) : L;
+      if (j) load_transposed<T>(p + j, n, rows, cols, r);
+#pragma GCC unroll 16
+      for (int l = 0; l < L; ++l)
+        if (l < cols) found.meet(r[l], j + l);
+    }
+    found.put(rows, values + row, index + row);
+  }
+}
+
+// The index of the greatest (least) of each of `count` rows of n elements that lie together.
+template <class T>
+void arg_rows(Reduction r, int64_t count, int64_t n, const T* x, T* values, int64_t* index) {
+  constexpr int64_t kShort = 256;  // for longer ones two passes are as fast
+  if (n <= kShort && r == Reduction::min) return arg_short<T, true>(count, n, x, values, index);
+  if (n <= kShort) return arg_short<T, false>(count, n, x, values, index);
+  for (int64_t i = 0; i < count; ++i) index[i] = arg_row<T>(r, n, x + i * n, values + i);
+}
+
+template <class T, bool least>
+NNF_INLINE void arg_columns(int64_t rows, const T* x, int64_t stride, int64_t n, T* values,
+                            int64_t* index) {
+  constexpr int L = kLanes<T>;
+  for (int64_t j = 0; j < n; j += L) {
+    const int k = n - j < L ? int(n - j) : L;
+    Extreme<T, least> found(load_k<T>(x + j, k, T(0)));
+    for (int64_t i = 1; i < rows; ++i) found.meet(load_k<T>(x + i * stride + j, k, T(0)), i);
+    found.put(k, values + j, index + j);
+  }
+}
+
 // For each of n columns: the greatest (least) of x[i * stride + j] over 0 < rows < 2^31, and its
-// row, the first of equals; NaN beats all.
+// row.
 template <class T>
 void arg_cols(Reduction r, int64_t rows, const T* x, int64_t stride, int64_t n, T* values,
               int64_t* index) {
-  constexpr int L = kLanes<T>;
-  const bool least = r == Reduction::min;
-  for (int64_t j = 0; j < n; j += L) {
-    const int k = n - j < L ? int(n - j) : L;
-    vec<T> best = load_k<T>(x + j, k, T(0));
-    mask<T> at{};
-    for (int64_t i = 1; i < rows; ++i) {
-      vec<T> a = load_k<T>(x + i * stride + j, k, T(0));
-      mask<T> wins = (least ? a < best : a > best) | ((a != a) & (best == best));
-      best = wins ? a : best;
-      at = wins ? mask<T>{} + int_of<T>(i) : at;
-    }
-    store_k<T>(values + j, best, k);
-    for (int l = 0; l < k; ++l) index[j + l] = at[l];
-  }
+  if (r == Reduction::min) return arg_columns<T, true>(rows, x, stride, n, values, index);
+  arg_columns<T, false>(rows, x, stride, n, values, index);
 }
 
 }  // namespace

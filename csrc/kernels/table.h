@@ -85,6 +85,12 @@ struct Epilogue {
 
   bool any() const { return row_bias || col_bias || residual || act != Activation::none; }
 
+  // Whether a tile of a product can do it before it stores its elements.
+  bool quick() const {
+    return !row_bias && col_step == 1 && !residual &&
+           (act == Activation::none || act == Activation::relu);
+  }
+
   // That of the part of C that starts at (i, j).
   Epilogue at(int64_t i, int64_t j) const {
     Epilogue e = *this;
@@ -130,6 +136,8 @@ struct UpdateArgs {
   UpdateRates h;
 };
 constexpr int kProbeChains = 12;  // vectors that probe_fma works on
+// Rows of A that a product reads at once where they lie, in runs: a set of L1 has 8 ways.
+constexpr int64_t kRowsInPlace = 8;
 // How many values become one.
 enum class Reduction : int64_t { sum, max, min, product, squares };
 

@@ -43,6 +43,7 @@ struct WeightPlan {
     run_units = ceil_div(units(), wanted), runs = ceil_div(units(), run_units);
   }
   int64_t units() const { return groups * bands; }
+  bool same_steps() const { return bands == 1; }  // for all units
   int64_t pixels(const ConvShape& s) const { return images * band * s.OW; }
 
   // Elements of workspace.
@@ -51,7 +52,12 @@ struct WeightPlan {
   int64_t sum_items(const ConvShape& s) const { return block * s.taps() * width; }
   int64_t panel_items(const ConvShape& s) const { return pixels(s) * width; }
   int64_t table_items(const ConvShape& s) const {  // spots, steps
-    return round_up(2 * (block + band * s.OW) * 8, 64) / int64_t(sizeof(T));
+    const int64_t steps = same_steps() ? 0 : band * s.OW;
+    return round_up(2 * (block + steps) * 8, 64) / int64_t(sizeof(T));
+  }
+  int64_t shared_items(const ConvShape& s) const {  // steps of all taps, and how many there are
+    const int64_t words = same_steps() ? s.taps() * (2 * s.OH * s.OW + 1) : 0;
+    return round_up(words * 8, 64) / int64_t(sizeof(T));
   }
   int64_t worker_items(const ConvShape& s) const {
     return sum_items(s) + panel_items(s) + table_items(s);
@@ -64,6 +70,8 @@ struct WeightChannels {
   const WeightPlan<T> p;
   const T *dy, *x;
   T *dw, *partial, *workers;
+  TapStep* steps;   // of tap t from t * OH * OW on, where they are the same for all units
+  int64_t* counts;  // of them
 
   WeightChannels(const ConvShape& s, const OpArgs& args)
       : s(s),
@@ -72,7 +80,9 @@ struct WeightChannels {
         x(args.in[1].ptr<T>()),
         dw(args.out[0].ptr<T>()),
         partial(static_cast<T*>(args.workspace)),
-        workers(partial + p.partial_items(s)) {}
+        workers(partial + p.partial_items(s) + p.shared_items(s)),
+        steps(reinterpret_cast<TapStep*>(partial + p.partial_items(s))),
+        counts(reinterpret_cast<int64_t*>(steps + s.taps() * s.OH * s.OW)) {}
 
   struct Block {
     int64_t g, o, outputs, c, channels;
@@ -98,13 +108,14 @@ struct WeightChannels {
       }
   }
 
-  // The pixels of a unit's image that see the inside through tap (i, j), as steps from pixel (0, 0)
-  // of the unit; returns how many.
-  int64_t find_steps(const Unit& u, int64_t i, int64_t j, TapStep* steps) const {
+  // The pixels of some rows of an image that see the inside through tap t, as steps from pixel
+  // (0, 0) of the rows; returns how many.
+  int64_t find_steps(int64_t row, int64_t rows, int64_t t, TapStep* steps) const {
     const Conv2dAttrs& at = s.at;
+    const int64_t i = t / s.KW, j = t % s.KW;
     TapStep* to = steps;
-    for (int64_t r = 0; r < u.rows; ++r) {
-      const int64_t h = (u.row + r) * at.sh - at.ph + i * at.dh;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t h = (row + r) * at.sh - at.ph + i * at.dh;
       if (h < 0 || h >= s.H) continue;
       for (int64_t v = 0, w = j * at.dw - at.pw; v < s.OW; ++v, w += at.sw)
         if (w >= 0 && w < s.W) *to++ = {h * s.W + w, (r * s.OW + v) * p.nr};
@@ -119,10 +130,11 @@ struct WeightChannels {
     ChannelArgs<T> a;
     a.n = b.channels, a.spots = m.spots;
     a.channels = u.images, a.x_step = s.G * s.C * s.H * s.W, a.w_step = pixels * p.nr;
-    a.steps = m.steps, a.x = x + ((u.image * s.G + b.g) * s.C + b.c) * s.H * s.W;
+    a.x = x + ((u.image * s.G + b.g) * s.C + b.c) * s.H * s.W;
     a.w = m.panels, a.panel = u.images * pixels * p.nr, a.ld = b.ld, a.accumulate = accumulate;
     for (int64_t t = 0; t < taps; ++t) {
-      a.taps = find_steps(u, t / s.KW, t % s.KW, m.steps);
+      a.steps = p.same_steps() ? steps + t * s.OH * s.OW : m.steps;
+      a.taps = p.same_steps() ? counts[t] : find_steps(u.row, u.rows, t, m.steps);
       a.y = m.sums + t * b.ld;
       kernels<T>().channels(a, int(b.vectors));
     }
@@ -162,7 +174,10 @@ struct WeightChannels {
   }
 
   void run() const {
-    const double work = double(s.N) * s.OH * s.OW * p.weights(s) * kMultiplyAdd;
+    const int64_t P = s.OH * s.OW;
+    if (p.same_steps())
+      for (int64_t t = 0; t < s.taps(); ++t) counts[t] = find_steps(0, s.OH, t, steps + t * P);
+    const double work = double(s.N) * P * p.weights(s) * kMultiplyAdd;
     parallel_for(p.runs * s.G * p.strips * p.blocks, work,
                  [&](int64_t t, int i) { run_task(t, workers + i * p.worker_items(s)); });
     if (p.runs > 1) add_runs();
@@ -172,7 +187,8 @@ struct WeightChannels {
 template <class T>
 int64_t bytes(const ConvShape& s) {
   const WeightPlan<T> p(s);
-  return (p.partial_items(s) + num_threads() * p.worker_items(s)) * int64_t(sizeof(T));
+  return (p.partial_items(s) + p.shared_items(s) + num_threads() * p.worker_items(s)) *
+         int64_t(sizeof(T));
 }
 
 }  // namespace

@@ -23,19 +23,24 @@ constexpr int64_t kParts = 4;      // of an image by pairs of rows
 
 enum class Way { pixels, pairs, turned };
 
-// The cheapest in vector operations for a pixel, as measured: by vectors of pixels, of which the
-// last of a row is not full, loads count too; dy is turned element by element.
-template <class T>
-Way way_of(const ProductSize& p) {
-  constexpr int64_t kSome = 4;  // output channels for which making pairs pays
-  const int64_t L = kernels<T>().lanes;
-  const bool three = p.h.taps == 3 && p.h.last - p.h.first == 2 && p.sh == 1 && p.sw == 1;
-  const bool pairs = three && p.h.pixels > 1 && p.M > kSome;
-  const double row = double(round_up(p.w.pixels, L)) / p.w.pixels;
-  const double pixels = (pairs ? 0.8 : 1.1) * row * p.M * p.K() / L;
-  if (1.2 * p.K() * ceil_div(p.M, L) + 1.3 * p.M < pixels) return Way::turned;
-  return pairs ? Way::pairs : Way::pixels;
-}
+// The cheapest way, and what it costs in vector operations for a pixel, as measured: by vectors of
+// pixels, of which the last of a row is loaded with a mask if it is not full, loads count too; dy
+// is turned element by element.
+struct Choice {
+  Way way;
+  double work;
+
+  Choice(const ProductSize& p, int64_t L) {
+    constexpr int64_t kSome = 4;  // output channels for which making pairs pays
+    const bool three = p.h.taps == 3 && p.h.last - p.h.first == 2 && p.sh == 1 && p.sw == 1;
+    const bool pairs = three && p.h.pixels > 1 && p.M > kSome;
+    const int64_t full = p.w.pixels / L, part = p.w.pixels % L > 0;
+    const double row = pairs ? 0.8 * full + 1.4 * part : 1.1 * full + 1.9 * part;
+    const double turned = 1.4 * p.K() * ceil_div(p.M, L) + 1.3 * p.M;
+    way = pairs ? Way::pairs : Way::pixels, work = row / p.w.pixels * p.M * p.K();
+    if (turned < work) way = Way::turned, work = turned;
+  }
+};
 
 template <class T>
 struct Cut : Bands<T> {
@@ -50,8 +55,8 @@ struct Cut : Bands<T> {
     return way == Way::pairs ? Bands<T>(p, kBlock, 2 * pixels, lanes, lanes, 2)
                              : Bands<T>(p, kBlock, pixels, lanes, lanes);
   }
-  Cut(const ConvShape& s, const ProductSize& p) : Bands<T>(bands_of(p, way_of<T>(p))) {
-    way = way_of<T>(p);
+  Cut(const ConvShape& s, const ProductSize& p) : Cut(s, p, Choice(p, kernels<T>().lanes).way) {}
+  Cut(const ConvShape& s, const ProductSize& p, Way way) : Bands<T>(bands_of(p, way)), way(way) {
     outputs = turned() && p.M > kOutputs ? kOutputs : p.M;
     parts = ceil_div(p.M, outputs);
     const int64_t wanted = ceil_div(kTasks, p.G * parts * this->blocks);
@@ -295,6 +300,14 @@ int64_t bytes(const ConvShape& s) {
 }
 
 }  // namespace
+
+double direct_weight_work(const ConvShape& s) {
+  constexpr int64_t kLanes = 16;   // of float32 with AVX-512: the choice is the same on every ISA
+  constexpr double kCopied = 1.5;  // of an element of x
+  if (s.OH * s.OW == 0) return 0;
+  const double copies = kCopied * s.C * s.H * s.W / double(s.OH * s.OW);
+  return Choice(forward_size(s), kLanes).work + copies;
+}
 
 int64_t direct_weight_workspace(const ConvShape& s, DType t) {
   return table_bytes(s) + (t == DType::f64 ? bytes<double>(s) : bytes<float>(s));

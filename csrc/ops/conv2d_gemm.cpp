@@ -91,7 +91,7 @@ void multiply_block(const Product<T>& p, const Block& b, const T* a_panels, T* b
       for (int64_t i = 0; i < b.rows; i += mr)
         kn.gemm_tile(kc, a + i * kc, b_panels + j * kc, block + i * ld + j, ld,
                      int(b.rows - i < mr ? b.rows - i : mr), int(b.cols - j < nr ? b.cols - j : nr),
-                     k0 > 0);
+                     k0 > 0, nullptr);
   }
 }
 

@@ -89,7 +89,7 @@ void sum_blocks(const ConvShape& s, const ImageGrid& grid, const T* x, const T* 
       for (int64_t i = 0; i < rows; i += mr)
         kn.gemm_tile(kc, a_panels + i * kc, b_panels + j * kc, c + i * ld + j, ld,
                      int(rows - i < mr ? rows - i : mr), int(cols - j < nr ? cols - j : nr),
-                     b > first);
+                     b > first, nullptr);
   }
 }
 

@@ -1,9 +1,11 @@
 #include "ops/conv_choice.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
 
+#include "ops/conv2d_direct.h"
 #include "ops/conv2d_winograd.h"
 
 namespace nnf {
@@ -69,17 +71,35 @@ double gemm_work(ConvDirection d, const ConvLayer& s) {
   return K * (rows + 16) / 0.8;
 }
 
-// Direct has whole vectors of pixels where those of channels would be far from full.
-ConvAlgorithm choose_weight(const ConvLayer& s) {
-  constexpr int64_t kSome = 8, kMany = 128, kWide = 1024, kRows = 288;
+// The gradient of the weight, in vector operations for a pixel of dy, as measured: the pixels that
+// each tap sees are found for each strip of channels of large images, few accumulators wait for
+// each other, and dy is turned.
+double channels_weight_work(const ConvShape& s) {
+  constexpr int64_t kStrip = 64;
+  const double V = ceil_div(s.O, kLanes), CV = s.C * V;
+  const double found = s.OH * s.OW <= kSmallImage ? 0 : 4.0 * ceil_div(s.O, kStrip);
+  const double rows = taps_inside(s.OH, s.H, s.at.ph, s.KH, s.at.dh, s.at.sh) / double(s.OH);
+  const double cols = taps_inside(s.OW, s.W, s.at.pw, s.KW, s.at.dw, s.at.sw) / double(s.OW);
+  return rows * cols * (std::max({CV, 2 * V, 4.0}) / 0.95 + found) + 22 * V;
+}
+
+double gemm_weight_work(const ConvShape& s) {
+  return double(s.C * s.taps()) * (s.O / 14.0 + 1.5) + 50;
+}
+
+ConvAlgorithm choose_weight(const ConvShape& s) {
+  constexpr int64_t kMany = 128, kWide = 1024;
   constexpr int64_t kShort = 16, kLong = 48;  // channels for which rows of pixels are read in place
-  const bool full = s.O > kFew || 3 * round_up(s.O, kLanes) < 4 * s.O;
-  if (s.C >= (is_pointwise(s) ? kMany : kSome) && full && s.OW <= kWide &&
-      applies(ConvAlgorithm::channels, ConvDirection::weight, s))
-    return ConvAlgorithm::channels;
-  if (is_pointwise(s) && s.C <= (s.OW < kLanes ? kShort : kLong)) return ConvAlgorithm::direct;
-  const bool narrow = s.C <= kNarrow && s.C * s.taps() <= kRows;
-  return s.taps() > 1 && (s.O <= kFew || narrow) ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
+  const bool can = s.OW <= kWide && applies(ConvAlgorithm::channels, ConvDirection::weight, s);
+  if (is_pointwise(s)) {
+    const bool full = s.O > kFew || 3 * round_up(s.O, kLanes) < 4 * s.O;
+    if (can && full && s.C >= kMany) return ConvAlgorithm::channels;
+    return s.C <= (s.OW < kLanes ? kShort : kLong) ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
+  }
+  if (s.OH * s.OW == 0) return ConvAlgorithm::gemm;
+  const double direct = direct_weight_work(s), gemm = gemm_weight_work(s);
+  if (can && channels_weight_work(s) < std::min(direct, gemm)) return ConvAlgorithm::channels;
+  return direct < gemm ? ConvAlgorithm::direct : ConvAlgorithm::gemm;
 }
 
 }  // namespace

@@ -27,6 +27,19 @@ inline bool is_pointwise(const ConvLayer& s) {
          s.at.ph == 0 && s.at.pw == 0;
 }
 
+// Taps of all pixels of one dimension of the output that see the inside of the image.
+inline int64_t taps_inside(int64_t pixels, int64_t source, int64_t padding, int64_t count,
+                           int64_t dilation, int64_t stride = 1) {
+  int64_t taps = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t at = padding - i * dilation;
+    const int64_t begin = at > 0 ? ceil_div(at, stride) : 0;
+    const int64_t end = source + at > 0 ? ceil_div(source + at, stride) : 0;
+    taps += most(least(pixels, end) - begin, 0);
+  }
+  return taps;
+}
+
 inline ConvShape conv_shape(const View& x, const View& w, const View& y, const Conv2dAttrs& at) {
   ConvShape s;
   s.N = x.ndim == 4 ? x.shape[0] : 1;

@@ -14,9 +14,10 @@ namespace {
 
 constexpr double kMapCost = 4;  // of a transcendental function
 constexpr double kShortCost = 0.5;
-constexpr int64_t kGather = 1024;  // strided inputs are gathered into blocks of that size,
-constexpr int64_t kSquare = 32;    // squares where rows are neighbours: they share lines,
-constexpr int64_t kFew = 8;        // of a side at least: less would leave vectors empty
+constexpr int64_t kGather = 2048;  // strided inputs are gathered into blocks of that size,
+constexpr int64_t kSquare = 32;    // near squares where rows are neighbours: they share lines,
+constexpr int64_t kTile = 128;     // out of blocks of so many rows
+constexpr int64_t kFew = 8;        // of a side: less would leave vectors empty
 
 // An input of a block of rows: contiguous rows (step 1), one scalar a row (step 0), or gathered
 // into a buffer.
@@ -52,15 +53,27 @@ struct Rows {
     return buffer;
   }
   bool is_turned(int64_t rows, int64_t n) const {
-    return gather && row_stride == 1 && rows >= kFew && n >= kFew;
+    return gather && row_stride == 1 && (rows >= kFew || (n >= kFew && rows == stride));
   }
+  // Whether rows of the n elements that at() gave are as one.
+  bool is_run(int64_t n) const { return stride == 0 ? row_stride == 0 : next(n) == n; }
 };
+
+// Walks in blocks that are narrow where an input is turned, so that its rows share lines.
+Walk walk(const OpArgs& args) {
+  Walk w = make_walk(args.out[0], args.in, args.n_in);
+  if (args.out[0].size == 0) return w;
+  for (int k = 0; k < w.n_in && w.ndim > 1; ++k)
+    if (w.stride[k][w.ndim - 2] == 1 && w.stride[k][w.ndim - 1] > 1)
+      w.width = kWalkBlock / least(w.shape[w.ndim - 2], kTile);
+  return w;
+}
 
 // Calls f(row, rows, i, n) for the block: at once, or in pieces of kGather elements at most.
 template <class F, class... R>
 void for_pieces(int64_t rows, int64_t n, F&& f, const R&... in) {
   if (!(in.gather || ...)) return f(0, rows, 0, n);
-  const int64_t edge = (in.is_turned(rows, n) || ...) ? kSquare : kGather;
+  const int64_t edge = (in.is_turned(rows, n) || ...) ? most(kSquare, kGather / rows) : kGather;
   const int64_t piece = n < edge ? n : edge, step = kGather / piece;
   for (int64_t row = 0; row < rows; row += step)
     for (int64_t i = 0; i < n; i += piece)
@@ -106,7 +119,7 @@ template <class T>
 void run_map(const OpArgs& args) {
   const auto kernel = kernels<T>().map[args.op->variant];
   const auto& attrs = args.attributes<MapAttrs>();
-  const Walk w = make_walk(args.out[0], args.in, args.n_in);
+  const Walk w = walk(args);
   const bool simple = is_short(Map(args.op->variant)), past = simple && past_caches(args);
   for_rows(w, simple ? kShortCost : kMapCost,
            [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
@@ -119,9 +132,11 @@ void run_map(const OpArgs& args) {
                g.a = in[0].at(row, m, i, k), g.sa = in[0].step(), g.ra = in[0].next(k);
                g.b = in[1].at(row, m, i, k), g.sb = in[1].step(), g.rb = in[1].next(k);
                g.c = in[2].at(row, m, i, k), g.sc = in[2].step(), g.rc = in[2].next(k);
-               g.y = y + row * n + i, g.ry = n;
+               g.y = y + row * w.inner + i, g.ry = w.inner;
                g.p[0] = attrs.p[0], g.p[1] = attrs.p[1];
                g.past_caches = past;
+               if (k == w.inner && in[0].is_run(k) && in[1].is_run(k) && in[2].is_run(k))
+                 g.n = m * k, g.rows = 1;
                kernel(g);
              };
              for_pieces(rows, n, piece, in[0], in[1], in[2]);
@@ -131,7 +146,7 @@ void run_map(const OpArgs& args) {
 template <class T>
 void run_compare(const OpArgs& args) {
   const auto kernel = kernels<T>().compare[args.op->variant];
-  const Walk w = make_walk(args.out[0], args.in, 2);
+  const Walk w = walk(args);
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<T> a, b;
     a.set(args.in[0], w, 0, offset[0]), b.set(args.in[1], w, 1, offset[1]);
@@ -139,7 +154,7 @@ void run_compare(const OpArgs& args) {
     const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
-        kernel(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i);
+        kernel(k, pa, a.step(), pb, b.step(), y + (row + r) * w.inner + i);
     };
     for_pieces(rows, n, piece, a, b);
   });
@@ -179,7 +194,7 @@ void logic_row(int64_t n, const uint8_t* a, int sa, const uint8_t* b, int sb, ui
 
 template <class F>
 void run_logic(const OpArgs& args, F f) {
-  const Walk w = make_walk(args.out[0], args.in, 2);
+  const Walk w = walk(args);
   for_rows(w, 0.25, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<uint8_t> a, b;
     a.set(args.in[0], w, 0, offset[0]), b.set(args.in[1], w, 1, offset[1]);
@@ -187,7 +202,7 @@ void run_logic(const OpArgs& args, F f) {
     const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const uint8_t *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pa += a.next(k), pb += b.next(k))
-        logic_row(k, pa, a.step(), pb, b.step(), y + (row + r) * n + i, f);
+        logic_row(k, pa, a.step(), pb, b.step(), y + (row + r) * w.inner + i, f);
     };
     for_pieces(rows, n, piece, a, b);
   });
@@ -195,7 +210,7 @@ void run_logic(const OpArgs& args, F f) {
 
 template <class T>
 void run_where(const OpArgs& args) {
-  const Walk w = make_walk(args.out[0], args.in, 3);
+  const Walk w = walk(args);
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<uint8_t> c;
     Rows<T> a, b;
@@ -206,7 +221,8 @@ void run_where(const OpArgs& args) {
       const uint8_t* pc = c.at(row, m, i, k);
       const T *pa = a.at(row, m, i, k), *pb = b.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, pc += c.next(k), pa += a.next(k), pb += b.next(k))
-        kernels<T>().where(k, pc, c.step(), pa, a.step(), pb, b.step(), y + (row + r) * n + i);
+        kernels<T>().where(k, pc, c.step(), pa, a.step(), pb, b.step(),
+                           y + (row + r) * w.inner + i);
     };
     for_pieces(rows, n, piece, c, a, b);
   });
@@ -226,7 +242,7 @@ void cast_row(int64_t n, const T* x, DType to, void* y) {
 template <class From>
 void run_cast(const OpArgs& args) {
   const View& y = args.out[0];
-  const Walk w = make_walk(y, args.in, 1);
+  const Walk w = walk(args);
   for_rows(w, 1, [&](int64_t rows, int64_t n, const int64_t* offset, int64_t out) {
     Rows<From> x;
     x.set(args.in[0], w, 0, offset[0]);
@@ -234,7 +250,8 @@ void run_cast(const OpArgs& args) {
     const auto piece = [&](int64_t row, int64_t m, int64_t i, int64_t k) {
       const From* p = x.at(row, m, i, k);
       for (int64_t r = 0; r < m; ++r, p += x.next(k))
-        cast_row(k, p, y.dtype, y.ptr<uint8_t>() + (out + (row + r) * n + i) * item_size(y.dtype));
+        cast_row(k, p, y.dtype,
+                 y.ptr<uint8_t>() + (out + (row + r) * w.inner + i) * item_size(y.dtype));
     };
     for_pieces(rows, n, piece, x);
   });

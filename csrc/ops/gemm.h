@@ -8,24 +8,23 @@
 
 #include <algorithm>
 
+#include "base/cache.h"
 #include "base/parallel.h"
 #include "kernels/table.h"
 #include "ops/ahead.h"
 
 namespace nnf {
 
-constexpr int64_t kKC = 256;              // a panel of A is 14 x 256: half of L1
-constexpr int64_t kPiece = 8 * kKC;       // pieces can be summed side by side
-constexpr int64_t kMC = 1024;             // rows of C at once where K has many blocks,
-constexpr int64_t kNC = 512;              // and columns,
-constexpr int64_t kBlockBytes = 1 << 19;  // of as many blocks of B as fill half of L2
-constexpr int64_t kTaskRows = 112;        // of a task, at most
-constexpr int64_t kBlockTasks = 32;       // a power of two: threads get as much work each
-constexpr int64_t kPackPanels = 4;        // of a task that packs
-constexpr int64_t kTasks = 16;            // smaller tasks where there would be fewer than these
-constexpr double kPackOne = 1;            // work of packing an element, see parallel_for,
-constexpr double kReadOne = 0.25;         // and of reading one
-constexpr int64_t kRowsInPlace = 8;    // of A, read at once where they lie: a set of L1 has 8 ways
+constexpr int64_t kKC = 256;           // a panel of A is 14 x 256: half of L1
+constexpr int64_t kPiece = 8 * kKC;    // pieces can be summed side by side
+constexpr int64_t kMC = 1024;          // rows of C at once where K has many blocks,
+constexpr int64_t kNC = 512;           // and columns, at most: B's blocks fill L2
+constexpr int64_t kTaskRows = 112;     // of a task, at most
+constexpr int64_t kBlockTasks = 32;    // a power of two: threads get as much work each
+constexpr int64_t kPackPanels = 4;     // of a task that packs
+constexpr int64_t kTasks = 16;         // smaller tasks where there would be fewer than these
+constexpr double kPackOne = 1;         // work of packing an element, see parallel_for,
+constexpr double kReadOne = 0.25;      // and of reading one
 constexpr int64_t kColsInPlace = 512;  // for fewer columns nothing is packed that lies in runs
 constexpr int64_t kColsNarrow = 128;   // the same for small tiles: they read more for a product
 
@@ -94,7 +93,7 @@ class Blocks {
     Blocks b(p);
     b.b_ = workspace, b.piece_ = b.b_ + b.b_items();
     b.scratch_ = b.piece_ + (p.K > kPiece ? b.rows_ * b.cols_ : 0);
-    for (int64_t j0 = 0; j0 < p.N; j0 += kNC)
+    for (int64_t j0 = 0; j0 < p.N; j0 += b.cols_)
       for (int64_t i0 = 0; i0 < p.M; i0 += b.rows_) b.multiply_part(i0, j0);
   }
 
@@ -105,10 +104,13 @@ class Blocks {
                   ((p.acs == 1 && p.N <= kColsInPlace) || (p.ars == 1 && p.N <= most_in_place()))),
         b_in_place_(!p.panels && p.bcs == 1 && p.N <= most_in_place()),
         step_(in_place_ && p.ars != 1 ? least(mr_, kRowsInPlace) : mr_),
-        cols_(round_up(least(p.N, kNC), nr_)),
-        depth_(least(std::max(kBlockBytes / int64_t(sizeof(T)) / cols_ / kKC, int64_t(1)) * kKC,
-                     kPiece)),
+        cols_(round_up(least(p.N, most_columns()), nr_)),
+        depth_(least(std::max(in_block() / cols_ / kKC, int64_t(1)) * kKC, kPiece)),
         rows_(p.K <= depth_ ? p.M : least(p.M, kMC)) {}
+
+  // Elements of B at once.
+  static int64_t in_block() { return second_cache() / int64_t(sizeof(T)); }
+  int64_t most_columns() const { return std::max(least(kNC, in_block() / kKC), nr_); }
 
   int64_t most_in_place() const { return mr_ > kRowsInPlace ? kColsInPlace : kColsNarrow; }
 
@@ -121,7 +123,7 @@ class Blocks {
 
   // The part of C at (i0, j0), piece after piece.
   void multiply_part(int64_t i0, int64_t j0) {
-    const int64_t m = least(p_.M - i0, rows_), n = least(p_.N - j0, kNC);
+    const int64_t m = least(p_.M - i0, rows_), n = least(p_.N - j0, cols_);
     T* c = p_.c + i0 * p_.N + j0;
     for (int64_t k0 = 0; k0 == 0 || k0 < p_.K; k0 += kPiece) {
       T* out = k0 == 0 ? c : piece_;
@@ -173,7 +175,7 @@ class Blocks {
                      int64_t ld, bool add) {
     const int64_t kc = least(kKC, k0 + depth - k), tiles = ceil_div(t.n, nr_);
     const T* b = p_.panels ? p_.panels + p_.panel_offset(k, kc, t.j0) : b_ + (k - k0) * cols_;
-    const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K;
+    const bool complete = p_.ep.any() && p_.K <= kPiece && k + kc >= p_.K, quick = p_.ep.quick();
     Ahead<T> next;
     if (!in_place_) {
       kn_.pack_a(t.ie - t.ib, kc, p_.a_at(t.i0 + t.ib, k), p_.ars, p_.acs, p_.alpha, packed);
@@ -193,15 +195,16 @@ class Blocks {
         T* tile = out + i * ld + j;
         next.some();
         const Epilogue<T> ep = complete ? p_.ep.at(t.i0 + i, t.j0 + j) : Epilogue<T>{};
+        const Epilogue<T>* const end = complete && quick ? &ep : nullptr;
         if (ep.residual) ask_for(ep.residual, rows, ep.residual_rs, cols);
         if (in_place_ || b_in_place_)
           kn_.gemm_strip(kc, in_place_ ? p_.a_at(t.i0 + i, k) : packed + (i - t.ib) * kc,
                          in_place_ ? p_.ars : 1, in_place_ ? p_.acs : mr_,
                          b_in_place_ ? p_.b_at(k, t.j0 + j) : b + j * kc,
-                         b_in_place_ ? p_.brs : nr_, nr_, tile, ld, rows, cols, add);
+                         b_in_place_ ? p_.brs : nr_, nr_, tile, ld, rows, cols, add, end);
         else
-          kn_.gemm_tile(kc, packed + (i - t.ib) * kc, b + j * kc, tile, ld, rows, cols, add);
-        if (complete) kn_.epilogue(rows, cols, tile, ld, ep);
+          kn_.gemm_tile(kc, packed + (i - t.ib) * kc, b + j * kc, tile, ld, rows, cols, add, end);
+        if (complete && !quick) kn_.epilogue(rows, cols, tile, ld, ep);
       }
     }
   }

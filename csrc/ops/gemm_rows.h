@@ -106,8 +106,11 @@ class Rows {
       });
       if (k0 > 0) add_block(p_.M, n, out, ld, c, p_.N);
     }
-    if (p_.ep.any()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j));
+    if (p_.ep.any() && !tiles_finish()) kn_.epilogue(p_.M, n, c, p_.N, p_.ep.at(0, j));
   }
+
+  // Whether the tiles of the last block of K do what follows.
+  bool tiles_finish() const { return p_.K <= kPiece && p_.ep.any() && p_.ep.quick(); }
 
   // What comes after the block of K at (k, j): the next one, or the first of the next strip.
   Ahead<T> after(int64_t j, int64_t n, int64_t k, int64_t kc, int64_t calls) const {
@@ -125,6 +128,7 @@ class Rows {
     // A panel stays in L1 for all rows.
     const int64_t step = p_.M <= (packed_b_ ? kFewest : tile_rows_) ? n : nr_;
     Ahead<T> next = after(j, n, k, kc, ceil_div(n, step) * ceil_div(p_.M, tile_rows_));
+    const bool finish = tiles_finish() && k + kc >= p_.K;
     for (int64_t s = 0; s < n; s += step)
       for (int64_t i = 0; i < p_.M; i += tile_rows_) {
         next.some();
@@ -135,12 +139,14 @@ class Rows {
         const T* a = packed_a_ ? a_ + k * rows_ + i * kc : p_.a_at(i, k);
         const T* b = packed_b_ ? panels + s * kc : p_.b_at(k, j + s);
         T* c = out + i * ld + s;
+        const Epilogue<T> ep = finish ? p_.ep.at(i, j + s) : Epilogue<T>{};
+        const Epilogue<T>* const end = finish ? &ep : nullptr;
         if (packed_a_ && packed_b_ && cols <= nr_)
-          kn_.gemm_tile(kc, a, b, c, ld, rows, int(cols), add);
+          kn_.gemm_tile(kc, a, b, c, ld, rows, int(cols), add, end);
         else
           kn_.gemm_strip(kc, a, packed_a_ ? 1 : p_.ars, packed_a_ ? mr_ : p_.acs, b,
                          packed_b_ ? nr_ : p_.brs, packed_b_ ? nr_ * kc : nr_, c, ld, rows, cols,
-                         add);
+                         add, end);
       }
   }
 

@@ -74,13 +74,14 @@ int64_t piece_items(const MatrixProduct<T>& p, T* c) {
 template <class T>
 void multiply_shallow(const MatrixProduct<T>& p) {
   const int64_t step = kRowsInPlace / 2;
+  const bool quick = p.ep.quick();
   parallel_for(ceil_div(p.M, step), p.work() + double(p.M) * p.N, [&](int64_t task, int) {
     const int64_t i = task * step, rows = least(step, p.M - i);
     T* c = p.c + i * p.N;
     const Kernels<T>& kn = kernels<T>();
-    kn.gemm_strip(p.K, p.a_at(i, 0), p.ars, p.acs, p.b, p.brs, kn.nr, c, p.N, int(rows), p.N,
-                  false);
-    if (p.ep.any()) kn.epilogue(rows, p.N, c, p.N, p.ep.at(i, 0));
+    kn.gemm_strip(p.K, p.a_at(i, 0), p.ars, p.acs, p.b, p.brs, kn.nr, c, p.N, int(rows), p.N, false,
+                  quick ? &p.ep : nullptr);
+    if (p.ep.any() && !quick) kn.epilogue(rows, p.N, c, p.N, p.ep.at(i, 0));
   });
 }
 

@@ -66,7 +66,7 @@ class Turned {
             next.some();
             kn_.gemm_strip(kc, p_.b_at(k, j0 + j), p_.bcs, 1, panels + a_.panel_offset(k, kc, i),
                            kn_.nr, kn_.nr * kc, out + j * p_.M + i, p_.M, int(least(n - j, step)),
-                           least(p_.M - i, kn_.nr), k > k0);
+                           least(p_.M - i, kn_.nr), k > k0, nullptr);
           }
           if (turned.any() && k + kc >= p_.K)
             kn_.epilogue(least(n - j, step), p_.M, out + j * p_.M, p_.M, turned.at(j0 + j, 0));

@@ -92,19 +92,26 @@ void run(const OpArgs& args) {
   View lead[2] = {leading(args.in[0]), leading(args.in[1])}, out = leading(args.out[0]);
   const int64_t batch = out.size = batch_of(args), items = product_items<T>(args);
   const Walk w = make_walk(out, lead, 2);
-  // Where the matrix k of the product i begins.
-  const auto at = [&](int k, int64_t i) {
+  // Where the matrices of the product i begin.
+  struct Begins {
     int64_t offset[kMaxWalk];
-    walk_offsets(w, i / w.inner, offset);
-    return offset[k] + i % w.inner * w.stride[k][w.ndim - 1];
+  };
+  const auto at = [&](int64_t i) {
+    const auto [row, column] = divide(i, w.inner);
+    Begins b;
+    walk_offsets(w, row, b.offset);
+    for (int k = 0; k < 2; ++k) b.offset[k] += column * w.stride[k][w.ndim - 1];
+    return b;
   };
   auto product = [&](int64_t i, int worker) {
     MatrixProduct<T> p = first;
-    p.a += at(0, i), p.b += at(1, i);
+    const Begins here = at(i);
+    p.a += here.offset[0], p.b += here.offset[1];
     p.c += i * p.M * p.N;
     if (i + 1 < batch) {
-      p.a_after = different(p.a, first.a + at(0, i + 1));
-      p.b_after = different(p.b, first.b + at(1, i + 1));
+      const Begins next = at(i + 1);
+      p.a_after = different(p.a, first.a + next.offset[0]);
+      p.b_after = different(p.b, first.b + next.offset[1]);
     }
     gemm(p, static_cast<T*>(args.workspace) + worker * items);
   };

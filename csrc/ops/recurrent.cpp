@@ -97,7 +97,7 @@ class Packed {
       for (int64_t j = 0; j < N_; j += kn_.nr)
         for (int64_t i = 0, p = 0; i < m; i += tile, p += kn_.mr * kc)
           kn_.gemm_tile(kc, packed + p, panels_ + k * cols_ + j * kc, c + i * ldc + j, ldc,
-                        int(least(tile, m - i)), int(least(kn_.nr, N_ - j)), add || k > 0);
+                        int(least(tile, m - i)), int(least(kn_.nr, N_ - j)), add || k > 0, nullptr);
     });
   }
 

@@ -202,14 +202,15 @@ void arg_as(const OpArgs& args, Reduction how) {
   const int64_t strips = ceil_div(inner, kStrip), units = index.size / inner * strips;
   const int64_t group = most(1, kTaskWork / ceil_div(x.size, units));
   parallel_for(ceil_div(units, group), double(x.size), [&](int64_t task, int) {
-    for (int64_t u = task * group; u < least(units, (task + 1) * group); ++u) {
+    const int64_t first = task * group, end = least(units, first + group);
+    if (inner == 1)
+      return kn.arg_rows(how, end - first, n, x.ptr<T>() + first * n, values + first,
+                         index.ptr<int64_t>() + first);
+    for (int64_t u = first; u < end; ++u) {
       const int64_t outer = u / strips, j = u % strips * kStrip, to = outer * inner + j;
       const T* p = x.ptr<T>() + outer * n * inner + j;
-      if (inner == 1)
-        index.ptr<int64_t>()[to] = kn.arg_row(how, n, p, values + to);
-      else
-        kn.arg_cols(how, n, p, inner, least(kStrip, inner - j), values + to,
-                    index.ptr<int64_t>() + to);
+      kn.arg_cols(how, n, p, inner, least(kStrip, inner - j), values + to,
+                  index.ptr<int64_t>() + to);
     }
   });
 }

@@ -9,12 +9,16 @@ namespace nnf {
 
 constexpr int kMaxWalk = 12;  // inputs
 
+// Elements a task covers. Fixed: the cut into tasks may not depend on the threads.
+constexpr int64_t kWalkBlock = 16384;
+
 struct Walk {
   int ndim = 0;  // the last is the inner one
   int n_in = 0;
   int64_t shape[kMaxDims];
   int64_t stride[kMaxWalk][kMaxDims];  // of each input; 0 where it is broadcast
   int64_t inner = 1, outer = 1;
+  int64_t width = kWalkBlock;  // of a block, at most
 };
 
 // The common iteration space of the inputs broadcast to `out`.
@@ -54,9 +58,6 @@ inline void walk_offsets(const Walk& w, int64_t r, int64_t* offset) {
   }
 }
 
-// Elements a task covers. Fixed: the cut into tasks may not depend on the threads.
-constexpr int64_t kWalkBlock = 16384;
-
 // Calls f(rows, n, offsets of the inputs, offset of the output), in parallel, for blocks of about
 // kWalkBlock elements at most: rows of n elements of the inner dimension, the rows one behind the
 // other along the dimension before it. cost: work per element.
@@ -64,13 +65,13 @@ template <class F>
 void for_rows(const Walk& w, double cost, F&& f) {
   const int64_t total = w.outer * w.inner;
   if (total == 0) return;
-  const int64_t blocks = ceil_div(w.inner, kWalkBlock);
-  const int64_t step = w.inner < kWalkBlock ? kWalkBlock / w.inner : 1;  // rows of a task
+  const int64_t blocks = ceil_div(w.inner, w.width);
+  const int64_t step = kWalkBlock / least(w.inner, w.width);  // rows of a task
   const int64_t run = w.ndim > 1 ? w.shape[w.ndim - 2] : 1;
   const int64_t tasks = ceil_div(w.outer, step) * blocks;
   parallel_for(tasks, double(total) * cost, [&](int64_t task, int) {
-    const int64_t start = task % blocks * kWalkBlock, row0 = task / blocks * step;
-    const int64_t n = w.inner - start < kWalkBlock ? w.inner - start : kWalkBlock;
+    const int64_t start = task % blocks * w.width, row0 = task / blocks * step;
+    const int64_t n = least(w.inner - start, w.width);
     const int64_t row1 = row0 + step < w.outer ? row0 + step : w.outer;
     for (int64_t r = row0; r < row1;) {
       const int64_t left = run - r % run, rows = row1 - r < left ? row1 - r : left;

@@ -25,17 +25,6 @@ inline bool winograd_applies(const ConvLayer& s) {
          s.at.dh <= least(s.H, s.OH) && s.at.dw <= least(s.W, s.OW);
 }
 
-// Taps of all pixels of one dimension that see the inside of the image.
-inline int64_t taps_inside(int64_t pixels, int64_t source, int64_t padding, int64_t count,
-                           int64_t dilation) {
-  int64_t taps = 0;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t at = padding - i * dilation;
-    taps += most(least(pixels, source + at) - most(at, 0), 0);
-  }
-  return taps;
-}
-
 // Tiles along one dimension: of whole groups of tiles that lie between each other, and those of
 // the last group that hold a pixel.
 inline int64_t tiles_along(int64_t pixels, int64_t outputs, int64_t dilation) {

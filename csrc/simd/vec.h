@@ -307,6 +307,23 @@ template <class T>
 NNF_INLINE T reduce_add(vec<T> v) {
   return fold<T>(v, [](vec<T> a, vec<T> b) { return a + b; });
 }
+// reduce_each: lane i is reduce_add of v[i], of as many vectors as lanes; v is overwritten. Folds
+// two vectors at once: each block of B lanes of both becomes one of half of them.
+template <class T, int B = kLanes<T>>
+NNF_INLINE vec<T> reduce_each(vec<T>* v) {
+  if constexpr (B == 1) {
+    return v[0];
+  } else {
+    constexpr int L = kLanes<T>, H = B / 2;
+    mask<T> low{};
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) low[i] = int_of<T>(i / H % 2 * L + i / B * B + i % H);
+#pragma GCC unroll 8
+    for (int i = 0; i < H; ++i)
+      v[i] = __builtin_shuffle(v[i], v[i + H], low) + __builtin_shuffle(v[i], v[i + H], low + H);
+    return reduce_each<T, H>(v);
+  }
+}
 template <class T>
 NNF_INLINE T reduce_max(vec<T> v) {
   return fold<T>(v, [](vec<T> a, vec<T> b) { return max(a, b); });

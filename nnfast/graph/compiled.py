@@ -17,7 +17,7 @@ import numpy as np
 
 from nnfast import _core
 from nnfast.errors import DTypeError, StateError, fail
-from nnfast.graph.entry import Entry
+from nnfast.graph.entry import Entry, has_gradient
 from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
 from nnfast.graph.plan import OPTIONAL, Plan
@@ -374,7 +374,7 @@ def _alike(leaves: list[Any]) -> tuple[int, ...] | None:
 def _kind(x: Any) -> Any:
     """What a plan depends on of an argument."""
     if isinstance(x, Tensor):
-        return x.array.shape, x.array.dtype, x.requires_grad, bool(x.hooks)
+        return x.array.shape, x.array.dtype, x.requires_grad, bool(x.hooks), has_gradient(x)
     if isinstance(x, np.ndarray):
         return x.shape, x.dtype
     return type(x), x, repr(x) if isinstance(x, float) else ""  # 0.0 and -0.0 differ

@@ -48,6 +48,8 @@ class Entry:
         known = like if like is not None and like._knows(self._objects) else None
         self._around = known._around if known else Surroundings(fn, *rebuild(leaves, structure))
         self._around.hold_arrays()
+        if self._around.reads_gradients and any(map(has_gradient, leaves)):
+            raise Untraceable("it may read the gradient of an argument")
         there = self._around.all_tensors()
         outside = [t for t in there if is_leaf(t)]
         before = like.plan.base.captured if like is not None else []
@@ -95,6 +97,7 @@ class Entry:
             all(type(x) is Tensor for x in leaves)
             and structure == flatten((tuple(leaves), {}))[1]
             and not self._asked
+            and not (self._around.reads_gradients and any(x.requires_grad for x in leaves))
             and sum(x.requires_grad for x in leaves) < 2  # they may be one tensor: see `alike`
         )
         return _core.Call(
@@ -135,6 +138,9 @@ class Entry:
             raise trace.broken or Raises() from error
         if trace.broken:
             raise trace.broken
+        after, shape = flatten((args, kwargs))
+        if shape != structure or any(x is not y for x, y in zip(after, symbols, strict=True)):
+            raise Untraceable("it changes a list or dict that it is given")
         if MODE.grad != grad:
             raise Untraceable("it switches gradients on or off for its caller")
         # What the function asks of its arguments stays with them, also after later runs.
@@ -145,9 +151,9 @@ class Entry:
             if t.requires_grad != x.requires_grad
         ]
         trace.find_set()
-        for leaf in [leaf for leaf in trace.leaves if isinstance(leaf.array, Symbol)]:
-            if id(leaf) in arguments:
-                raise Untraceable("it leaves a gradient in an argument")
+        if any(t.grad is not None for t in symbols if isinstance(t, Tensor)):
+            raise Untraceable("it leaves a gradient in an argument")
+        for leaf in [leaf for leaf in trace.leaves if trace.is_inside(leaf)]:
             del trace.leaves[leaf]  # made inside, it ends with the function
         self._read_answer(answer, arguments)
         self._read_gradients(trace)
@@ -216,6 +222,11 @@ def _objects(leaves: Sequence[Any], structure: Any) -> Any:
     plain = (Tensor, np.ndarray, np.generic, int, float, str, bytes, type(None))
     found = [(i, id(x)) for i, x in enumerate(leaves) if not isinstance(x, plain)]
     return (structure, found) if found else None
+
+
+def has_gradient(x: Any) -> bool:
+    """Whether it is a leaf that has one."""
+    return isinstance(x, Tensor) and x.requires_grad and x.grad is not None
 
 
 def _symbols(trace: Trace, leaves: Sequence[Any]) -> list[Any]:

@@ -38,11 +38,14 @@ _EFFECTS = {"print", "open", "input", "next", "exec", "eval", "setattr", "delatt
 # What answers otherwise at each call, and what writes somewhere: modules, or parts of them.
 _RESTLESS = (
     *("random", "time", "numpy.random", "secrets", "uuid", "os.urandom", "datetime.date.today"),
+    *("weakref", "contextvars", "_contextvars", "array", "threading.Event"),
+    *("builtins.ContextVar", "builtins.memoryview", "builtins.mappingproxy"),
     *(f"datetime.datetime.{name}" for name in ("now", "today", "utcnow")),
 )
 _WRITES = ("logging", "io", "_io", "queue", "_queue", "sys.stdout", "sys.stderr")
 _SILENT = {"__init__", "__new__", "__post_init__", "__repr__", "__str__", "__del__", "__doc__"}
 _MADE = {"__init__", "__new__", "__post_init__", "forward"}  # what a new object does
+_ANY_NAME = {"getattr", "vars", "__dict__"}  # what may read attributes of any name
 _ROOTS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "STORE_GLOBAL", "STORE_DEREF"}
 MISSING = object()
 # And their subclasses: read by what they hold.
@@ -295,6 +298,7 @@ class _Scan:
         count = -1
         while count < (count := len(self._objects) + len(self.modules) + len(self.names)):
             names = set(self.names)
+            any_name = not names.isdisjoint(_ANY_NAME)
             for x in [*self._objects.values(), *self.modules]:
                 kind = x if isinstance(x, type) else type(x)
                 if kind not in known:
@@ -302,7 +306,8 @@ class _Scan:
                     known[kind] = {name for base in bases for name in vars(base)}, _protocol(kind)
                 members, protocol = known[kind]
                 found = names & members | protocol
-                found |= _MADE & members if kind is x else names & {*vars_of(x), *self._stored}
+                own = {*vars_of(x), *self._stored}
+                found |= _MADE & members if kind is x else own if any_name else names & own
                 before = done.setdefault(id(x), set())
                 for name in sorted(found - before):
                     self._of_object(x, kind, name)
@@ -377,8 +382,10 @@ def _library(module: str | None) -> bool:
 
 def _restless(x: Any) -> bool:
     """Iterators, generators of random numbers, clocks."""
-    home = getattr(x, "__module__", None) or type(getattr(x, "__self__", x)).__module__
-    return hasattr(type(x), "__next__") or _among(str(home), _RESTLESS)
+    kind = type(getattr(x, "__self__", x))
+    home = getattr(x, "__module__", None) or kind.__module__
+    names = str(home), f"{kind.__module__}.{kind.__name__}"
+    return hasattr(type(x), "__next__") or any(_among(name, _RESTLESS) for name in names)
 
 
 def _refuse(x: Any, attributes: Sequence[str], label: str) -> None:

@@ -138,9 +138,13 @@ class Trace(_core.Trace):
         self._made.add(id(x))
         self._keep.append(x)
 
+    def is_inside(self, x: Tensor) -> bool:
+        """Whether x is an argument, or what the function computed, or made of data."""
+        return isinstance(x.array, Symbol) or id(x) in self._made
+
     def array_taken(self, x: Tensor) -> None:
         """The user's code asks for the array of x, or replaces it: nobody sees what it does."""
-        if id(x) not in self._made:
+        if not self.is_inside(x):
             raise self.give_up(f"it takes the array of a tensor of shape {x.shape}")
 
     def owns(self, x: Tensor) -> bool:
@@ -215,6 +219,16 @@ class Trace(_core.Trace):
     def place(self, node: Node) -> None:
         """The gradient rule of a node is about to run: it belongs where the node was left."""
         self.backward_of = self._places.get(node.number)
+
+    def _begin_anew(self, x: Tensor) -> None:
+        """What the function made of data, and is about to change, is again what it was in the
+        next run."""
+        if id(self._source_of(x)) not in self._made:
+            return
+        shared = id(x) in self._sources or any([x is made for made in self._sources.values()])
+        if shared or self._has_view(self.value(x)):
+            raise self.give_up(f"it changes a tensor of shape {x.shape} that others see")
+        x.array = _copy(x).array
 
     def is_outside(self, x: Tensor) -> bool:
         """Whether x is a tensor that was there before, no argument, or shares the memory of one."""
@@ -385,10 +399,14 @@ def on_values(x: Tensor, check: Callable[[np.ndarray], None], below: int = -1) -
     computes itself is not checked: its kernels are safe with any values.
     """
     trace = tracing()
-    if trace is None or not isinstance(x.array, Symbol):
+    value = None if trace is None else trace.value(x)
+    if trace is None or value is None:
+        return check(x.array)
+    if any([value.memory in call.writes() for call in trace.graph.calls if call.changed]):
+        return None
+    if isinstance(value.source, Captured):
         check(x.array)
-    if trace is not None and (value := trace.value(x)) is not None:
-        trace.checks.append((value, check, below))
+    trace.checks.append((value, check, below))
 
 
 def seen_below(x: Tensor, n: int) -> bool:
