@@ -146,3 +146,34 @@ def test_inputs_in_different_orders_meet(n: int, m: int, dtype: type, isa: str) 
     assert np.array_equal(nnfast.where(x.mT > y, x.mT, y).numpy(), np.maximum(turned, b))
     assert np.array_equal(x.mT.contiguous().numpy(), turned)
     assert np.array_equal(x[:, : n - 1].mT.contiguous().numpy(), turned[:, :, : n - 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_arguments_lie_in_a_plan_as_they_come(dtype: type) -> None:
+    fns = (
+        lambda x: x.sum(0), lambda x: x.sum(-1), lambda x: x.mean(0, dtype=nnfast.float32),
+        lambda x: (x * 0.37).softmax(-1), lambda x: (x * 0.1).exp().sum(0), lambda x: x.amax(0),
+    )  # fmt: skip
+    x = (randn(37, 43, 11) * 9).to(nnfast.tensor(dtype()).dtype)
+    turns = [x, x.permute(2, 0, 1), x.mT, x.permute(2, 1, 0), x[:, 3:9].mT, x[:1].mT, x[::2, ::3]]
+    turns += [t.contiguous() for t in turns]
+    for fn in fns:
+        compiled = nnfast.compile(fn)
+        for t in turns * 2:
+            assert compiled(t).numpy().tobytes() == fn(t).numpy().tobytes()
+            assert compiled(t.numpy()).numpy().tobytes() == fn(t).numpy().tobytes()
+
+
+def test_a_turned_argument_is_answered_and_has_gradients() -> None:
+    x, w = randn(40, 50).mT.requires_grad_(), randn(50, 40)
+
+    def fn(x, w):
+        return x, (x.exp() * w).sum(0), x.mT
+
+    compiled = nnfast.compile(fn)
+    for _ in range(2):
+        for t in (x, x.detach(), x.detach().contiguous()):
+            same, total, view = compiled(t, w)
+            assert same is t
+            assert total.detach().numpy().tobytes() == fn(t, w)[1].detach().numpy().tobytes()
+            assert np.array_equal(view.detach().numpy(), t.detach().numpy().T)

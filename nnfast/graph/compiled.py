@@ -20,6 +20,7 @@ from nnfast.errors import DTypeError, StateError, fail
 from nnfast.graph.entry import Entry, has_gradient
 from nnfast.graph.explain import check_limit
 from nnfast.graph.mode import MODE, tracing
+from nnfast.graph.order import order_of
 from nnfast.graph.plan import OPTIONAL, Plan
 from nnfast.graph.symbol import Raises, Untraceable
 from nnfast.graph.tree import flatten
@@ -374,7 +375,8 @@ def _alike(leaves: list[Any]) -> tuple[int, ...] | None:
 def _kind(x: Any) -> Any:
     """What a plan depends on of an argument."""
     if isinstance(x, Tensor):
-        return x.array.shape, x.array.dtype, x.requires_grad, bool(x.hooks), has_gradient(x)
+        a = x.array
+        return a.shape, a.dtype, order_of(a), x.requires_grad, bool(x.hooks), has_gradient(x)
     if isinstance(x, np.ndarray):
-        return x.shape, x.dtype
+        return x.shape, x.dtype, order_of(x)
     return type(x), x, repr(x) if isinstance(x, float) else ""  # 0.0 and -0.0 differ

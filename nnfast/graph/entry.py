@@ -11,8 +11,9 @@ import numpy as np
 from nnfast import _core
 from nnfast.errors import StateError
 from nnfast.graph.fewer import fewer
-from nnfast.graph.ir import Graph, Value
+from nnfast.graph.ir import Argument, Graph, Value
 from nnfast.graph.mode import CHANGES, MODE
+from nnfast.graph.order import order_of
 from nnfast.graph.plan import Plan
 from nnfast.graph.surroundings import Surroundings, is_leaf, same_entries
 from nnfast.graph.symbol import Raises, Symbol, Untraceable
@@ -93,10 +94,17 @@ class Entry:
 
     def _make_call(self, trace: Trace, leaves: Sequence[Any], structure: Any) -> _core.Call:
         """What runs the plan: as long as nothing has changed no Python code is between."""
+        given = [(i, v.source) for i, v in enumerate(self.plan.given)]
+        arguments = [(i, leaves[s.index]) for i, s in given if isinstance(s, Argument)]
+        self._orders = {  # of the arguments whose dimensions do not lie in C's
+            i: order for i, x in arguments
+            if (order := order_of(x.array if isinstance(x, Tensor) else x)) is not None
+        }  # fmt: skip
         positional = (
             all(type(x) is Tensor for x in leaves)
             and structure == flatten((tuple(leaves), {}))[1]
             and not self._asked
+            and not self._orders
             and not (self._around.reads_gradients and any(x.requires_grad for x in leaves))
             and sum(x.requires_grad for x in leaves) < 2  # they may be one tensor: see `alike`
         )
@@ -120,6 +128,8 @@ class Entry:
 
     def _dense(self, array: Any, i: int) -> np.ndarray:
         """Array number i of a run, as the core can read it."""
+        if (order := self._orders.get(i)) is not None:
+            array = array.transpose(order)
         return np.require(array, self.plan.given[i].dtype, ["C", "A"])
 
     def _follow(

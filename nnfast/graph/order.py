@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnfast import _core
-from nnfast.graph.ir import Value, dense_strides
+from nnfast.graph.ir import Source, Value, dense_strides
+from nnfast.tensor import KERNEL_DTYPES
 
 if TYPE_CHECKING:
     from nnfast.ops.record import Op
@@ -27,6 +28,19 @@ def memory_order(
     """The orders of inputs and outputs, and the attributes; None if the call runs as it is."""
     layouts = [None if v is None else (v.shape, v.byte_strides()) for v in inputs]
     return _core.memory_order(op.id, packed, layouts, shape)
+
+
+def order_of(array: np.ndarray) -> tuple[int, ...] | None:
+    """The order of an array's dimensions in memory; None if it is C's, or kernels do not see it."""
+    if array.flags.c_contiguous or array.dtype not in KERNEL_DTYPES:
+        return None
+    strides = array.strides
+    places = [d for d, n in enumerate(array.shape) if n != 1]
+    falling = sorted(places, key=lambda d: -strides[d])
+    if falling == places or strides[falling[-1]] <= 0:
+        return None
+    order = dict(enumerate(range(array.ndim))) | dict(zip(places, falling, strict=True))
+    return tuple(order.values())
 
 
 class Turned(dict[tuple[Value, tuple[int, ...]], Value]):
@@ -53,9 +67,11 @@ class Turned(dict[tuple[Value, tuple[int, ...]], Value]):
         return root if whole and view.is_dense() else view
 
 
-def made(shape: tuple[int, ...], dtype: Any, order: Order) -> tuple[Value, Value]:
-    """What a call in that order makes, and the view of it of that shape."""
-    there = Value(tuple([shape[d] for d in order]), np.dtype(dtype))
+def made(
+    shape: tuple[int, ...], dtype: Any, order: Order, source: Source | None = None
+) -> tuple[Value, Value]:
+    """What a call in that order makes, or comes from that source, and the view of that shape."""
+    there = Value(tuple([shape[d] for d in order]), np.dtype(dtype), source=source)
     if list(order) == sorted(order):
         return there, there
     steps = dense_strides(there.shape, there.dtype.itemsize)

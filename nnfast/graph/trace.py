@@ -19,7 +19,7 @@ from nnfast.graph.ir import (
     Value,
 )
 from nnfast.graph.mode import MODE, no_grad, tracing
-from nnfast.graph.order import Turned, made, memory_order
+from nnfast.graph.order import Turned, made, memory_order, order_of
 from nnfast.graph.parts import with_part
 from nnfast.graph.symbol import Symbol, Untraceable
 from nnfast.graph.where import in_line, search
@@ -77,7 +77,9 @@ class Trace(_core.Trace):
         return self.symbol(Value(shape, dtype, source=source))
 
     def argument(self, array: np.ndarray, index: int) -> Tensor:
-        """The symbol of an argument."""
+        """The symbol of an argument, whose dimensions lie in memory as they will in each run."""
+        if (order := order_of(array)) is not None:
+            return self.symbol(made(array.shape, array.dtype, order, Argument(index))[1])
         return self._outside(array.shape, array.dtype, Argument(index))
 
     def refreshed(self, source: Refreshed, shape: tuple[int, ...], dtype: Any) -> Tensor:
