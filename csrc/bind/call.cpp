@@ -69,7 +69,8 @@ bool Call::is_like(const Kind& kind, PyObject* o) const {
       (t->hooks && t->hooks != Py_None))
     return false;
   const Array* a = array_of(t->array);
-  return a->flags & kContiguous && a->descr == kind.dtype.ptr() && size_t(a->nd) == kind.shape.size() &&
+  return a->flags & kContiguous && a->descr == kind.dtype.ptr() &&
+         size_t(a->nd) == kind.shape.size() &&
          std::equal(kind.shape.begin(), kind.shape.end(), a->dimensions);
 }
 
