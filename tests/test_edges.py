@@ -248,3 +248,15 @@ def test_an_index_of_nothing_assigns_to_all() -> None:
     y[()] = 3.0
     (y * x).sum().backward()
     assert y.tolist() == [3.0, 3.0] and x.grad is not None and x.grad.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("name", ["sign", "floor", "ceil", "trunc", "round"])
+def test_steps_have_no_gradient_even_of_infinity(name: str) -> None:
+    x = nnfast.tensor([0.5, -0.25, 3.0], requires_grad=True)
+
+    def step() -> nnfast.Tensor:
+        (1.0 / (getattr(nnfast, name)(x) * 0.0)).sum().backward()
+        grad, x.grad = x.grad, None
+        return grad
+
+    assert step().tolist() == nnfast.compile(step)().tolist() == [0.0, 0.0, 0.0]

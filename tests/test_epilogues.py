@@ -107,3 +107,13 @@ def test_a_weight_that_changes_before_the_activation():
     x = nnfast.tensor([[1.0, 1.0]])
     assert eager(x).tolist() == nnfast.compile(fn)(x).tolist() == [[8.0]]
     assert a.tolist() == b.tolist()
+
+
+def test_a_view_of_the_product_is_no_residual():
+    x, w = randn(3, 2), randn(4, 2)
+    for other in (
+        lambda v: v.unsqueeze(0).squeeze(0), lambda v: v.mT.mT, lambda v: v.reshape(3, 4),
+    ):  # fmt: skip
+        same_bits(lambda x, w, o=other: (lambda v: v + o(v))(F.linear(x.exp(), w)), x, w)
+        same_bits(lambda x, w, o=other: (lambda v: o(v) + v)(F.linear(x.exp(), w)).relu(), x, w)
+    same_bits(lambda x, w: (lambda v: v + v[0])(F.linear(x.exp(), w)), x, w)

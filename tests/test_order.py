@@ -177,3 +177,23 @@ def test_a_turned_argument_is_answered_and_has_gradients() -> None:
             assert same is t
             assert total.detach().numpy().tobytes() == fn(t, w)[1].detach().numpy().tobytes()
             assert np.array_equal(view.detach().numpy(), t.detach().numpy().T)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_turned_inputs_are_stacked(count: int, isa: str) -> None:
+    a = np.arange(120, dtype=np.float32).reshape(2, 3, 4, 5)
+    for order in itertools.permutations(range(4)):
+        x = nnfast.from_numpy(a).permute(order)
+        parts = [x + i for i in range(count)]
+        expected = [a.transpose(order) + i for i in range(count)]
+        for dim in range(5):
+            assert np.array_equal(nnfast.stack(parts, dim).numpy(), np.stack(expected, dim))
+            assert np.array_equal(nnfast.stack([x] * count, dim)[..., 0].numpy(),
+                                  np.stack([a.transpose(order)] * count, dim)[..., 0])  # fmt: skip
+    same_bits(lambda x: nnfast.stack([x.mT, x.mT.exp()], 1).sum(0), nnfast.from_numpy(a))
+
+
+def test_copies_of_empty_views() -> None:
+    x = randn(4, 4)
+    for fn in (lambda x: x.mT[:, 0:0], lambda x: x.mT[0:0], lambda x: x.mT[1:1].clone()):
+        assert fn(x).clone().shape == fn(x).contiguous().shape == same_bits(fn, x)(x).shape

@@ -118,7 +118,7 @@ void run_copy(const OpArgs& args) {
   const bool past = past_caches(args);
   if constexpr (kHasKernels<T>) {
     const int turned = turned_dim(w);
-    if (turned >= 0) return copy_turned(Tiles(w, turned), x, y, past);
+    if (turned >= 0 && args.out[0].size > 0) return copy_turned(Tiles(w, turned), x, y, past);
   }
   const int64_t stride = w.stride[0][w.ndim - 1],
                 row_stride = w.ndim > 1 ? w.stride[0][w.ndim - 2] : 0;

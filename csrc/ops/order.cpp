@@ -77,11 +77,11 @@ Order without(const Order& order, int64_t mask) {
 
 Turned turned(const OpInfo& op, const View* in, int n_in, const View& out, const void* attrs) {
   Turned t;
-  if (op.inputs == STRIDED || op.inputs == DENSE) return t;
+  if (op.inputs == STRIDED || op.inputs == DENSE || op.attrs_size > kTurnedAttrs) return t;
   const View* first = leading(op, in, n_in, out);
   if (!first || first->ndim < 2 || first->size == 0) return t;
   const Order order = falling(*first);
-  if (!order) return t;
+  if (!order || (op.inputs != MAPPED && out.ndim > order.ndim)) return t;  // stack adds one
   for (int k = 0; k < n_in; ++k) {
     const bool fits = op.inputs == MAPPED ? in[k].ndim <= order.ndim : in[k].ndim == order.ndim;
     if (in[k] && !(fits && suits(in[k], order))) return t;

@@ -78,6 +78,8 @@ def _add(inputs: list[Value | None], made: Value, reader: Call, x: Value) -> boo
     other = next((v for v in reader.inputs if v is not x), None)
     if other is None or other.dtype != made.dtype or not other.is_dense():
         return False
+    if other.memory is made.memory:  # a view of the product itself
+        return False
     channels = made.shape[1]
     if inputs[_RESIDUAL] is None and other.shape == x.shape:
         inputs[_RESIDUAL] = _reshaped(other, made.shape, made)

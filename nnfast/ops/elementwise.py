@@ -166,7 +166,14 @@ def sign(input: Operand) -> Result:
     return like(input)
 
 
-sign.vjp(input=lambda dy: dy * 0.0)
+def zero_gradient(dy: Tensor) -> Tensor:
+    """0 for each element, also where dy is not finite."""
+    from nnfast.creation import zeros
+
+    return zeros((), dtype=dy.dtype).expand(dy.shape)
+
+
+sign.vjp(input=zero_gradient)
 
 
 @op("eq", methods=("eq", "__eq__"))

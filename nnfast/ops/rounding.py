@@ -8,7 +8,7 @@ import numpy as np
 
 from nnfast.errors import ArgumentError, DTypeError, fail
 from nnfast.graph.trace import on_values
-from nnfast.ops.elementwise import broadcast_shape, sum_to
+from nnfast.ops.elementwise import broadcast_shape, sum_to, zero_gradient
 from nnfast.ops.operands import Operand
 from nnfast.ops.record import Result, like, op, out
 from nnfast.tensor import Tensor
@@ -76,7 +76,7 @@ frac.integers = lambda input: input * 0
 frac.vjp(input=lambda dy: dy)
 
 for _op in (floor, ceil, trunc, _round):
-    _op.vjp(input=lambda dy: dy * 0.0)
+    _op.vjp(input=zero_gradient)
 
 
 def round(input: Operand, *, decimals: int = 0) -> Tensor:
