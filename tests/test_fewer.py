@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import gc
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nnfast
 from nnfast import nn
+from nnfast.errors import NonFiniteError
 from nnfast.nn import functional as F
 from tests.passes import names, randn
 from tests.plans import bits, mlp, planned, trainer
@@ -337,3 +339,21 @@ def test_random_programs(code):
 def test_random_programs_are_made_of_others():
     """The test above tests something."""
     assert not MADE or sum(MADE) > len(MADE) // 2
+
+
+def test_whether_a_captured_tensor_requires_gradients_counts() -> None:
+    w = nnfast.ones(3)
+
+    @nnfast.compile
+    def step(x: nnfast.Tensor) -> nnfast.Tensor:
+        with nnfast.no_grad():
+            g = x.mean(0)
+            w.sub_(g)
+        return g.sum()
+
+    step(nnfast.ones(8, 3))
+    w.requires_grad_(True)
+    before = w.tolist()
+    with pytest.raises(NonFiniteError):
+        step(nnfast.full((4, 3), np.inf))
+    assert w.tolist() == before

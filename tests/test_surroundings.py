@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import os
 import random
+import sys
 import time
+import warnings
 from collections import ChainMap, OrderedDict, UserDict, deque
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -375,3 +379,31 @@ def test_what_takes_its_place_is_watched_too(fn, changes):
         change()
         for _ in range(2):
             assert compiled(x).tolist() == fn(x).tolist()
+
+
+def test_a_stop_while_tracing_leaves_nothing_behind() -> None:
+    kept: list[nnfast.Tensor] = []
+
+    def fn(x: nnfast.Tensor) -> nnfast.Tensor:
+        kept.append(x * 2)
+        if len(kept) == 1:
+            raise KeyboardInterrupt
+        return nnfast.cat(kept).sum()
+
+    with pytest.raises(KeyboardInterrupt):
+        nnfast.compile(fn)(nnfast.ones(2))
+    assert kept == []
+
+
+def test_an_error_where_calls_are_noted_is_pythons() -> None:
+    def deep(h: Any, x: nnfast.Tensor, n: int) -> nnfast.Tensor:
+        return h(lambda x, n: x + 1, x, n) if n == 0 else deep(h, x, n - 1)
+
+    limit = sys.getrecursionlimit()
+    for n in range(limit - 120, limit - 4):
+        names: dict[str, Any] = {}
+        text = "def helper(f, x, n):\n    return f(x, n)\n"
+        exec(compile(text, f"/nowhere/helper{n}.py", "exec"), names)
+        with warnings.catch_warnings(), suppress(RecursionError):
+            warnings.simplefilter("ignore")
+            nnfast.compile(lambda x, n=n, h=names["helper"]: deep(h, x, n))(nnfast.ones(3))

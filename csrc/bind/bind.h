@@ -5,7 +5,23 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <new>
+
 namespace nnf {
+
+// What f returns; null with a Python error set if it throws. For functions that Python calls
+// itself.
+template <class F>
+PyObject* translated(F f) {
+  try {
+    return f();
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  }
+  return nullptr;
+}
 
 void bind_run(pybind11::module_& m);
 void bind_array(pybind11::module_& m);

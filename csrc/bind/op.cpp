@@ -284,7 +284,7 @@ PyObject* ordinary_call(Op* op, const Inputs& inputs, const Rest& rest) {
   return mode().trace ? note(op, s, inputs) : execute(op, s, inputs);
 }
 
-PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
+PyObject* call_op(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
   Op* op = op_of(self);
   const Py_ssize_t n = PyVectorcall_NARGS(nargsf);
   if (names && PyTuple_GET_SIZE(names) == 0) names = nullptr;
@@ -311,7 +311,11 @@ bool read_inputs(const Op& op, PyObject* list, Inputs* inputs) {
 }
 
 // run(inputs, result): the op on checked inputs.
-PyObject* op_run(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
+PyObject* op_call(PyObject* self, PyObject* const* args, size_t nargsf, PyObject* names) {
+  return translated([=] { return call_op(self, args, nargsf, names); });
+}
+
+PyObject* run_as_told(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
   Op* op = op_of(self);
   Inputs inputs;
   if (argc != 2) {
@@ -322,6 +326,10 @@ PyObject* op_run(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
   auto s = make_signature(op, inputs.tensors, argv[1]);
   if (!s) return nullptr;
   return mode().trace ? note(op, s, inputs) : execute(op, s, inputs);
+}
+
+PyObject* op_run(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
+  return translated([=] { return run_as_told(self, argv, argc); });
 }
 
 // ---- the type ----------------------------------------------------------------------------------

@@ -330,7 +330,9 @@ PyObject* trace_symbol(PyObject* self, PyObject* const* argv, Py_ssize_t argc) {
   return tensor_for(trace_of(self), argv[0], argc == 1 || argv[1] == Py_True);
 }
 
-PyObject* trace_here(PyObject* self, PyObject*) { return here(trace_of(self)).release().ptr(); }
+PyObject* trace_here(PyObject* self, PyObject*) {
+  return translated([&] { return here(trace_of(self)).release().ptr(); });
+}
 
 // know(values, but): those of captured tensors, if these are as they were, serve again; all but
 // those of some ids.
@@ -357,8 +359,9 @@ PyObject* alive(PyObject* self, PyObject*) {
   const Ring* ring = &trace_of(self)->symbols;
   PyObject* all = PyList_New(0);
   for (Ring* r = ring->after; all && r != ring; r = r->after) {
-    auto* symbol = reinterpret_cast<char*>(r) - offsetof(Symbol, ring);
-    if (PyList_Append(all, reinterpret_cast<PyObject*>(symbol)) < 0) Py_CLEAR(all);
+    auto* symbol = reinterpret_cast<PyObject*>(reinterpret_cast<char*>(r) - offsetof(Symbol, ring));
+    if (Py_REFCNT(symbol) == 0) continue;  // its end waits for others
+    if (PyList_Append(all, symbol) < 0) Py_CLEAR(all);
   }
   return all;
 }

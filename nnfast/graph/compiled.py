@@ -6,10 +6,9 @@ import gc
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cache, update_wrapper, wraps
-from itertools import islice
 from types import MethodType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -192,7 +191,7 @@ class Compiled(Generic[P, R]):
     def _count_numbers(self, key: Any) -> None:
         """Say so if plan after plan is made for other numbers."""
         kind = _but_for_numbers(key)
-        others = [k for k in islice(reversed(self._entries), RECENT) if k != key]
+        others = [k for k in list(self._entries)[-RECENT:] if k != key]
         if kind not in map(_but_for_numbers, others):
             return
         self._by_numbers += 1
@@ -214,10 +213,11 @@ class Compiled(Generic[P, R]):
     def _used(self, key: Any, entry: Entry) -> None:
         if entry is not self._latest:
             self._latest = entry
-            self._entries.move_to_end(key)
+            with suppress(KeyError):  # another thread may have dropped it
+                self._entries.move_to_end(key)
 
     def _bytes(self) -> int:
-        return sum(e.plan.nbytes for entries in self._entries.values() for e in entries)
+        return sum(e.plan.nbytes for entries in list(self._entries.values()) for e in entries)
 
     def _note(self, error: Untraceable) -> None:
         if self._noted:

@@ -59,7 +59,7 @@ class Entry:
         MODE.trace, grad = trace, MODE.grad
         try:
             self._follow(trace, fn, leaves, structure)
-        except (Untraceable, Raises):
+        except BaseException:  # Ctrl-C too
             self._around.changed()
             raise
         finally:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnfast import _core
-from nnfast.graph.ir import Call, Captured, Graph, Refreshed, Source, Value
+from nnfast.graph.ir import Call, Graph, Refreshed, Source, Value
 from nnfast.graph.plan import Checks, Plan, with_results
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def fewer(
     alike = _core.alike(values, _both(base.traced), _both(traced), _is_same_source)
     attrs = _other_attrs(base, traced) if alike else None
     if attrs is None or not values.keep(base):
+        return None
+    now = [values[v].source.tensor.requires_grad for v in base.captured]
+    if now != base.graded:  # what is looked at before the commit goes by that
         return None
     return _Fewer(base, values, attrs, checks, modules, step)
 
@@ -81,8 +84,6 @@ def _both(graph: Graph) -> tuple[list[Call], list[Value]]:
 
 
 def _is_same_source(a: Source | None, b: Source | None) -> bool:
-    if isinstance(a, Captured) and isinstance(b, Captured):
-        return a.tensor.requires_grad == b.tensor.requires_grad
     if isinstance(a, Refreshed) and isinstance(b, Refreshed):
         return a.options is None or b.options is not None  # what prune may leave out
     return type(a) is type(b)

@@ -96,6 +96,7 @@ class Plan:
         self.graph = graph
         outside = _outside(graph)
         self.captured = [v for v in outside if isinstance(v.source, Captured)]
+        self.graded = [v.source.tensor.requires_grad for v in self.captured]  # type: ignore[union-attr]
         self.given = [v for v in outside if v.source and not isinstance(v.source, Captured)]
         self._kept, self.kept = keep(graph)
         mine = set(outside) | set(graph.results) | self._kept.keys()
