@@ -103,8 +103,11 @@ def test_layers_of_nothing_and_of_any_strides(case: Any) -> None:
     assert layer(nnfast.zeros(0, *shape[1:])).shape[0] == 0
     x = arguments(shape).astype("f")
     same = layer(nnfast.tensor(x)).detach().numpy()
-    backwards = np.asfortranarray(x)
-    assert np.array_equal(layer(nnfast.from_numpy(backwards)).detach().numpy(), same)
+    backwards = layer(nnfast.from_numpy(np.asfortranarray(x))).detach().numpy()
+    if name in ("Softmin", "Softmax2d"):  # sums go through memory in its order
+        np.testing.assert_allclose(backwards, same, rtol=8 * np.finfo("f").eps)
+    else:
+        assert np.array_equal(backwards, same)
 
 
 @pytest.mark.parametrize("case", LAYERS, ids=str)
