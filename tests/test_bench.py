@@ -89,6 +89,8 @@ def test_every_op_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.add(op.name)
         return run_untraced(op, inputs, result)
 
+    note.array_taken = lambda x: None  # no plan comes of it
+
     for case in (c for module in MODULES for c in module.cases(toy=True)):
         with nnfast.set_grad_enabled(case.grad):
             call = case.sides["nnfast"](*case.arrays(np.random.default_rng(0)))
