@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nnfast.ops.record import Op
 
 Order = Sequence[int]
+_MAP, _NO_PARAMETERS = _core.ops()["relu"][0], bytes(16)  # any map will do: they turn as they come
 
 
 def memory_order(
@@ -34,13 +35,9 @@ def order_of(array: np.ndarray) -> tuple[int, ...] | None:
     """The order of an array's dimensions in memory; None if it is C's, or kernels do not see it."""
     if array.flags.c_contiguous or array.dtype not in KERNEL_DTYPES:
         return None
-    strides = array.strides
-    places = [d for d, n in enumerate(array.shape) if n != 1]
-    falling = sorted(places, key=lambda d: -strides[d])
-    if falling == places or strides[falling[-1]] <= 0:
-        return None
-    order = dict(enumerate(range(array.ndim))) | dict(zip(places, falling, strict=True))
-    return tuple(order.values())
+    layout = (array.shape, array.strides)
+    turned = _core.memory_order(_MAP, _NO_PARAMETERS, [layout], array.shape)
+    return None if turned is None else tuple(turned[0])
 
 
 class Turned(dict[tuple[Value, tuple[int, ...]], Value]):
